@@ -1,0 +1,93 @@
+import js from "@eslint/js";
+import tseslint from "typescript-eslint";
+import { rooms, serverRooms } from "./rooms.js";
+
+/** One block per room: what it may not import. Doors are the only way in, and arrows go one way. */
+const roomRules = Object.entries(rooms).map(([room, allowed]) => {
+  const others = Object.keys(rooms).filter((other) => other !== room);
+  const forbidden = others.filter((other) => !allowed.includes(other));
+  const patterns = [
+    ...forbidden.map((other) => ({
+      regex: `^(\\.\\./)+${other}/`,
+      message: `${room} must not import ${other} (see rooms.js)`,
+    })),
+    ...allowed.map((other) => ({
+      regex: `^(\\.\\./)+${other}/(?!index\\.ts$)`,
+      message: `enter ${other} through its door, ${other}/index.ts`,
+    })),
+    { regex: "^@gatehouse/", message: "inside core, import rooms by relative path" },
+  ];
+  return {
+    files: [`packages/core/src/${room}/**/*.ts`],
+    rules: { "no-restricted-imports": ["error", { patterns }] },
+  };
+});
+
+/** Where standard input is a pipe, oclif takes it for a missing argument: a password, or a file that was meant as a file. */
+const argumentRules = {
+  files: ["packages/tsh/src/**/*.ts", "packages/tctl/src/**/*.ts"],
+  rules: {
+    "no-restricted-syntax": ["error", { selector: "CallExpression[callee.object.name='Args']:not(:has(Property[key.name='ignoreStdin']))", message: "arguments say ignoreStdin: true" }],
+  },
+};
+
+const commandRules = {
+  files: ["packages/tsh/src/**/*.ts", "packages/tctl/src/**/*.ts"],
+  ignores: ["packages/tsh/src/gateway/**"],
+  rules: {
+    "no-restricted-imports": [
+      "error",
+      {
+        patterns: serverRooms.map((room) => ({
+          group: [`@gatehouse/core/${room}`],
+          message: `client commands never load server code (${room})`,
+        })),
+      },
+    ],
+  },
+};
+
+export default tseslint.config(
+  { ignores: ["**/dist/**", "**/node_modules/**"] },
+  js.configs.recommended,
+  {
+    files: ["**/*.ts"],
+    extends: [...tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ["vitest.config.ts"] }, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      "@typescript-eslint/no-floating-promises": ["error", { ignoreVoid: false }],
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/no-unnecessary-condition": ["error", { allowConstantLoopConditions: true }],
+      "@typescript-eslint/unbound-method": "off",
+      "@typescript-eslint/prefer-promise-reject-errors": "off",
+      "no-control-regex": "off",
+    },
+  },
+  {
+    files: ["packages/core/src/**/*.ts"],
+    ignores: ["**/*.test.ts", "packages/core/src/testing/**"],
+    rules: {
+      "no-console": "error",
+      "no-restricted-properties": ["error", { object: "process", property: "exit", message: "core never ends the process" }],
+    },
+  },
+  ...roomRules,
+  commandRules,
+  argumentRules,
+  {
+    files: ["**/*.test.ts", "test/**/*.ts"],
+    rules: {
+      "@typescript-eslint/no-non-null-assertion": "off",
+      "@typescript-eslint/require-await": "off",
+      "@typescript-eslint/no-confusing-void-expression": "off",
+    },
+  },
+  {
+    files: ["**/*.js", "**/*.mjs"],
+    languageOptions: {
+      globals: { console: "readonly", process: "readonly", URL: "readonly", fetch: "readonly", Buffer: "readonly", setTimeout: "readonly", clearTimeout: "readonly", performance: "readonly" },
+    },
+  },
+);
