@@ -1,0 +1,13 @@
+/** What every room stands on: errors, clock, randomness, durations, text for terminals, limits, log. */
+export { GatehouseError, codeForStatus, errorMessage, isErrorCode, systemErrorCode, toGatehouseError } from "./errors.ts";
+export type { ErrorCode, ErrorOptions } from "./errors.ts";
+export { manualClock, systemClock } from "./clock.ts";
+export type { Clock, ManualClock } from "./clock.ts";
+export { randomHex, refusalId, systemRandom, uuid } from "./random.ts";
+export type { Random } from "./random.ts";
+export { describeDuration, formatDuration, parseDuration } from "./duration.ts";
+export { didYouMean, escapeLine, escapeText, nearest } from "./text.ts";
+export { limits, readAll } from "./limits.ts";
+export { nullLogger } from "./log.ts";
+export type { LogFields, Logger } from "./log.ts";
+export { version } from "./version.ts";

@@ -1,0 +1,34 @@
+import { closest, distance } from "fastest-levenshtein";
+
+// C0 but for newline and tab, DEL, C1, and the characters that reorder or hide text (bidi marks, zero width, line and paragraph separators).
+const unsafe = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu;
+
+/**
+ * Outside text made safe for a terminal: control, bidi and zero-width characters become visible `\x1b`, `\u202e` forms.
+ * Newlines and tabs stay.
+ */
+export function escapeText(text: string): string {
+  return text.replace(unsafe, (char) => {
+    const code = char.codePointAt(0) ?? 0;
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
+  });
+}
+
+/** {@link escapeText} for one line: newlines and tabs are escaped too. */
+export function escapeLine(text: string): string {
+  return escapeText(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t");
+}
+
+/** The known name nearest to a mistyped one, if one is near enough to be meant. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  if (known.length === 0) return undefined;
+  const wanted = name.toLowerCase();
+  const best = closest(wanted, known);
+  return distance(wanted, best.toLowerCase()) <= Math.max(2, Math.floor(name.length / 3)) ? best : undefined;
+}
+
+/** `; did you mean "x"?` for a mistyped name, or nothing. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  const best = nearest(name, known);
+  return best === undefined ? "" : `; did you mean "${best}"?`;
+}

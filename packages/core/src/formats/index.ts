@@ -1,0 +1,27 @@
+/** Pure functions over bytes: keys and certificates, ClientHello, the sealed login answer, SPDY and WebSocket frames. */
+export { createSpdyTap } from "./spdy.ts";
+export type { SpdyTapOptions } from "./spdy.ts";
+export { createWebSocketTap } from "./websocket.ts";
+export type { WebSocketTapOptions } from "./websocket.ts";
+export { statusText } from "./stream-tap.ts";
+export type { StreamEnd, StreamTap } from "./stream-tap.ts";
+export { decodeBase64 } from "./bytes.ts";
+export { SshReader, SshWriter } from "./ssh-wire.ts";
+export { formatAuthorizedKey, parseAuthorizedKey, publicKeyFromSsh, sshFingerprint, sshPublicKey } from "./ssh-keys.ts";
+export type { AuthorizedKey, SshKeyAlgorithm } from "./ssh-keys.ts";
+export { encodeOpenSshPrivateKey } from "./ssh-private-key.ts";
+export { sshSign, sshVerify } from "./ssh-signature.ts";
+export { parseSshCertificate, signSshCertificate, sshForever } from "./ssh-cert.ts";
+export type { SshCertificate, SshCertificateFields } from "./ssh-cert.ts";
+export { verifySshCertificate } from "./ssh-cert-verify.ts";
+export type { SshCertificateCheck } from "./ssh-cert-verify.ts";
+export { DerReader, derTag } from "./der.ts";
+export { der } from "./der-write.ts";
+export { certificateDer, encodeCertificatePem } from "./pem.ts";
+export { buildCertificate, certificatePublicKey, parseCertificate, spkiPin, verifyCertificateSignature } from "./x509.ts";
+export type { Certificate, CertificateContent, CertificateSigner, SignatureAlgorithm } from "./x509.ts";
+export type { CertificateExtension, ExtendedKeyUsage, KeyUsage } from "./x509-extensions.ts";
+export type { DistinguishedName, NameAttribute } from "./x509-names.ts";
+export { open, seal } from "./secretbox.ts";
+export { parseClientHello } from "./client-hello.ts";
+export type { ClientHello } from "./client-hello.ts";

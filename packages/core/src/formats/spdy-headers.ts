@@ -1,0 +1,119 @@
+import { inflateRawSync } from "node:zlib";
+import { GatehouseError } from "../base/index.ts";
+
+const names =
+  "options head post put delete trace accept accept-charset accept-encoding accept-language accept-ranges age allow authorization cache-control " +
+  "connection content-base content-encoding content-language content-length content-location content-md5 content-range content-type date etag " +
+  "expect expires from host if-match if-modified-since if-none-match if-range if-unmodified-since last-modified location max-forwards pragma " +
+  "proxy-authenticate proxy-authorization range referer retry-after server te trailer transfer-encoding upgrade user-agent vary via warning " +
+  "www-authenticate method get status 200_OK version HTTP/1.1 url public set-cookie keep-alive origin";
+
+const tail =
+  "100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505203 Non-Authoritative Information204 No Content" +
+  "301 Moved Permanently400 Bad Request401 Unauthorized403 Forbidden404 Not Found500 Internal Server Error501 Not Implemented503 Service " +
+  "UnavailableJan Feb Mar Apr May Jun Jul Aug Sept Oct Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMTchunked,text/html,image/png," +
+  "image/jpg,image/gif,application/xml,application/xhtml+xml,text/plain,text/javascript,publicprivatemax-age=gzip,deflate,sdch" +
+  "charset=utf-8charset=iso-8859-1,utf-,*,enq=0.";
+
+/** The dictionary that every SPDY/3 header block is compressed with (SPDY protocol draft 3, §2.6.10.1): 1,423 bytes. */
+export const spdyDictionary: Buffer = Buffer.concat([
+  ...names.split(" ").flatMap((name) => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(name.length);
+    return [length, Buffer.from(name.replace("_", " "))];
+  }),
+  Buffer.from(tail),
+]);
+
+/** zlib header with a preset dictionary, and that dictionary's Adler-32. */
+const dictionaryId = 0xe3c6a7c2;
+const zlibHeaderLength = 6;
+
+/** An empty last block: deflate data can be ended by it exactly where a flush has left it on a byte. */
+const lastBlock = Buffer.from([0x01, 0x00, 0x00, 0xff, 0xff]);
+
+/** How far back deflate can refer. */
+const windowSize = 32 * 1024;
+const maxInflated = 64 * 1024;
+const maxPairs = 128;
+
+/** Reads the header blocks of one direction of one SPDY connection, in order. */
+export interface SpdyHeaderReader {
+  /** Names (lower case) and values of the next block. Throws `bad_parameter` for a malformed block, `limit_exceeded` for one of over 64 KiB or 128 pairs. */
+  read(block: Uint8Array): ReadonlyMap<string, string>;
+}
+
+/**
+ * A reader of header blocks (SPDY draft 3.1 §2.6.10). The blocks of a connection share one zlib stream, and each ends in a flush on a byte
+ * boundary; so the state between two blocks is nothing but the window of past output, and each block can be inflated by itself with that
+ * window as its dictionary. That keeps this synchronous and holds no zlib object for the life of the connection.
+ */
+export function createSpdyHeaderReader(): SpdyHeaderReader {
+  let window: Buffer | undefined;
+  return {
+    read(block) {
+      const deflated = window === undefined ? withoutZlibHeader(block) : block;
+      const past = window ?? spdyDictionary;
+      const plain = inflate(deflated, past);
+      window = Buffer.concat([past, plain]).subarray(-windowSize);
+      return parsePairs(plain);
+    },
+  };
+}
+
+function withoutZlibHeader(block: Uint8Array): Uint8Array {
+  const header = Buffer.from(block.buffer, block.byteOffset, Math.min(block.length, zlibHeaderLength));
+  const known =
+    header.length === zlibHeaderLength && (header.readUInt8(0) & 0x0f) === 8 && header.readUInt16BE(0) % 31 === 0 && (header.readUInt8(1) & 0x20) !== 0;
+  if (!known || header.readUInt32BE(2) !== dictionaryId) throw malformed("its compression does not use the SPDY/3 dictionary");
+  return block.subarray(zlibHeaderLength);
+}
+
+function inflate(deflated: Uint8Array, dictionary: Buffer): Buffer {
+  const input = Buffer.concat([deflated, lastBlock]);
+  let result: unknown;
+  try {
+    // With `info`, zlib returns its engine too; the types do not say so.
+    result = inflateRawSync(input, { dictionary, maxOutputLength: maxInflated, chunkSize: 4096, info: true });
+  } catch (error) {
+    if (error instanceof RangeError) throw new GatehouseError("limit_exceeded", `SPDY header block is larger than ${String(maxInflated)} bytes`, { cause: error });
+    throw malformed("it cannot be inflated", error);
+  }
+  if (!isInflated(result)) throw new GatehouseError("internal", "zlib did not return its engine");
+  if (result.engine.bytesWritten !== input.length) throw malformed("its compression ends too early");
+  return result.buffer;
+}
+
+function isInflated(result: unknown): result is { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } } {
+  return typeof result === "object" && result !== null && "buffer" in result && "engine" in result;
+}
+
+/** Count, then length-prefixed names and values, all 32 bit. */
+function parsePairs(plain: Buffer): ReadonlyMap<string, string> {
+  const pairs = new Map<string, string>();
+  let at = 0;
+  const number = (): number => {
+    if (at + 4 > plain.length) throw malformed("it is cut off");
+    at += 4;
+    return plain.readUInt32BE(at - 4);
+  };
+  const text = (): string => {
+    const length = number();
+    if (at + length > plain.length) throw malformed("it is cut off");
+    at += length;
+    return plain.toString("latin1", at - length, at);
+  };
+  const count = number();
+  if (count > maxPairs) throw new GatehouseError("limit_exceeded", `SPDY header block has more than ${String(maxPairs)} headers`);
+  for (let index = 0; index < count; index++) {
+    const name = text().toLowerCase();
+    if (name === "" || pairs.has(name)) throw malformed("a header name is empty or repeated");
+    pairs.set(name, text());
+  }
+  if (at !== plain.length) throw malformed("bytes follow its last header");
+  return pairs;
+}
+
+function malformed(why: string, cause?: unknown): GatehouseError {
+  return new GatehouseError("bad_parameter", `SPDY header block is malformed: ${why}`, { cause });
+}
