@@ -1,0 +1,4 @@
+/** Who may do what: roles and traits in, a decision with its reasons out. Pure; deny wins everywhere. */
+export type * from "./types.ts";
+export { buildRoleSet } from "./role-set.ts";
+export type { RoleSetOptions } from "./role-set.ts";

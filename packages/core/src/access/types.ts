@@ -1,0 +1,66 @@
+/** Why: which role, which line of it, in words. */
+export interface Reason {
+  readonly effect: "allow" | "deny";
+  /** Role name, or `default-implicit-role`. */
+  readonly role: string;
+  /** Path in the role: `spec.allow.kubernetes_groups[1]`. */
+  readonly path: string;
+  /** Line of that path in the role as `tctl get` prints it; absent for the implicit role. */
+  readonly line: number | undefined;
+  /** One sentence for people, no full stop. */
+  readonly text: string;
+}
+
+/** A decision with its reasons: the first is the one that decided. */
+export interface Decision {
+  readonly allowed: boolean;
+  readonly reasons: readonly Reason[];
+}
+
+/** A Kubernetes cluster as access sees it. */
+export interface KubeTarget {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What a person may be in one Kubernetes cluster. */
+export interface KubeDecision extends Decision {
+  /** Groups to impersonate (without `system:authenticated`), sorted; empty means refused. */
+  readonly groups: readonly string[];
+  /** Lets `proxy` of nodes pass. */
+  readonly nodeProxy: boolean;
+}
+
+/** What a `where` expression can see. */
+export interface RuleContext {
+  readonly user: { readonly metadata: { readonly name: string }; readonly spec: { readonly roles: readonly string[]; readonly traits: Readonly<Record<string, readonly string[]>> } };
+  /** The resource concerned, as it is written in YAML; absent for lists. */
+  readonly resource?: unknown;
+}
+
+/** Options over all roles of a person. Durations in ms; 0 means none. */
+export interface EffectiveOptions {
+  readonly forwardAgent: boolean;
+  readonly portForwarding: boolean;
+  readonly clientIdleTimeout: number;
+  readonly disconnectExpiredCert: boolean;
+  readonly certFormat: "standard" | "oldssh";
+}
+
+/**
+ * The roles of one person with their traits applied. Immutable and pure; deny wins everywhere (DESIGN §4.5).
+ * The implicit role (reference §8.6) is always among them.
+ */
+export interface RoleSet {
+  readonly roleNames: readonly string[];
+  kube(target: KubeTarget): KubeDecision;
+  /** May log in to a host with these labels as `login`. */
+  node(labels: Readonly<Record<string, string>>, login: string): Decision;
+  /** May do `verb` on `kind` (reference §8.4). */
+  rule(kind: string, verb: string, context: RuleContext): Decision;
+  /** Lifetime in ms for a certificate, at most the smallest `max_session_ttl` (reference §2.4). */
+  sessionTtl(requested: number): number;
+  /** Host logins after deny, sorted. */
+  logins(): readonly string[];
+  options(): EffectiveOptions;
+}

@@ -1,0 +1,84 @@
+import { z } from "zod";
+
+/** Shapes of the admin API, `/gatehouse/v1/…` on the admin port (and on the web port by server name, and on the local socket). */
+
+/** A resource travels as its envelope; the `resources` room parses it. */
+const envelope = z.looseObject({ kind: z.string(), version: z.string().optional(), metadata: z.looseObject({ name: z.string() }) });
+
+export const adminItems = z.object({ items: z.array(z.object({ resource: envelope, revision: z.number() })) });
+export type AdminItems = z.infer<typeof adminItems>;
+
+/** `PUT /gatehouse/v1/resources`. */
+export const putRequest = z.strictObject({
+  resource: z.record(z.string(), z.unknown()),
+  mode: z.enum(["create", "upsert", "update"]),
+  /** With `update` alone: the revision it was made from. */
+  revision: z.number().int().optional(),
+});
+export type PutRequest = z.infer<typeof putRequest>;
+
+export const changeResponse = z.object({
+  kind: z.string(),
+  name: z.string(),
+  outcome: z.enum(["created", "updated", "unchanged", "deleted"]),
+  revision: z.number(),
+  streams: z.object({ checked: z.number(), ended: z.number() }),
+});
+export type ChangeResponse = z.infer<typeof changeResponse>;
+
+/** `POST /gatehouse/v1/users/:name/invite`; ttl in ms. */
+export const inviteRequest = z.strictObject({
+  roles: z.array(z.string().min(1).max(256)).max(100),
+  traits: z.record(z.string(), z.array(z.string())).default({}),
+  ttl: z.number().int().positive(),
+});
+export type InviteRequest = z.infer<typeof inviteRequest>;
+
+/** `POST /gatehouse/v1/users/:name/reset`; ttl in ms. */
+export const resetRequest = z.strictObject({ ttl: z.number().int().positive() });
+
+/** A one-use sign-up or reset token: `url` is what the person opens; expires in ms since the epoch. */
+export const inviteResponse = z.object({ user: z.string(), url: z.string(), expires: z.number() });
+export type InviteResponse = z.infer<typeof inviteResponse>;
+
+/** `GET /gatehouse/v1/status`. */
+export const statusResponse = z.object({
+  cluster: z.string(),
+  version: z.string(),
+  ca_pin: z.string(),
+  authorities: z.array(z.object({ kind: z.string(), fingerprint: z.string() })),
+  kubernetes: z.array(z.object({ name: z.string(), healthy: z.boolean(), problem: z.string().optional() })),
+  streams: z.number(),
+});
+export type StatusResponse = z.infer<typeof statusResponse>;
+
+/** `GET /gatehouse/v1/authorities/:kind/export`: lines as `tctl auth export` prints them (reference §3.5), and PEM. */
+export const exportResponse = z.object({ ssh: z.array(z.string()), tls: z.array(z.string()), fingerprints: z.array(z.string()) });
+export type ExportResponse = z.infer<typeof exportResponse>;
+
+/** `GET /gatehouse/v1/whoami`: the caller as the cluster sees them now. */
+export const whoamiResponse = z.object({
+  username: z.string(),
+  cluster: z.string(),
+  roles: z.array(z.string()),
+  logins: z.array(z.string()),
+  /** ms since the epoch. */
+  expires: z.number(),
+  kubernetes: z.object({
+    enabled: z.boolean(),
+    /** `host:port` for kubeconfig, as reached by clients. */
+    public_addr: z.string().optional(),
+    clusters: z.array(
+      z.object({
+        name: z.string(),
+        /** TLS server name that chooses this cluster. */
+        server_name: z.string(),
+        labels: z.record(z.string(), z.string()),
+        groups: z.array(z.string()),
+        /** Why not, where groups is empty. */
+        refused: z.string().optional(),
+      }),
+    ),
+  }),
+});
+export type WhoamiResponse = z.infer<typeof whoamiResponse>;

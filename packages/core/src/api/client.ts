@@ -1,0 +1,128 @@
+import type { z } from "zod";
+import { GatehouseError, codeForStatus, isErrorCode } from "../base/index.ts";
+import { formatRef, type Resource, type ResourceRef } from "../resources/index.ts";
+import {
+  adminItems,
+  changeResponse,
+  exportResponse,
+  inviteResponse,
+  statusResponse,
+  whoamiResponse,
+  type AdminItems,
+  type ChangeResponse,
+  type ExportResponse,
+  type InviteRequest,
+  type InviteResponse,
+  type PutRequest,
+  type StatusResponse,
+  type WhoamiResponse,
+} from "./admin.ts";
+import {
+  consoleLoginResponse,
+  pingResponse,
+  sshLoginResponse,
+  type ConsoleLoginRequest,
+  type ConsoleLoginResponse,
+  type LocalLoginRequest,
+  type PingResponse,
+  type SshLoginResponse,
+} from "./web.ts";
+
+/** An answer, its body read to the end (bounded by the transport). */
+export interface TransportResponse {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** How a client reaches the gateway: TLS with its pins, a Unix socket, or a test. Throws `unavailable` when it cannot. */
+export interface Transport {
+  request(request: { readonly method: "GET" | "POST" | "PUT" | "DELETE"; readonly path: string; readonly body?: unknown }): Promise<TransportResponse>;
+}
+
+/** Calls that need no certificate. */
+export interface WebClient {
+  ping(connector?: string): Promise<PingResponse>;
+  localLogin(request: LocalLoginRequest): Promise<SshLoginResponse>;
+  consoleLogin(kind: "github" | "oidc" | "saml", request: ConsoleLoginRequest): Promise<ConsoleLoginResponse>;
+}
+
+/** Calls as a logged-in person, or as the local administrator. */
+export interface AdminClient {
+  whoami(): Promise<WhoamiResponse>;
+  /** Ends the caller's own login session. */
+  logout(): Promise<void>;
+  status(): Promise<StatusResponse>;
+  get(ref: ResourceRef, withSecrets: boolean): Promise<AdminItems["items"]>;
+  put(resource: Resource | Record<string, unknown>, mode: PutRequest["mode"], revision?: number): Promise<ChangeResponse>;
+  remove(ref: ResourceRef): Promise<ChangeResponse>;
+  invite(user: string, request: InviteRequest): Promise<InviteResponse>;
+  resetUser(user: string, ttl: number): Promise<InviteResponse>;
+  exportAuthority(kind: string): Promise<ExportResponse>;
+}
+
+/** The error that an answer tells, in either of v3's shapes (reference §1.4) or ours. */
+function errorOf(response: TransportResponse): GatehouseError {
+  let message = `the gateway answered ${response.status}`;
+  let code = codeForStatus(response.status);
+  let hint: string | undefined;
+  let id: string | undefined;
+  try {
+    const body = JSON.parse(response.body) as { message?: unknown; error?: { message?: unknown }; code?: unknown; hint?: unknown; id?: unknown };
+    const text = body.message ?? body.error?.message;
+    if (typeof text === "string" && text !== "") message = text;
+    // A status of v3's may be coarser than what happened.
+    if (typeof body.code === "string" && isErrorCode(body.code)) code = body.code;
+    if (typeof body.hint === "string") hint = body.hint;
+    if (typeof body.id === "string") id = body.id;
+  } catch {
+    // A body that is not JSON has no message to give; the status alone decides.
+  }
+  return new GatehouseError(code, message, { hint, id });
+}
+
+function caller(transport: Transport): <T>(schema: z.ZodType<T> | undefined, method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown) => Promise<T> {
+  return async (schema, method, path, body) => {
+    const response = await transport.request({ method, path, ...(body === undefined ? {} : { body }) });
+    if (response.status < 200 || response.status >= 300) throw errorOf(response);
+    if (!schema) return undefined as never;
+    let json: unknown;
+    try {
+      json = JSON.parse(response.body);
+    } catch (error) {
+      throw new GatehouseError("internal", `the gateway's answer to ${method} ${path} is not JSON`, { cause: error });
+    }
+    const parsed = schema.safeParse(json);
+    if (!parsed.success) {
+      throw new GatehouseError("internal", `the gateway's answer to ${method} ${path} has another shape than expected`, { cause: parsed.error });
+    }
+    return parsed.data;
+  };
+}
+
+/** A client for the web API (`/v1/webapi/…`). */
+export function createWebClient(transport: Transport): WebClient {
+  const call = caller(transport);
+  return {
+    ping: (connector) => call(pingResponse, "GET", `/v1/webapi/ping${connector === undefined ? "" : `/${encodeURIComponent(connector)}`}`),
+    localLogin: (request) => call(sshLoginResponse, "POST", "/v1/webapi/ssh/certs", request),
+    consoleLogin: (kind, request) => call(consoleLoginResponse, "POST", `/v1/webapi/${kind}/login/console`, request),
+  };
+}
+
+/** A client for the admin API (`/gatehouse/v1/…`). */
+export function createAdminClient(transport: Transport): AdminClient {
+  const call = caller(transport);
+  const base = "/gatehouse/v1";
+  const resource = (ref: ResourceRef): string => `${base}/resources/${formatRef(ref).split("/").map(encodeURIComponent).join("/")}`;
+  return {
+    whoami: () => call(whoamiResponse, "GET", `${base}/whoami`),
+    logout: () => call<undefined>(undefined, "DELETE", `${base}/session`),
+    status: () => call(statusResponse, "GET", `${base}/status`),
+    get: async (ref, withSecrets) => (await call(adminItems, "GET", `${resource(ref)}${withSecrets ? "?with_secrets=true" : ""}`)).items,
+    put: (value, mode, revision) => call(changeResponse, "PUT", `${base}/resources`, { resource: value, mode, ...(revision === undefined ? {} : { revision }) }),
+    remove: (ref) => call(changeResponse, "DELETE", resource(ref)),
+    invite: (user, request) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/invite`, request),
+    resetUser: (user, ttl) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/reset`, { ttl }),
+    exportAuthority: (kind) => call(exportResponse, "GET", `${base}/authorities/${encodeURIComponent(kind)}/export`),
+  };
+}

@@ -1,0 +1,48 @@
+import type { Role, RoleConditions, Rule } from "./types.ts";
+
+const hour = 3_600_000;
+const empty: RoleConditions = { logins: [], node_labels: {}, kubernetes_groups: [], kubernetes_labels: {}, rules: [] };
+const change = ["list", "create", "read", "update", "delete"];
+const look = ["list", "read"];
+
+function preset(name: string, description: string, forwardAgent: boolean, rules: readonly Rule[]): Role {
+  return {
+    kind: "role",
+    version: "v3",
+    metadata: { name, description },
+    spec: {
+      options: {
+        max_session_ttl: 30 * hour,
+        forward_agent: forwardAgent,
+        port_forwarding: true,
+        cert_format: "standard",
+        client_idle_timeout: 0,
+        disconnect_expired_cert: false,
+        allow_system_groups_from_traits: false,
+        kubernetes_node_proxy: false,
+      },
+      allow: {
+        logins: ["{{internal.logins}}"],
+        node_labels: { "*": ["*"] },
+        kubernetes_groups: ["{{internal.kubernetes_groups}}"],
+        kubernetes_labels: { "*": ["*"] },
+        rules,
+      },
+      deny: empty,
+    },
+  };
+}
+
+/**
+ * The roles that a new cluster begins with: `admin` (reference §8.6, and what an administrator of this system needs besides) and
+ * `access`, which people from `teams_to_logins` get (DESIGN "Where we depart from v3").
+ */
+export function presetRoles(): Role[] {
+  return [
+    preset("admin", "Administers the cluster", true, [
+      { resources: ["role", "user", "auth_connector", "trusted_cluster", "token", "cluster_auth_preference"], verbs: change },
+      { resources: ["session", "event"], verbs: look },
+    ]),
+    preset("access", "Reaches hosts and Kubernetes with the logins and groups of the person's traits", false, []),
+  ];
+}

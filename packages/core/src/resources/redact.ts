@@ -1,0 +1,15 @@
+import type { Resource } from "./types.ts";
+
+/**
+ * Stands for a hidden token name. It is no valid name, so a listing that was fed back to `tctl create` cannot make a token
+ * that everyone can guess.
+ */
+export const hiddenName = "********";
+
+/** The resource without its secrets: a connector's client secret, a token's name. */
+export function redact<R extends Resource>(resource: R): R;
+export function redact(resource: Resource): Resource {
+  if (resource.kind === "token") return { ...resource, metadata: { ...resource.metadata, name: hiddenName } };
+  if (resource.kind === "github") return { ...resource, spec: { ...resource.spec, client_secret: undefined } };
+  return resource;
+}

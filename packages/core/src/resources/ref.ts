@@ -1,0 +1,45 @@
+import { GatehouseError, escapeLine, nearest } from "../base/index.ts";
+import type { ResourceRef } from "./types.ts";
+
+/** Words that name a kind in a reference (reference §8.2), and the bare kind names that v3 forgot. */
+const shortcuts: ReadonlyMap<string, ResourceRef["kind"]> = new Map<string, ResourceRef["kind"]>([
+  ["role", "role"],
+  ["roles", "role"],
+  ["user", "user"],
+  ["users", "user"],
+  ["github", "github"],
+  ["connector", "connectors"],
+  ["connectors", "connectors"],
+  ["cluster_auth_preference", "cluster_auth_preference"],
+  ["cluster_authentication_preferences", "cluster_auth_preference"],
+  ["cap", "cluster_auth_preference"],
+  ["token", "token"],
+  ["tokens", "token"],
+]);
+
+const maxLength = 512;
+
+/**
+ * Parses `kind` or `kind/name`; the separators are `/`, space and tab, the kind may be any shortcut in any case (reference §8.2).
+ * Throws `bad_parameter`.
+ */
+export function parseRef(text: string): ResourceRef {
+  const fail = (message: string, hint?: string): GatehouseError => new GatehouseError("bad_parameter", message, { hint });
+  if (text.length > maxLength) throw fail(`a resource name has at most ${maxLength} characters`);
+  const parts = text.split(/[/ \t]/).filter((part) => part !== "");
+  const [word, name] = parts;
+  if (word === undefined) throw fail("missing resource name", "name a kind or kind/name, such as roles or roles/admin");
+  if (parts.length > 2) throw fail(`failed to parse '${escapeLine(text)}'`, "write it as kind/name, such as roles/admin");
+  const kind = shortcuts.get(word.toLowerCase());
+  if (kind === undefined) {
+    const known = [...shortcuts.keys()];
+    const near = nearest(word, known);
+    throw fail(`unsupported resource: ${escapeLine(word)}`, near === undefined ? `known: ${known.join(", ")}` : `did you mean "${near}"?`);
+  }
+  return name === undefined ? { kind } : { kind, name };
+}
+
+/** `kind` or `kind/name`, as {@link parseRef} reads it. */
+export function formatRef(ref: ResourceRef): string {
+  return ref.name === undefined ? ref.kind : `${ref.kind}/${ref.name}`;
+}

@@ -1,0 +1,169 @@
+/** Versions are fixed per kind (reference §8.2). */
+export type Kind = "role" | "user" | "github" | "cluster_auth_preference" | "token";
+
+/** The common envelope's metadata. */
+export interface Metadata {
+  readonly name: string;
+  /** Accepted, `default` alone, never written back. */
+  readonly namespace?: string | undefined;
+  readonly description?: string | undefined;
+  /** RFC 3339. */
+  readonly expires?: string | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Trait name to its values. */
+export type Traits = Readonly<Record<string, readonly string[]>>;
+
+/** Label selector: key to values; `{"*": ["*"]}` matches all, `{}` nothing. */
+export type LabelSelector = Readonly<Record<string, readonly string[]>>;
+
+/** An admin rule: these verbs on these kinds, where the expression holds (reference §8.4, §8.5). */
+export interface Rule {
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+  readonly where?: string | undefined;
+  readonly actions?: readonly string[] | undefined;
+}
+
+/** One half of a role. Absent lists are empty after parsing. */
+export interface RoleConditions {
+  readonly logins: readonly string[];
+  readonly node_labels: LabelSelector;
+  readonly kubernetes_groups: readonly string[];
+  /** Which Kubernetes clusters the groups are for, by the cluster's labels. */
+  readonly kubernetes_labels: LabelSelector;
+  readonly rules: readonly Rule[];
+}
+
+/** Role options after defaults. Durations in ms, 0 means none. */
+export interface RoleOptions {
+  readonly max_session_ttl: number;
+  readonly forward_agent: boolean;
+  readonly port_forwarding: boolean;
+  readonly cert_format: "standard" | "oldssh";
+  readonly client_idle_timeout: number;
+  readonly disconnect_expired_cert: boolean;
+  /** Lets `system:*` groups come from an external trait (DESIGN "Identity"). */
+  readonly allow_system_groups_from_traits: boolean;
+  /** Lets requests to `proxy` of nodes pass (DESIGN §4.3). */
+  readonly kubernetes_node_proxy: boolean;
+}
+
+/** `role` v3. */
+export interface Role {
+  readonly kind: "role";
+  readonly version: "v3";
+  readonly metadata: Metadata;
+  readonly spec: { readonly options: RoleOptions; readonly allow: RoleConditions; readonly deny: RoleConditions };
+}
+
+/** Which identity of which connector (reference §8.7). */
+export interface ExternalIdentity {
+  readonly connector_id: string;
+  readonly username: string;
+}
+
+/** `user` v2. */
+export interface User {
+  readonly kind: "user";
+  readonly version: "v2";
+  readonly metadata: Metadata;
+  readonly spec: {
+    readonly roles: readonly string[];
+    readonly traits: Traits;
+    readonly expires?: string | undefined;
+    readonly status?: { readonly is_locked: boolean; readonly locked_message?: string | undefined; readonly locked_time?: string | undefined; readonly lock_expires?: string | undefined } | undefined;
+    readonly created_by?:
+      | {
+          readonly connector?: { readonly type: string; readonly id: string; readonly identity: string } | undefined;
+          readonly time?: string | undefined;
+          readonly user?: { readonly name: string } | undefined;
+        }
+      | undefined;
+    readonly github_identities?: readonly ExternalIdentity[] | undefined;
+    readonly oidc_identities?: readonly ExternalIdentity[] | undefined;
+    readonly saml_identities?: readonly ExternalIdentity[] | undefined;
+  };
+}
+
+/** A team whose members get host logins and Kubernetes groups (through the role `access`). */
+export interface TeamToLogins {
+  readonly organization: string;
+  /** Team slug. */
+  readonly team: string;
+  readonly logins: readonly string[];
+  readonly kubernetes_groups: readonly string[];
+}
+
+/** A team whose members get these roles. */
+export interface TeamToRoles {
+  readonly organization: string;
+  readonly team: string;
+  readonly roles: readonly string[];
+}
+
+/** `github` v3. */
+export interface GithubConnector {
+  readonly kind: "github";
+  readonly version: "v3";
+  readonly metadata: Metadata;
+  readonly spec: {
+    readonly client_id: string;
+    /** Absent when read without secrets. */
+    readonly client_secret?: string | undefined;
+    readonly redirect_url: string;
+    readonly display: string;
+    readonly teams_to_logins: readonly TeamToLogins[];
+    readonly teams_to_roles: readonly TeamToRoles[];
+    /** GitHub's own web address; default `https://github.com`. */
+    readonly endpoint_url?: string | undefined;
+    /** GitHub's API address; default `https://api.github.com`. */
+    readonly api_endpoint_url?: string | undefined;
+  };
+}
+
+/** `cluster_auth_preference` v2; its one name is `cluster-auth-preference`. */
+export interface AuthPreference {
+  readonly kind: "cluster_auth_preference";
+  readonly version: "v2";
+  readonly metadata: Metadata;
+  readonly spec: {
+    readonly type: "local" | "oidc" | "saml" | "github";
+    readonly second_factor: "off" | "otp" | "u2f";
+    readonly connector_name?: string | undefined;
+    readonly u2f?: { readonly app_id: string; readonly facets: readonly string[] } | undefined;
+  };
+}
+
+/** `token`: lets a machine join. The name is the secret. */
+export interface ProvisionToken {
+  readonly kind: "token";
+  readonly version: "v2";
+  readonly metadata: Metadata;
+  readonly spec: { readonly roles: readonly string[] };
+}
+
+/** Any resource. */
+export type Resource = Role | User | GithubConnector | AuthPreference | ProvisionToken;
+
+/** A parsed reference: `roles/admin` → kind `role`, name `admin`. */
+export interface ResourceRef {
+  readonly kind: Kind | "connectors";
+  readonly name?: string | undefined;
+}
+
+/** What a value of a role is: a literal, or a variable that traits fill (reference §2.5). */
+export type Template = { readonly literal: string } | { readonly namespace: "internal" | "external"; readonly name: string };
+
+/** Where in a file: 1-based line and column. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** A resource and where in its file it begins. */
+export interface ParsedResource {
+  readonly resource: Resource;
+  readonly position: Position;
+}
