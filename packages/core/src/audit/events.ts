@@ -1,0 +1,142 @@
+import type { AuditEventInput, EventValue } from "./types.ts";
+
+/** Where a request came from; the fields `addr.remote` and `addr.local` (`ip:port`). */
+export interface EventOrigin {
+  readonly remoteAddress: string;
+  readonly localAddress?: string | undefined;
+}
+
+/** More fields of an event, beside those that its constructor knows. */
+export type EventFields = Readonly<Record<string, EventValue | undefined>>;
+
+/**
+ * Names and codes. `T…` are v3's (reference §12.1), `G…` ours. A code ends in I (done), W (refused) or E (failed).
+ * On a hot path, spread one of these into a literal; elsewhere use the constructors below.
+ */
+export const auditEvents = {
+  localLogin: { event: "user.login", code: "T1000I" },
+  localLoginFailed: { event: "user.login", code: "T1000W" },
+  ssoLogin: { event: "user.login", code: "T1001I" },
+  ssoLoginFailed: { event: "user.login", code: "T1001W" },
+  exec: { event: "exec", code: "T3002I" },
+  execFailed: { event: "exec", code: "T3002E" },
+  port: { event: "port", code: "T3003I" },
+  portFailed: { event: "port", code: "T3003E" },
+  clientDisconnect: { event: "client.disconnect", code: "T3006I" },
+  authFailed: { event: "auth", code: "T3007W" },
+  sessionLogout: { event: "session.logout", code: "G1000I" },
+  certCreate: { event: "cert.create", code: "G1001I" },
+  userInvite: { event: "user.invite", code: "G1002I" },
+  userReset: { event: "user.reset", code: "G1003I" },
+  identityRefused: { event: "identity.refused", code: "G1004W" },
+  userPassword: { event: "user.password", code: "G1005I" },
+  kubeRequest: { event: "kube.request", code: "G2000I" },
+  kubeUpgrade: { event: "kube.upgrade", code: "G2001I" },
+  kubeUpgradeFailed: { event: "kube.upgrade", code: "G2001E" },
+  kubeDenied: { event: "kube.denied", code: "G2002W" },
+  adminDenied: { event: "admin.denied", code: "G3000W" },
+} as const satisfies Readonly<Record<string, { readonly event: string; readonly code: string }>>;
+
+const none: EventFields = {};
+
+function originFields(origin: EventOrigin | undefined): EventFields {
+  return origin ? { "addr.remote": origin.remoteAddress, "addr.local": origin.localAddress } : none;
+}
+
+/** `user.login`, done or refused. `error` says why not (and makes it a refusal); `id` is the refusal id that the person saw. */
+export function userLogin(login: {
+  readonly method: "local" | "github" | "oidc" | "saml";
+  readonly user?: string | undefined;
+  readonly error?: string | undefined;
+  readonly message?: string | undefined;
+  readonly id?: string | undefined;
+  readonly origin?: EventOrigin | undefined;
+  readonly fields?: EventFields | undefined;
+}): AuditEventInput {
+  const { method, user, error, message, id } = login;
+  const success = error === undefined;
+  const [done, failed] = method === "local" ? [auditEvents.localLogin, auditEvents.localLoginFailed] : [auditEvents.ssoLogin, auditEvents.ssoLoginFailed];
+  return { ...login.fields, ...(success ? done : failed), user, method, success, error, message, id, ...originFields(login.origin) };
+}
+
+/** `auth`: a connection whose certificate or key was refused. */
+export function authFailed(refusal: {
+  readonly user?: string | undefined;
+  readonly error: string;
+  readonly id?: string | undefined;
+  readonly origin?: EventOrigin | undefined;
+}): AuditEventInput {
+  const { user, error, id } = refusal;
+  return { ...auditEvents.authFailed, user, success: false, error, id, ...originFields(refusal.origin) };
+}
+
+/** What every event about a person's Kubernetes stream says. */
+export interface KubeStreamFields {
+  readonly user: string;
+  readonly login: string;
+  readonly kubernetesCluster: string;
+  readonly kubernetesNamespace?: string | undefined;
+  readonly pod?: string | undefined;
+  readonly container?: string | undefined;
+  readonly origin?: EventOrigin | undefined;
+  readonly fields?: EventFields | undefined;
+}
+
+function streamFields(stream: KubeStreamFields): EventFields {
+  return {
+    ...stream.fields,
+    proto: "kube",
+    // v3's own namespace; the pod's is `kubernetes_namespace`.
+    namespace: "default",
+    user: stream.user,
+    login: stream.login,
+    kubernetes_cluster: stream.kubernetesCluster,
+    kubernetes_namespace: stream.kubernetesNamespace,
+    kubernetes_pod: stream.pod,
+    kubernetes_container: stream.container,
+    ...originFields(stream.origin),
+  };
+}
+
+/** `exec`: a command in a pod. `error` makes it a failure; `exitCode` is text, as in v3. */
+export function exec(stream: KubeStreamFields & { readonly command: string; readonly exitCode?: string | undefined; readonly error?: string | undefined }): AuditEventInput {
+  const kind = stream.error === undefined ? auditEvents.exec : auditEvents.execFailed;
+  return { ...streamFields(stream), ...kind, command: stream.command, exitCode: stream.exitCode, exitError: stream.error };
+}
+
+/** `port`: a port-forward; `addr` is `pod:port`. */
+export function port(stream: KubeStreamFields & { readonly addr: string; readonly error?: string | undefined }): AuditEventInput {
+  const success = stream.error === undefined;
+  return { ...streamFields(stream), ...(success ? auditEvents.port : auditEvents.portFailed), addr: stream.addr, success, error: stream.error };
+}
+
+/** `client.disconnect`: a live stream was ended, and why. */
+export function clientDisconnect(end: {
+  readonly user: string;
+  readonly login?: string | undefined;
+  readonly serverId?: string | undefined;
+  readonly reason: string;
+  readonly origin?: EventOrigin | undefined;
+  readonly fields?: EventFields | undefined;
+}): AuditEventInput {
+  const { user, login, serverId, reason } = end;
+  return { ...end.fields, ...auditEvents.clientDisconnect, user, login, server_id: serverId, reason, ...originFields(end.origin) };
+}
+
+const resourceCodes: Readonly<Record<string, string>> = { user: "G301", role: "G302", github: "G303", token: "G304", cluster_auth_preference: "G305" };
+const verbCodes = { create: "0I", update: "1I", delete: "2I" } as const;
+
+/** `<kind>.create`, `.update` or `.delete`: an administrator (or a login, for SSO users) changed a resource. */
+export function resourceChange(change: {
+  readonly kind: string;
+  readonly verb: "create" | "update" | "delete";
+  readonly name: string;
+  /** Who did it; `local-admin` for the administrator of the host. */
+  readonly user: string;
+  readonly revision?: number | undefined;
+  readonly origin?: EventOrigin | undefined;
+  readonly fields?: EventFields | undefined;
+}): AuditEventInput {
+  const { kind, verb, name, user, revision } = change;
+  return { ...change.fields, event: `${kind}.${verb}`, code: `${resourceCodes[kind] ?? "G309"}${verbCodes[verb]}`, kind, name, user, revision, ...originFields(change.origin) };
+}

@@ -1,0 +1,30 @@
+/** A JSON value of an event's field. */
+export type EventValue = string | number | boolean | null | readonly EventValue[] | { readonly [key: string]: EventValue | undefined };
+
+/** An event as its author gives it; the log adds `uid` and `time`. Names, codes and fields: reference §12.1. */
+export interface AuditEventInput {
+  /** Name such as `user.login`, `kube.request`, `exec`. */
+  readonly event: string;
+  /** v3's code such as `T1001I`; ours begin with `G`. */
+  readonly code: string;
+  readonly [field: string]: EventValue | undefined;
+}
+
+/** An event as it stands in the log. */
+export interface AuditEvent extends AuditEventInput {
+  /** UUID. */
+  readonly uid: string;
+  /** RFC 3339, UTC, ms. */
+  readonly time: string;
+}
+
+/** The audit log. */
+export interface AuditLog {
+  /**
+   * Resolves when write(2) has taken the event; callers await it before the first byte of their answer.
+   * Rejects with `unavailable` when the log cannot be written: then what was to be audited must not happen (or must say so).
+   */
+  emit(event: AuditEventInput): Promise<void>;
+  /** Flushes, syncs and closes. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,112 @@
+import { GatehouseError } from "../base/index.ts";
+import { stalePins } from "../connectors/index.ts";
+import { hiddenName, type Resource } from "../resources/index.ts";
+import type { Operation, StoredItem } from "../store/index.ts";
+import { conclude } from "./admin-change.ts";
+import { missing } from "./admin-get.ts";
+import { preferenceName } from "./bootstrap.ts";
+import { authorize, callerName } from "./caller.ts";
+import { prepareConnector } from "./connector-change.ts";
+import type { Context } from "./context.ts";
+import { fromStored, storedName, toStored, type StoredForm } from "./stored-resources.ts";
+import type { Admin, AdminChange, Caller } from "./types.ts";
+import { prepareUser } from "./user-change.ts";
+
+type Mode = Parameters<Admin["put"]>[2];
+
+const maxTries = 10;
+
+/** What is to be written: the resource, and what goes with it. */
+interface Prepared {
+  readonly resource: Resource;
+  readonly operations: readonly Operation[];
+}
+
+function verbsOf(mode: Mode): readonly string[] {
+  if (mode === "create") return ["create"];
+  return mode === "upsert" ? ["create", "update"] : ["update"];
+}
+
+async function prepare(context: Context, caller: Caller, resource: Resource, existing: Resource | undefined): Promise<Prepared> {
+  const { expires, name } = resource.metadata;
+  if (expires !== undefined && Date.parse(expires) <= context.clock.now()) {
+    throw new GatehouseError("bad_parameter", `${resource.kind} "${resource.kind === "token" ? hiddenName : name}" has expired already: metadata.expires is ${expires}`);
+  }
+  switch (resource.kind) {
+    case "user":
+      return prepareUser(context, callerName(caller), resource, existing?.kind === "user" ? existing : undefined);
+    case "github": {
+      const connector = await prepareConnector(context, resource, existing?.kind === "github" ? existing : undefined);
+      return { resource: connector, operations: await stalePins(context.store, name, connector) };
+    }
+    case "cluster_auth_preference":
+      if (name !== preferenceName) throw new GatehouseError("bad_parameter", `the one cluster_auth_preference is called "${preferenceName}"`);
+      return { resource, operations: [] };
+    case "role":
+    case "token":
+      return { resource, operations: [] };
+  }
+}
+
+/** Whether the resource may be written over what is there. Throws `already_exists`, `not_found` or `compare_failed`. */
+function checkMode(mode: Mode, resource: Resource, stored: StoredItem | undefined): void {
+  const { kind, metadata } = resource;
+  const what = kind === "token" ? "this token" : `${kind} "${metadata.name}"`;
+  if (mode === "create" && stored) throw new GatehouseError("already_exists", `${what} already exists`, { hint: "overwrite it with: tctl create -f" });
+  if (typeof mode !== "object") return;
+  if (!stored) throw missing(kind, metadata.name);
+  if (stored.revision !== mode.revision) {
+    throw new GatehouseError("compare_failed", `${what} was changed by somebody else meanwhile (revision ${stored.revision}, yours is ${mode.revision})`, { hint: "read it again and repeat the change" });
+  }
+}
+
+function isSame(stored: StoredItem, form: StoredForm): boolean {
+  return stored.value === form.value && stored.secret === form.secret && stored.expires === form.expires;
+}
+
+/** `tctl create`, `create -f` and `edit`. */
+export function createAdminPut(context: Context): Pick<Admin, "put"> {
+  async function putOnce(caller: Caller, given: Resource, mode: Mode): Promise<AdminChange | undefined> {
+    const stored = await context.store.get(given.kind, storedName(given.kind, given.metadata.name));
+    const existing = stored && fromStored(stored, { withSecrets: true });
+    // A rule with `where` has to hold for what is replaced as well as for what replaces it.
+    if (existing && mode !== "create") await authorize(context, caller, given.kind, ["update"], existing);
+    checkMode(mode, given, stored);
+    const { resource, operations } = await prepare(context, caller, given, existing);
+    const form = toStored(resource);
+    const { kind, name } = form;
+    if (stored && isSame(stored, form) && operations.every((operation) => operation.op === "check")) {
+      return { kind, name: resource.kind === "token" ? hiddenName : name, outcome: "unchanged", revision: stored.revision, streams: { checked: 0, ended: 0 } };
+    }
+    const item = await write(context, [
+      { op: "put", kind, name, value: form.value, secret: form.secret, expires: form.expires, expect: stored?.revision ?? "absent" },
+      ...operations,
+    ]);
+    return item && conclude(context, caller, { kind, name: resource.metadata.name, outcome: stored ? "updated" : "created", revision: item.revision });
+  }
+
+  return {
+    async put(caller, resource, mode) {
+      await authorize(context, caller, resource.kind, verbsOf(mode), resource);
+      // Where what it was made from changed on the way, everything is looked at anew.
+      for (let tries = 1; tries <= maxTries; tries++) {
+        const change = await putOnce(caller, resource, mode);
+        if (change) return change;
+      }
+      throw new GatehouseError("compare_failed", `${resource.kind} is being changed by others all the time`, { hint: "try again" });
+    },
+  };
+}
+
+const raceCodes: readonly string[] = ["already_exists", "compare_failed", "not_found"];
+
+/** The item first put, or undefined where an expectation did not hold. */
+async function write(context: Context, operations: readonly Operation[]): Promise<StoredItem | undefined> {
+  try {
+    const [item] = await context.store.transact(operations);
+    return item;
+  } catch (error) {
+    if (error instanceof GatehouseError && raceCodes.includes(error.code)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,75 @@
+import { GatehouseError } from "../base/index.ts";
+import { accessRole } from "../connectors/index.ts";
+import type { Kind } from "../resources/index.ts";
+import type { StoredItem } from "../store/index.ts";
+import { conclude } from "./admin-change.ts";
+import { kindOf, missing } from "./admin-get.ts";
+import { authorize } from "./caller.ts";
+import { forgetConnector } from "./connector-change.ts";
+import type { Context } from "./context.ts";
+import { kinds } from "./records.ts";
+import { fromStored, readConnector, readUser, storedName } from "./stored-resources.ts";
+import type { Admin } from "./types.ts";
+import { endLateSessions, endUser, userDeletions } from "./user-change.ts";
+
+const maxNamed = 10;
+
+function nameSome(names: readonly string[]): string {
+  const rest = names.length - maxNamed;
+  return rest > 0 ? `${names.slice(0, maxNamed).join(", ")} and ${String(rest)} more` : names.join(", ");
+}
+
+/** Refuses to remove a role that somebody has or would get (reference §8.14). */
+async function refuseUsedRole(context: Context, role: string): Promise<void> {
+  const users = (await context.store.list("user")).map(readUser).filter((user) => user.spec.roles.includes(role));
+  const connectors = (await context.store.list("github")).map(readConnector).filter(({ spec }) => {
+    const given = spec.teams_to_roles.some((entry) => entry.roles.includes(role));
+    return given || (role === accessRole && spec.teams_to_logins.length > 0);
+  });
+  if (users.length > 0) {
+    throw new GatehouseError("bad_parameter", `failed to delete role "${role}" that is still in use by ${nameSome(users.map((user) => user.metadata.name))}`, { hint: "take it from them first" });
+  }
+  if (connectors.length > 0) {
+    throw new GatehouseError("bad_parameter", `failed to delete role "${role}" that connector ${nameSome(connectors.map((connector) => `"${connector.metadata.name}"`))} gives`, {
+      hint: "take it out of the connector first",
+    });
+  }
+}
+
+/** `tctl rm`. */
+export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
+  const { store } = context;
+
+  /** Removes what hangs on the resource; returns what goes in one transaction with it. */
+  async function prepare(kind: Kind, name: string) {
+    if (kind === "cluster_auth_preference") throw new GatehouseError("bad_parameter", "the cluster's auth preference cannot be removed", { hint: "change it in the gateway's configuration" });
+    if (kind === "role") await refuseUsedRole(context, name);
+    if (kind === "github") await forgetConnector(context, name);
+    if (kind !== "user") return [];
+    await endUser(context, name);
+    return userDeletions(name);
+  }
+
+  async function find(kind: Kind, name: string): Promise<StoredItem | undefined> {
+    const stored = await store.get(kind, storedName(kind, name));
+    if (stored || kind !== "user") return stored;
+    // A user who came through a connector has gone by themselves, but the name is still theirs.
+    return store.get(kinds.identity, name);
+  }
+
+  return {
+    async remove(caller, ref) {
+      const kind = kindOf(ref);
+      const { name } = ref;
+      if (name === undefined) throw new GatehouseError("bad_parameter", `name what to remove: ${kind}/…`);
+      const stored = await find(kind, name);
+      await authorize(context, caller, kind, ["delete"], stored?.kind === kind ? fromStored(stored, { withSecrets: false }) : undefined);
+      if (!stored) throw missing(kind, name);
+      const others = await prepare(kind, name);
+      await store.transact([{ op: "delete", kind, name: storedName(kind, name) }, ...others]);
+      const change = await conclude(context, caller, { kind, name, outcome: "deleted", revision: stored.revision });
+      if (kind === "user") await endLateSessions(context, name);
+      return change;
+    },
+  };
+}

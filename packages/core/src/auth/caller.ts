@@ -1,0 +1,40 @@
+import type { Decision, RuleContext } from "../access/index.ts";
+import { auditEvents } from "../audit/index.ts";
+import { GatehouseError, errorMessage, refusalId } from "../base/index.ts";
+import { redact, resourceToJson, type Resource } from "../resources/index.ts";
+import type { Context } from "./context.ts";
+import type { Caller } from "./types.ts";
+
+/** Who a call is by, for the audit log. */
+export function callerName(caller: Caller): string {
+  return caller.type === "person" ? caller.identity.username : "local-admin";
+}
+
+/** Whether the caller may do this; a resource concerned is seen by `where` without its secrets. */
+export function decide(caller: Caller, kind: string, verb: string, resource?: Resource): Decision {
+  if (caller.type === "local-admin") {
+    return { allowed: true, reasons: [{ effect: "allow", role: "local-admin", path: "", line: undefined, text: "the administrator of the gateway's host may do everything" }] };
+  }
+  const { username, roles, traits } = caller.identity;
+  const context: RuleContext = {
+    user: { metadata: { name: username }, spec: { roles: roles.roleNames, traits } },
+    ...(resource === undefined ? {} : { resource: resourceToJson(redact(resource)) }),
+  };
+  return roles.rule(kind, verb, context);
+}
+
+/** Throws `access_denied`, audited under the id that it carries, unless the caller may do all of these. */
+export async function authorize(context: Context, caller: Caller, kind: string, verbs: readonly string[], resource?: Resource): Promise<void> {
+  for (const verb of verbs) {
+    const decision = decide(caller, kind, verb, resource);
+    if (decision.allowed) continue;
+    const id = refusalId(context.random);
+    const reason = decision.reasons[0]?.text ?? `access denied to perform action "${verb}" on "${kind}"`;
+    try {
+      await context.audit.emit({ ...auditEvents.adminDenied, user: callerName(caller), kind, verb, name: resource?.kind === "token" ? undefined : resource?.metadata.name, error: reason, id });
+    } catch (error) {
+      context.logger.error({ id, error: errorMessage(error) }, "a refused call of the admin API could not be audited");
+    }
+    throw new GatehouseError("access_denied", reason, { id });
+  }
+}

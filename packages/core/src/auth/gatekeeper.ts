@@ -1,0 +1,104 @@
+import { buildRoleSet, type KubeDecision, type KubeTarget } from "../access/index.ts";
+import { GatehouseError, type Clock } from "../base/index.ts";
+import type { CertificateIdentity } from "../ca/index.ts";
+import type { Role } from "../resources/index.ts";
+import type { Snapshot } from "./snapshot.ts";
+import type { Session } from "./tables.ts";
+import type { Gatekeeper, Identity } from "./types.ts";
+import { endOf, refuseLocked } from "./users.ts";
+
+/** Somebody let in, and until when that needs no second look while nothing changes. */
+interface Admitted {
+  readonly generation: number;
+  readonly until: number;
+  readonly identity: Identity;
+}
+
+const maxShared = 10_000;
+const again = "log in again: tsh login";
+
+function unauthenticated(message: string): GatehouseError {
+  return new GatehouseError("unauthenticated", message, { hint: again });
+}
+
+/** Decides from the snapshot alone. `maxStaleness` in ms: with an older one nobody is let in. */
+export function createGatekeeper(options: { readonly snapshot: Snapshot; readonly clock: Clock; readonly maxStaleness: number }): Gatekeeper {
+  const { snapshot, clock, maxStaleness } = options;
+  const { tables } = snapshot;
+  // Keyed by the caller's own objects: what a connection remembers goes with the connection.
+  const admitted = new WeakMap<CertificateIdentity, Admitted>();
+  const decided = new WeakMap<Identity, WeakMap<KubeTarget, KubeDecision>>();
+  // Connections of one login share its identity, and with it what was decided for it.
+  const bySession = new Map<string, Admitted>();
+
+  function sessionOf(certificate: CertificateIdentity, now: number): Session & { readonly id: string } {
+    const { sessionId, subjectId } = certificate;
+    if (sessionId === undefined || subjectId === undefined) throw unauthenticated("the certificate names no login session of this cluster");
+    const session = tables.session(sessionId);
+    if (!session || session.expires <= now) throw unauthenticated("your login session has ended");
+    if (session.user !== certificate.username || session.subject !== subjectId) {
+      throw new GatehouseError("access_denied", "the certificate names a login session of somebody else");
+    }
+    return { ...session, id: sessionId };
+  }
+
+  function admit(certificate: CertificateIdentity, now: number): Admitted {
+    const session = sessionOf(certificate, now);
+    const { username } = certificate;
+    const user = tables.user(username);
+    if (!user || endOf(user) <= now) throw new GatehouseError("access_denied", `user "${username}" does not exist any more`, { hint: again });
+    if (tables.identity(username) !== session.subject) {
+      throw new GatehouseError("access_denied", `the user name "${username}" belongs to another identity now`, { hint: again });
+    }
+    refuseLocked(user, now);
+    const roles = certificate.roles
+      .filter((name) => user.spec.roles.includes(name))
+      .map((name) => tables.role(name))
+      .filter((role): role is Role => role !== undefined);
+    const identity: Identity = {
+      username,
+      subjectId: session.subject,
+      sessionId: session.id,
+      traits: session.traits,
+      roles: buildRoleSet(roles, session.traits),
+      expires: certificate.notAfter,
+    };
+    return { generation: snapshot.generation, until: Math.min(certificate.notAfter, session.expires, endOf(user)), identity };
+  }
+
+  return {
+    identify(certificate) {
+      const now = clock.now();
+      if (now >= certificate.notAfter) throw unauthenticated("your certificate has expired");
+      if (now - snapshot.freshAt() > maxStaleness) {
+        throw new GatehouseError("access_denied", "the gateway cannot read its store, and lets nobody in until it can", { hint: "try again; if it stays so, tell the gateway's operator" });
+      }
+      const known = admitted.get(certificate);
+      if (known && known.generation === snapshot.generation && now < known.until) return known.identity;
+      const key = JSON.stringify([certificate.sessionId, certificate.subjectId, certificate.username, certificate.roles, certificate.notAfter]);
+      const shared = bySession.get(key);
+      const current = shared && shared.generation === snapshot.generation && now < shared.until ? shared : admit(certificate, now);
+      if (bySession.size >= maxShared) bySession.clear();
+      bySession.set(key, current);
+      admitted.set(certificate, current);
+      return current.identity;
+    },
+    kube(identity, target) {
+      let decisions = decided.get(identity);
+      if (!decisions) {
+        decisions = new WeakMap();
+        decided.set(identity, decisions);
+      }
+      let decision = decisions.get(target);
+      if (!decision) {
+        decision = identity.roles.kube(target);
+        decisions.set(target, decision);
+      }
+      return decision;
+    },
+    get generation() {
+      return snapshot.generation;
+    },
+    onChange: (listener) => snapshot.onChange(listener),
+  };
+}

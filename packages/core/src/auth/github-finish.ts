@@ -1,0 +1,126 @@
+import type { LoginFailure, SshLoginResponse } from "../api/index.ts";
+import { auditEvents, userLogin, type AuditEventInput } from "../audit/index.ts";
+import { GatehouseError, errorMessage, escapeLine, refusalId, toGatehouseError } from "../base/index.ts";
+import { PinMismatch, checkPins, mapTeams, type GithubPerson } from "../connectors/index.ts";
+import type { Traits } from "../resources/index.ts";
+import type { Context } from "./context.ts";
+import { cookieName, equalTexts, findRequest, spendRequest, type GithubRequest } from "./github-request.ts";
+import { Overtaken, issueSession } from "./issue.ts";
+import { answerLocation, parseLoopback } from "./loopback.ts";
+import { digest } from "./records.ts";
+import { NameTaken, findStanding, userOperations, type ExternalPerson } from "./sso-user.ts";
+import type { Logins, RequestOrigin } from "./types.ts";
+
+type FinishRequest = Parameters<Logins["finishGithub"]>[0];
+
+const maxTries = 5;
+
+/** Refuses a browser that is not the one that opened the login. */
+function checkBrowser(request: GithubRequest, state: string, cookies: FinishRequest["cookies"]): void {
+  const cookie = cookies[cookieName(state)];
+  const { cookieHash } = request.record;
+  if (cookie === undefined || cookieHash === undefined || !equalTexts(digest(cookie), cookieHash)) {
+    throw new GatehouseError("access_denied", "the browser that came back from GitHub is not the one that this login was opened in (its cookie is missing)", {
+      hint: "log in again, open the link once, and let the browser keep cookies of the gateway",
+    });
+  }
+}
+
+/** The code that GitHub sent with the browser. Throws what GitHub sent instead. */
+function readCode(query: FinishRequest["query"]): string {
+  const { error, error_description: description, code } = query;
+  if (error !== undefined) {
+    const said = escapeLine((description ?? error).slice(0, 200));
+    if (error === "access_denied") throw new GatehouseError("access_denied", `GitHub refused the login: ${said}`);
+    throw new GatehouseError("internal", `GitHub refused the login: ${said} (${escapeLine(error.slice(0, 100))})`);
+  }
+  if (code === undefined || !/^[\x21-\x7e]{1,512}$/.test(code)) throw new GatehouseError("internal", "GitHub sent the browser back without a code");
+  return code;
+}
+
+/** Signs the person in; two logins of one person at the same moment both succeed. */
+async function admit(context: Context, request: GithubRequest, found: GithubPerson, origin: RequestOrigin): Promise<SshLoginResponse> {
+  const { record } = request;
+  const { connector } = await context.github.find(record.connector);
+  await checkPins(context.store, connector, found.teams);
+  const { roles, logins, kubernetesGroups } = mapTeams(connector, found);
+  const traits: Traits = { logins, kubernetes_groups: kubernetesGroups };
+  const person: ExternalPerson = { type: "github", connector: record.connector, name: found.login, id: String(found.id) };
+  for (let tries = 1; ; tries++) {
+    const standing = await findStanding(context, person);
+    const now = context.clock.now();
+    try {
+      return await issueSession(context, {
+        username: person.name,
+        subjectId: standing.subject,
+        roles,
+        traits,
+        publicKey: record.publicKey,
+        ttl: record.ttl,
+        compatibility: record.compatibility,
+        method: "github",
+        connector: record.connector,
+        origin,
+        alongside: (expires) => userOperations(person, standing, { roles, traits }, now, expires),
+      });
+    } catch (error) {
+      if (!(error instanceof Overtaken) || tries >= maxTries) throw error;
+    }
+  }
+}
+
+/** What the audit log is told of a refusal: always the failed login, and whose name or organization was not whose it was. */
+function refusalEvents(request: GithubRequest | undefined, user: string | undefined, error: GatehouseError, id: string, origin: RequestOrigin): AuditEventInput[] {
+  const connector = request?.record.connector;
+  const events: AuditEventInput[] = [userLogin({ method: "github", user, error: error.message, id, origin, fields: { connector } })];
+  if (error instanceof PinMismatch || error instanceof NameTaken) {
+    events.push({ ...auditEvents.identityRefused, user, method: "github", connector, error: error.message, id, "addr.remote": origin.remoteAddress });
+  }
+  return events;
+}
+
+/** The last step of a GitHub login. */
+export function createGithubFinish(context: Context): Pick<Logins, "finishGithub"> {
+  /** Records a refusal. It stands even where the log cannot be written: nothing was granted. */
+  async function refuse(request: GithubRequest | undefined, user: string | undefined, thrown: unknown, origin: RequestOrigin): Promise<GatehouseError> {
+    const error = toGatehouseError(thrown);
+    const id = error.id ?? refusalId(context.random);
+    const connector = request?.record.connector;
+    context.logger.warn({ id, connector, user, error: error.message, cause: error.cause === undefined ? undefined : errorMessage(error.cause) }, "a GitHub login was refused");
+    try {
+      for (const event of refusalEvents(request, user, error, id, origin)) await context.audit.emit(event);
+    } catch (auditError) {
+      context.logger.error({ id, error: errorMessage(auditError) }, "a refused login could not be audited");
+    }
+    return new GatehouseError(error.code, error.message, { hint: error.hint, id, cause: error.cause });
+  }
+
+  return {
+    async finishGithub({ query, cookies, origin }) {
+      const { state } = query;
+      let request: GithubRequest;
+      try {
+        request = await findRequest(context, state);
+        await spendRequest(context, request);
+      } catch (error) {
+        throw await refuse(undefined, undefined, error, origin);
+      }
+      const loopback = parseLoopback(request.secret.clientRedirectUrl);
+      const clearCookie = cookieName(state ?? "");
+      let user: string | undefined;
+      try {
+        checkBrowser(request, state ?? "", cookies);
+        const code = readCode(query);
+        const { client } = await context.github.find(request.record.connector);
+        const person = await client.authenticate({ code, codeVerifier: request.secret.verifier });
+        user = person.login;
+        const answer = await admit(context, request, person, origin);
+        return { location: answerLocation(loopback, "response", answer, context.random), clearCookie };
+      } catch (thrown) {
+        const { message, code, hint, id } = await refuse(request, user, thrown, origin);
+        const failure: LoginFailure = { message, code, ...(hint === undefined ? {} : { hint }), ...(id === undefined ? {} : { id }) };
+        return { location: answerLocation(loopback, "error", failure, context.random), clearCookie };
+      }
+    },
+  };
+}

@@ -1,0 +1,4 @@
+/** Logins, sessions, the gatekeeper (who is this certificate, now), and what administrators do. */
+export type * from "./types.ts";
+export { openAuth } from "./service.ts";
+export { passwordLength } from "./passwords.ts";

@@ -1,0 +1,143 @@
+import { buildRoleSet } from "../access/index.ts";
+import type { SshLoginResponse } from "../api/index.ts";
+import { auditEvents, userLogin } from "../audit/index.ts";
+import { GatehouseError, describeDuration, errorMessage, limits, uuid } from "../base/index.ts";
+import { parseAuthorizedKey, publicKeyFromSsh } from "../formats/index.ts";
+import type { Role, Traits } from "../resources/index.ts";
+import type { Operation } from "../store/index.ts";
+import type { Context } from "./context.ts";
+import { kinds, type SessionRecord } from "./records.ts";
+import { readRole } from "./stored-resources.ts";
+import type { RequestOrigin } from "./types.ts";
+
+/** Somebody who has proved who they are. */
+export interface Grant {
+  readonly username: string;
+  readonly subjectId: string;
+  readonly roles: readonly string[];
+  readonly traits: Traits;
+  readonly publicKey: string;
+  /** Asked for, ms. */
+  readonly ttl: number;
+  readonly compatibility: string;
+  readonly method: SessionRecord["method"];
+  readonly connector?: string | undefined;
+  readonly origin: RequestOrigin;
+  /** What else has to be written for it, or still be true; given the end of the session, ms since the epoch. */
+  readonly alongside: (expires: number) => readonly Operation[];
+}
+
+/** Throws `bad_parameter` for a lifetime that may not be asked for, and for a key that no certificate can be made for. */
+export function checkRequest(request: { readonly publicKey: string; readonly ttl: number; readonly compatibility: string }): void {
+  const { minCertificateTtl: min, maxCertificateTtl: max } = limits;
+  if (!(request.ttl >= min && request.ttl <= max)) {
+    throw new GatehouseError("bad_parameter", "wrong certificate TTL", { hint: `ask for ${describeDuration(min)} to ${String(max / 3_600_000)} h` });
+  }
+  if (!["", "standard", "oldssh"].includes(request.compatibility)) throw new GatehouseError("bad_parameter", "compatibility is standard or oldssh");
+  publicKeyFromSsh(parseAuthorizedKey(request.publicKey).blob);
+}
+
+const raceCodes: readonly string[] = ["already_exists", "compare_failed", "not_found"];
+
+/** What the login stood on changed while it went on. */
+export class Overtaken extends GatehouseError {
+  constructor(username: string, cause: GatehouseError) {
+    super("compare_failed", `user "${username}" was changed by somebody else during this login`, { hint: "log in again", cause });
+  }
+}
+
+async function loadRoles(context: Context, names: readonly string[]): Promise<Role[]> {
+  const items = await Promise.all(names.map((name) => context.store.get("role", name)));
+  return items.map((item, index) => {
+    if (!item) throw new GatehouseError("not_found", `role "${names[index] ?? ""}" does not exist`, { hint: "an administrator creates it, or takes it from whoever has it" });
+    return readRole(item);
+  });
+}
+
+function certificateFormat(asked: string, byRoles: "standard" | "oldssh"): "standard" | "oldssh" {
+  return asked === "standard" || asked === "oldssh" ? asked : byRoles;
+}
+
+const base64 = (text: string): string => Buffer.from(text, "utf8").toString("base64");
+const line = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`);
+
+/**
+ * Starts a login session and signs its certificates: both or neither. The login is in the audit log before this resolves. Throws
+ * {@link Overtaken} where what should still be true is not.
+ */
+export async function issueSession(context: Context, grant: Grant): Promise<SshLoginResponse> {
+  const { store, authorities, clock, audit } = context;
+  const { username, subjectId, roles, traits, method, connector } = grant;
+  const roleSet = buildRoleSet(await loadRoles(context, roles), traits);
+  const ttl = Math.min(roleSet.sessionTtl(grant.ttl), grant.ttl);
+  if (ttl < limits.minCertificateTtl) throw new GatehouseError("access_denied", `the roles of ${username} allow no certificate of at least ${describeDuration(limits.minCertificateTtl)}`);
+  const options = roleSet.options();
+  const sessionId = uuid();
+  const logins = roleSet.logins();
+  const pair = authorities.issueUser({
+    publicKey: grant.publicKey,
+    username,
+    subjectId,
+    sessionId,
+    roles,
+    logins,
+    traits,
+    ttl,
+    permitPortForwarding: options.portForwarding,
+    permitAgentForwarding: options.forwardAgent,
+    format: certificateFormat(grant.compatibility, options.certFormat),
+  });
+  const record: SessionRecord = {
+    user: username,
+    subject: subjectId,
+    roles: [...roles],
+    traits: Object.fromEntries(Object.entries(traits).map(([name, values]) => [name, [...values]])),
+    method,
+    ...(connector === undefined ? {} : { connector }),
+    created: clock.now(),
+    address: grant.origin.remoteAddress,
+  };
+  try {
+    await store.transact([
+      ...grant.alongside(pair.expires),
+      { op: "put", kind: kinds.session, name: sessionId, value: JSON.stringify(record), expires: pair.expires, expect: "absent" },
+    ]);
+  } catch (error) {
+    throw error instanceof GatehouseError && raceCodes.includes(error.code) ? new Overtaken(username, error) : error;
+  }
+  try {
+    const { origin } = grant;
+    await audit.emit(userLogin({ method, user: username, origin, fields: { session: sessionId, connector, roles } }));
+    await audit.emit({
+      ...auditEvents.certCreate,
+      user: username,
+      session: sessionId,
+      subject: subjectId,
+      roles,
+      logins,
+      traits,
+      expires: new Date(pair.expires).toISOString(),
+      "addr.remote": origin.remoteAddress,
+    });
+  } catch (error) {
+    await endSession(context, sessionId);
+    throw error;
+  }
+  await context.snapshot.settled();
+  const host = authorities.trust("host");
+  return {
+    username,
+    cert: base64(pair.ssh),
+    tls_cert: base64(pair.tls),
+    host_signers: [{ domain_name: host.clusterName, checking_keys: host.sshKeys.map((key) => base64(line(key))), tls_certs: host.tlsCertificates.map(base64) }],
+  };
+}
+
+/** A session whose login could not be audited is nobody's: its certificates were never handed out, and it is taken back where that is possible. */
+async function endSession(context: Context, sessionId: string): Promise<void> {
+  try {
+    await context.store.transact([{ op: "delete", kind: kinds.session, name: sessionId }]);
+  } catch (error) {
+    context.logger.error({ session: sessionId, error: errorMessage(error) }, "a login session that was not handed out could not be removed");
+  }
+}

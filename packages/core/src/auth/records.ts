@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { GatehouseError } from "../base/index.ts";
+import type { StoredItem } from "../store/index.ts";
+
+/** Kinds of the store that are this room's own, beside the resources. */
+export const kinds = {
+  /** Login sessions; name = session id. */
+  session: "session",
+  /** Who a user name belongs to; name = user name. Outlives the user, until an administrator removes the user. */
+  identity: "identity",
+  /** A local user's password hash, in `secret`; name = user name. */
+  password: "password",
+  /** Failed logins; name = what {@link "./lockout.ts"} makes of the user name. */
+  attempts: "login_attempts",
+  /** The key, in `secret`, by which names that nobody has share records of failed logins. */
+  strangers: "login_strangers",
+  /** One-use tokens to set a password; name = hash of the token. */
+  invite: "invite",
+  /** GitHub logins under way; name = hash of the state. */
+  githubRequest: "github_request",
+} as const;
+
+const traits = z.record(z.string(), z.array(z.string()));
+
+export const sessionRecord = z.object({
+  user: z.string(),
+  subject: z.string(),
+  roles: z.array(z.string()),
+  traits,
+  method: z.enum(["local", "github"]),
+  connector: z.string().optional(),
+  /** ms since the epoch. */
+  created: z.number(),
+  /** Where the login came from, `ip:port`. */
+  address: z.string(),
+});
+export type SessionRecord = z.infer<typeof sessionRecord>;
+
+export const identityRecord = z.object({ subject: z.string().min(1), created: z.number() });
+export type IdentityRecord = z.infer<typeof identityRecord>;
+
+export const passwordRecord = z.object({ changed: z.number() });
+
+export const attemptsRecord = z.object({
+  /** When, ms since the epoch, oldest first. */
+  attempts: z.array(z.number()),
+  lockedUntil: z.number().optional(),
+});
+export type AttemptsRecord = z.infer<typeof attemptsRecord>;
+
+export const inviteRecord = z.object({ user: z.string(), purpose: z.enum(["invite", "reset"]), created: z.number() });
+export type InviteRecord = z.infer<typeof inviteRecord>;
+
+export const githubRequestRecord = z.object({
+  connector: z.string(),
+  publicKey: z.string(),
+  /** ms. */
+  ttl: z.number(),
+  compatibility: z.string(),
+  /** Hash of the cookie of the browser that opened the login; absent until one did. */
+  cookieHash: z.string().optional(),
+});
+export type GithubRequestRecord = z.infer<typeof githubRequestRecord>;
+
+export const githubRequestSecret = z.object({
+  /** PKCE (RFC 7636). */
+  verifier: z.string(),
+  /** The terminal's loopback address, with the key that its answer is sealed with. */
+  clientRedirectUrl: z.string(),
+});
+export type GithubRequestSecret = z.infer<typeof githubRequestSecret>;
+
+/** Reads a record. Throws `internal` for one that is not as this version writes it. */
+export function readRecord<T>(schema: z.ZodType<T>, item: StoredItem, text: string = item.value): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // Its SyntaxError would quote the text, which may be a secret.
+  }
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) throw new GatehouseError("internal", `the store's ${item.kind} record is not as this version writes it`);
+  return parsed.data;
+}
+
+/** Lower-case hex of SHA-256: how secrets that come back to us are kept, and looked up. */
+export function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,54 @@
+import { auditEvents } from "../audit/index.ts";
+import { createAdminGet } from "./admin-get.ts";
+import { createAdminPut } from "./admin-put.ts";
+import { createAdminRemove } from "./admin-remove.ts";
+import { bootstrap } from "./bootstrap.ts";
+import { decide } from "./caller.ts";
+import type { Context } from "./context.ts";
+import { createGatekeeper } from "./gatekeeper.ts";
+import { createGithubClients } from "./github-clients.ts";
+import { createGithubFinish } from "./github-finish.ts";
+import { createGithubStart } from "./github-start.ts";
+import { createInvites } from "./invites.ts";
+import { createLocalLogin } from "./local-login.ts";
+import { createPasswords } from "./passwords.ts";
+import { kinds } from "./records.ts";
+import { openSnapshot } from "./snapshot.ts";
+import type { AuthOptions, AuthService, Identity } from "./types.ts";
+
+/**
+ * Opens the auth service of one gateway: preset roles where they are missing, the auth preference as the config file has it, and everything
+ * that decisions need in memory.
+ */
+export async function openAuth(options: AuthOptions): Promise<AuthService> {
+  const { store, authorities, audit, clock, random, logger, maxStaleness } = options;
+  await bootstrap(store, options.preference);
+  const passwords = await createPasswords(random, options.passwordCost);
+  const snapshot = await openSnapshot({ store, clock, logger });
+  const github = createGithubClients(store, options.githubTimeouts);
+  const onApplied = options.onApplied ?? (() => ({ checked: 0, ended: 0 }));
+  const context: Context = { store, authorities, audit, clock, random, logger, snapshot, passwords, github, onApplied };
+
+  async function logout(identity: Identity): Promise<void> {
+    await store.transact([{ op: "delete", kind: kinds.session, name: identity.sessionId }]);
+    await snapshot.settled();
+    await audit.emit({ ...auditEvents.sessionLogout, user: identity.username, session: identity.sessionId });
+  }
+
+  return {
+    clusterName: authorities.clusterName,
+    gatekeeper: createGatekeeper({ snapshot, clock, maxStaleness }),
+    logins: { ...createLocalLogin(context), ...createGithubStart(context), ...createGithubFinish(context), logout },
+    admin: {
+      ...createAdminGet(context),
+      ...createAdminPut(context),
+      ...createAdminRemove(context),
+      ...createInvites(context),
+      explainRule: (caller, kind, verb) => decide(caller, kind, verb),
+    },
+    async close() {
+      snapshot.close();
+      await github.close();
+    },
+  };
+}

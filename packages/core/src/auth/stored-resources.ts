@@ -1,0 +1,75 @@
+import { GatehouseError } from "../base/index.ts";
+import { parseResource, redact, resourceToJson, type GithubConnector, type Kind, type Resource, type Role, type User } from "../resources/index.ts";
+import type { StoredItem } from "../store/index.ts";
+import { digest } from "./records.ts";
+
+/** What the store keeps of a resource. */
+export interface StoredForm {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly value: string;
+  readonly secret: string | undefined;
+  readonly expires: number | undefined;
+}
+
+/** A resource's name in the store: a token's own name is its secret, so its hash stands in. */
+export function storedName(kind: Kind, name: string): string {
+  return kind === "token" ? digest(name) : name;
+}
+
+function secretOf(resource: Resource): string | undefined {
+  if (resource.kind === "token") return resource.metadata.name;
+  return resource.kind === "github" ? resource.spec.client_secret : undefined;
+}
+
+/** The resource as it is stored; secrets apart from the rest. */
+export function toStored(resource: Resource): StoredForm {
+  const { name, expires } = resource.metadata;
+  return {
+    kind: resource.kind,
+    name: storedName(resource.kind, name),
+    value: JSON.stringify(resourceToJson(redact(resource))),
+    secret: secretOf(resource),
+    expires: expires === undefined ? undefined : Date.parse(expires),
+  };
+}
+
+/** Reads a resource back. Throws `internal` for one that this version cannot read. */
+export function fromStored(item: StoredItem, options: { readonly withSecrets: boolean }): Resource {
+  let resource: Resource;
+  try {
+    resource = parseResource(JSON.parse(item.value), { redacted: true });
+  } catch (error) {
+    throw new GatehouseError("internal", `the stored ${item.kind} "${item.kind === "token" ? "********" : item.name}" cannot be read by this version`, { cause: error });
+  }
+  const { secret } = item;
+  if (!options.withSecrets || secret === undefined) return resource;
+  if (resource.kind === "github") return { ...resource, spec: { ...resource.spec, client_secret: secret } };
+  if (resource.kind === "token") return { ...resource, metadata: { ...resource.metadata, name: secret } };
+  return resource;
+}
+
+function wrongKind(item: StoredItem): GatehouseError {
+  return new GatehouseError("internal", `the stored ${item.kind} "${item.name}" is of another kind`);
+}
+
+/** {@link fromStored} for a user. */
+export function readUser(item: StoredItem): User {
+  const resource = fromStored(item, { withSecrets: false });
+  if (resource.kind !== "user") throw wrongKind(item);
+  return resource;
+}
+
+/** {@link fromStored} for a role. */
+export function readRole(item: StoredItem): Role {
+  const resource = fromStored(item, { withSecrets: false });
+  if (resource.kind !== "role") throw wrongKind(item);
+  return resource;
+}
+
+/** {@link fromStored} for a connector, with its secret. */
+export function readConnector(item: StoredItem): GithubConnector {
+  const resource = fromStored(item, { withSecrets: true });
+  if (resource.kind !== "github") throw wrongKind(item);
+  return resource;
+}

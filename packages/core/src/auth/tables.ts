@@ -1,0 +1,119 @@
+import { GatehouseError, errorMessage, type Logger } from "../base/index.ts";
+import type { Role, User } from "../resources/index.ts";
+import type { StoredItem } from "../store/index.ts";
+import { identityRecord, kinds, readRecord, sessionRecord, type SessionRecord } from "./records.ts";
+import { readRole, readUser } from "./stored-resources.ts";
+import { endOf } from "./users.ts";
+
+export const snapshotKinds = ["user", "role", kinds.identity, kinds.session] as const;
+export type SnapshotKind = (typeof snapshotKinds)[number];
+
+export function isSnapshotKind(kind: string): kind is SnapshotKind {
+  return (snapshotKinds as readonly string[]).includes(kind);
+}
+
+/** A login session as the gatekeeper needs it. */
+export interface Session extends SessionRecord {
+  /** ms since the epoch. */
+  readonly expires: number;
+}
+
+/** What the gatekeeper decides by. */
+export interface Tables {
+  user(name: string): User | undefined;
+  /** Throws `access_denied` for one that is stored but cannot be read: what it denies is not known. */
+  role(name: string): Role | undefined;
+  /** Subject id that a user name belongs to. */
+  identity(name: string): string | undefined;
+  session(id: string): Session | undefined;
+  /** Takes over what is stored now under a name. True where a decision already made may come out otherwise. */
+  apply(kind: SnapshotKind, name: string, item: StoredItem | undefined, now: number): boolean;
+  /** Takes over all of a kind. */
+  replace(kind: SnapshotKind, items: readonly StoredItem[], now: number): boolean;
+}
+
+/** A table of one kind: how an item is read, and which changes matter. */
+class Table<T> {
+  readonly entries = new Map<string, T>();
+  readonly #read: (item: StoredItem) => T;
+  readonly #matters: (before: T | undefined, after: T | undefined, now: number) => boolean;
+
+  constructor(read: (item: StoredItem) => T, matters: (before: T | undefined, after: T | undefined, now: number) => boolean) {
+    this.#read = read;
+    this.#matters = matters;
+  }
+
+  apply(name: string, item: StoredItem | undefined, now: number): boolean {
+    const before = this.entries.get(name);
+    const after = item && this.#read(item);
+    if (after === undefined) this.entries.delete(name);
+    else this.entries.set(name, after);
+    return this.#matters(before, after, now);
+  }
+
+  replace(items: readonly StoredItem[], now: number): boolean {
+    const present = new Set(items.map((item) => item.name));
+    const gone = [...this.entries.keys()].filter((name) => !present.has(name));
+    let matters = false;
+    for (const name of gone) matters = this.apply(name, undefined, now) || matters;
+    for (const item of items) matters = this.apply(item.name, item, now) || matters;
+    return matters;
+  }
+}
+
+interface StoredRole {
+  readonly value: string;
+  /** Absent for one that cannot be read. */
+  readonly role: Role | undefined;
+}
+
+/** What of a user a decision depends on. */
+function weight(user: User): string {
+  return JSON.stringify([user.spec.roles, user.spec.status ?? null]);
+}
+
+/**
+ * Empty tables. New users, identities and sessions alter no decision already made, for nobody was let in without them; a new role may, for
+ * certificates can name it already.
+ */
+export function createTables(logger: Logger): Tables {
+  const tryRead = <T>(item: StoredItem, read: (item: StoredItem) => T): T | undefined => {
+    try {
+      return read(item);
+    } catch (error) {
+      logger.error({ kind: item.kind, name: item.name, error: errorMessage(error) }, "a stored item cannot be read; whoever depends on it is refused");
+      return undefined;
+    }
+  };
+
+  const users = new Table<User | undefined>(
+    (item) => tryRead(item, readUser),
+    (before, after) => before !== undefined && (after === undefined || weight(before) !== weight(after) || endOf(after) < endOf(before)),
+  );
+  const roles = new Table<StoredRole>(
+    (item) => ({ value: item.value, role: tryRead(item, readRole) }),
+    (before, after) => before?.value !== after?.value,
+  );
+  const identities = new Table<string | undefined>(
+    (item) => tryRead(item, () => readRecord(identityRecord, item).subject),
+    (before, after) => before !== undefined && before !== after,
+  );
+  const sessions = new Table<Session | undefined>(
+    (item) => tryRead(item, () => ({ ...readRecord(sessionRecord, item), expires: item.expires ?? 0 })),
+    (before, after, now) => before !== undefined && before.expires > now && JSON.stringify(before) !== JSON.stringify(after),
+  );
+  const byKind: Readonly<Record<SnapshotKind, Pick<Table<unknown>, "apply" | "replace">>> = { user: users, role: roles, identity: identities, session: sessions };
+
+  return {
+    user: (name) => users.entries.get(name),
+    role(name) {
+      const stored = roles.entries.get(name);
+      if (stored && !stored.role) throw new GatehouseError("access_denied", `role "${name}" cannot be read by this gateway, so nobody who has it is let in`);
+      return stored?.role;
+    },
+    identity: (name) => identities.entries.get(name),
+    session: (id) => sessions.entries.get(id),
+    apply: (kind, name, item, now) => byKind[kind].apply(name, item, now),
+    replace: (kind, items, now) => byKind[kind].replace(items, now),
+  };
+}

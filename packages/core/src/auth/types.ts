@@ -1,0 +1,167 @@
+import type { Decision, KubeDecision, KubeTarget, RoleSet } from "../access/index.ts";
+import type { SshLoginResponse } from "../api/index.ts";
+import type { AuditLog } from "../audit/index.ts";
+import type { Clock, Logger, Random } from "../base/index.ts";
+import type { Authorities, CertificateIdentity } from "../ca/index.ts";
+import type { GithubTimeouts } from "../connectors/index.ts";
+import type { AuthPreference, Resource, ResourceRef, Traits } from "../resources/index.ts";
+import type { Store } from "../store/index.ts";
+
+/** Where a request came from and what it was: what an audit event wants to know. */
+export interface RequestOrigin {
+  /** `ip:port` of the peer. */
+  readonly remoteAddress: string;
+  readonly localAddress?: string | undefined;
+}
+
+/** A person at request time: the certificate's identity as the cluster sees it now (DESIGN "What is true at request time"). */
+export interface Identity {
+  readonly username: string;
+  readonly subjectId: string;
+  readonly sessionId: string;
+  readonly traits: Traits;
+  /** Roles of the certificate that the stored user still has. */
+  readonly roles: RoleSet;
+  /** End of the certificate, ms since the epoch. */
+  readonly expires: number;
+}
+
+/** Whoever calls the admin API: a person through a certificate, or the host's own administrator through the local socket. */
+export type Caller = { readonly type: "person"; readonly identity: Identity } | { readonly type: "local-admin" };
+
+/** A login that waits for its identity provider. */
+export interface SsoStart {
+  /** Address on this gateway that sets the login's cookie and goes on to the provider. */
+  readonly redirectUrl: string;
+}
+
+/** A person as listed for admins. */
+export interface AdminItem {
+  readonly resource: Resource;
+  readonly revision: number;
+}
+
+/** Live streams of this gateway that a change concerned. */
+export interface StreamCheck {
+  readonly checked: number;
+  readonly ended: number;
+}
+
+/** What an admin call changed. */
+export interface AdminChange {
+  readonly kind: string;
+  readonly name: string;
+  readonly outcome: "created" | "updated" | "unchanged" | "deleted";
+  readonly revision: number;
+  /** Live streams looked at and ended on this gateway because of it. */
+  readonly streams: StreamCheck;
+}
+
+/** Decides who a certificate is and what they may do, from memory. Never reads the store on a request. */
+export interface Gatekeeper {
+  /**
+   * The person behind a verified certificate. Throws `unauthenticated` (session logged out, certificate expired: log in again) or
+   * `access_denied` (user gone, another subject under the same name, locked, snapshot too stale: fail closed).
+   */
+  identify(certificate: CertificateIdentity): Identity;
+  /** {@link RoleSet.kube}, remembered until the next change. */
+  kube(identity: Identity, target: KubeTarget): KubeDecision;
+  /** Grows with every change that may alter a decision: callers may cache until it moves. */
+  readonly generation: number;
+  /** Called after every such change. Returns the function that stops it. */
+  onChange(listener: () => void): () => void;
+}
+
+/** Local logins and SSO logins. `publicKey` is one `authorized_keys` line; `ttl` is in ms. */
+export interface Logins {
+  /** `POST /webapi/ssh/certs` (reference §1.6). Lockout and constant time inside; limits per address are the listener's. */
+  local(request: {
+    readonly user: string;
+    readonly password: string;
+    readonly otpToken: string;
+    readonly publicKey: string;
+    readonly ttl: number;
+    readonly compatibility: string;
+    readonly origin: RequestOrigin;
+  }): Promise<SshLoginResponse>;
+  /** `POST /webapi/github/login/console` (reference §1.8). */
+  startGithub(request: {
+    readonly connectorId: string;
+    readonly clientRedirectUrl: string;
+    readonly publicKey: string;
+    readonly ttl: number;
+    readonly compatibility: string;
+    readonly origin: RequestOrigin;
+  }): Promise<SsoStart>;
+  /**
+   * The browser's first stop: binds the login to this browser. Returns the cookie to set and the provider's address. Throws `access_denied` for a
+   * login that another browser has opened; the same browser, known by its cookie, may open it again.
+   */
+  openGithub(
+    loginId: string,
+    origin: RequestOrigin,
+    cookies?: Readonly<Record<string, string | undefined>>,
+  ): Promise<{ readonly cookie: { readonly name: string; readonly value: string }; readonly location: string }>;
+  /**
+   * The provider's callback. On success and on failure alike returns where the browser goes next: the terminal's loopback address with the sealed
+   * answer or the sealed error, so that the terminal never waits. Throws only when the login is not known (no state, a bad one, one used already).
+   */
+  finishGithub(request: {
+    readonly query: Readonly<Record<string, string | undefined>>;
+    readonly cookies: Readonly<Record<string, string | undefined>>;
+    readonly origin: RequestOrigin;
+  }): Promise<{ readonly location: string; readonly clearCookie: string }>;
+  /** Ends a login session: its certificates are refused from now on. */
+  logout(identity: Identity): Promise<void>;
+}
+
+/** What tctl does, each call checked against the caller's own rules and audited. */
+export interface Admin {
+  get(caller: Caller, ref: ResourceRef, options: { readonly withSecrets: boolean }): Promise<readonly AdminItem[]>;
+  /** `create` refuses an existing one (`already_exists`), `upsert` overwrites, a revision updates that one alone (`compare_failed`). */
+  put(caller: Caller, resource: Resource, mode: "create" | "upsert" | { readonly revision: number }): Promise<AdminChange>;
+  remove(caller: Caller, ref: ResourceRef): Promise<AdminChange>;
+  /** Creates a user and an invite; returns the one-use sign-up token. */
+  inviteUser(caller: Caller, request: { readonly name: string; readonly roles: readonly string[]; readonly traits: Traits; readonly ttl: number }): Promise<{ readonly token: string; readonly expires: number }>;
+  /** Invalidates the password; returns a one-use reset token. */
+  resetUser(caller: Caller, name: string, ttl: number): Promise<{ readonly token: string; readonly expires: number }>;
+  /** Whose invite a token is. Throws `not_found`. */
+  readInvite(token: string): Promise<{ readonly user: string }>;
+  /** Sets the password of an invited or reset user; the token is spent. */
+  acceptInvite(token: string, password: string, origin: RequestOrigin): Promise<void>;
+  explainRule(caller: Caller, kind: string, verb: string): Decision;
+}
+
+/** Cost of a password hash (argon2id); memory in KiB. */
+export interface PasswordCost {
+  readonly memoryCost: number;
+  readonly timeCost: number;
+  readonly parallelism: number;
+}
+
+/** What the auth service of one gateway is made of. */
+export interface AuthOptions {
+  readonly store: Store;
+  readonly authorities: Authorities;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** `auth_service.authentication` of the config file; overwrites the stored preference at each start. */
+  readonly preference: AuthPreference["spec"];
+  /** ms; a snapshot that has not been known fresh for longer refuses everybody. */
+  readonly maxStaleness: number;
+  /** Called when an administrator's change is in force, before the answer: looks at the live streams it may concern. */
+  readonly onApplied?: (() => StreamCheck | Promise<StreamCheck>) | undefined;
+  readonly passwordCost?: PasswordCost | undefined;
+  readonly githubTimeouts?: GithubTimeouts | undefined;
+}
+
+/** The auth service of one gateway. */
+export interface AuthService {
+  readonly clusterName: string;
+  readonly gatekeeper: Gatekeeper;
+  readonly logins: Logins;
+  readonly admin: Admin;
+  close(): Promise<void>;
+}

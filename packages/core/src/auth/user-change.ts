@@ -1,0 +1,78 @@
+import { GatehouseError, uuid } from "../base/index.ts";
+import type { User } from "../resources/index.ts";
+import type { Operation } from "../store/index.ts";
+import { deleteAll } from "./admin-change.ts";
+import type { Context } from "./context.ts";
+import { lockoutName } from "./lockout.ts";
+import { identityRecord, inviteRecord, kinds, readRecord, sessionRecord, type IdentityRecord } from "./records.ts";
+
+/** Throws `not_found` for a role that does not exist. */
+export async function checkRoles(context: Context, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    if (!(await context.store.get("role", name))) throw new GatehouseError("not_found", `role "${name}" does not exist`, { hint: "create it first, or see: tctl get roles" });
+  }
+}
+
+/** A new local identity for a user name. */
+export function localIdentity(context: Context, name: string): Operation {
+  const record: IdentityRecord = { subject: `local:${uuid()}`, created: context.clock.now() };
+  return { op: "put", kind: kinds.identity, name, value: JSON.stringify(record), expect: "absent" };
+}
+
+function comesThroughConnector({ spec }: User): boolean {
+  return spec.created_by?.connector !== undefined || (spec.github_identities ?? []).length > 0;
+}
+
+/**
+ * A user as an administrator writes one: who made it is kept, and a name that belongs to nobody yet becomes a local user's, unless the
+ * resource says that it is for people of a connector.
+ */
+export async function prepareUser(context: Context, by: string, given: User, existing: User | undefined): Promise<{ readonly resource: User; readonly operations: readonly Operation[] }> {
+  const { name } = given.metadata;
+  await checkRoles(context, given.spec.roles);
+  const created_by = given.spec.created_by ?? existing?.spec.created_by ?? { time: new Date(context.clock.now()).toISOString(), user: { name: by } };
+  const resource: User = { ...given, spec: { ...given.spec, created_by } };
+  const identity = await context.store.get(kinds.identity, name);
+  if (identity) return { resource, operations: [{ op: "check", kind: kinds.identity, name, expect: identity.revision }] };
+  return { resource, operations: comesThroughConnector(resource) ? [] : [localIdentity(context, name)] };
+}
+
+/** Deletions of the invites of a user. */
+async function inviteDeletions(context: Context, name: string): Promise<readonly Operation[]> {
+  const items = await context.store.list(kinds.invite);
+  return items.filter((item) => readRecord(inviteRecord, item).user === name).map((item) => ({ op: "delete", kind: kinds.invite, name: item.name }));
+}
+
+/** Deletions of the login sessions of a user. */
+async function sessionDeletions(context: Context, name: string): Promise<readonly Operation[]> {
+  const items = await context.store.list(kinds.session);
+  return items.filter((item) => readRecord(sessionRecord, item).user === name).map((item) => ({ op: "delete", kind: kinds.session, name: item.name }));
+}
+
+/** Ends the user's sessions and takes back their invites; both come before what makes them a user at all. */
+export async function endUser(context: Context, name: string): Promise<void> {
+  await deleteAll(context, [...(await sessionDeletions(context, name)), ...(await inviteDeletions(context, name))]);
+}
+
+/** Ends the user's sessions again, once nothing lets them log in any more: a login may have been faster than {@link endUser}. */
+export async function endLateSessions(context: Context, name: string): Promise<void> {
+  await deleteAll(context, await sessionDeletions(context, name));
+}
+
+/** Everything that a user is made of, but for the user itself: the identity (which frees the name), the password, failed logins. */
+export function userDeletions(name: string): readonly Operation[] {
+  return [
+    { op: "delete", kind: kinds.identity, name },
+    { op: "delete", kind: kinds.password, name },
+    { op: "delete", kind: kinds.attempts, name: lockoutName(name) },
+  ];
+}
+
+/** Names of users that came through a connector, with their identities' place in the store. */
+export async function identitiesOf(context: Context, connector: string): Promise<readonly string[]> {
+  const prefix = `github:${connector}:`;
+  const items = await context.store.list(kinds.identity);
+  const isOfConnector = (subject: string): boolean => subject.startsWith(prefix) && /^\d+$/.test(subject.slice(prefix.length));
+  // A connector's name may hold colons too: "corp:eu" is not "corp".
+  return items.filter((item) => isOfConnector(readRecord(identityRecord, item).subject)).map((item) => item.name);
+}

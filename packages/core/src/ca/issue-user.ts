@@ -1,0 +1,101 @@
+import { GatehouseError, limits, type Clock, type Random } from "../base/index.ts";
+import { buildCertificate, parseAuthorizedKey, publicKeyFromSsh, signSshCertificate } from "../formats/index.ts";
+import type { Authority, TlsSigner } from "./authority.ts";
+import { checkName, checkUsername, noLogins, systemRoles } from "./names.ts";
+import { sshSerial, tlsSerial } from "./serial.ts";
+import { encodeSession } from "./session.ts";
+import type { CertificatePair, ConnectionCertificateRequest, SshCertificateLine, UserCertificateRequest } from "./types.ts";
+import { validityFor, type Validity } from "./validity.ts";
+
+const maxConnectionTtl = 5 * 60_000;
+
+function traitsJson(traits: UserCertificateRequest["traits"]): string {
+  const entries = Object.entries(traits).sort(([a], [b]) => (a < b ? -1 : 1));
+  return entries.length === 0 ? "null" : JSON.stringify(Object.fromEntries(entries));
+}
+
+function checkRequest(request: UserCertificateRequest): void {
+  checkUsername(request.username);
+  for (const role of request.roles) {
+    checkName(role, "a role name");
+    if (systemRoles.has(role)) throw new GatehouseError("bad_parameter", `role ${JSON.stringify(role)} is a machine's and cannot be given to a person`);
+  }
+  for (const login of request.logins) checkName(login, "a login");
+}
+
+/** Flags of an SSH certificate (reference §3.1). */
+function permits(request: { readonly permitPortForwarding: boolean; readonly permitAgentForwarding: boolean }): Map<string, string> {
+  const extensions = new Map([["permit-pty", ""]]);
+  if (request.permitPortForwarding) extensions.set("permit-port-forwarding", "");
+  if (request.permitAgentForwarding) extensions.set("permit-agent-forwarding", "");
+  return extensions;
+}
+
+function signSsh(request: UserCertificateRequest, roles: readonly string[], logins: readonly string[], validity: Validity, authority: Authority, random: Random): string {
+  const extensions = permits(request);
+  if (request.format === "standard") {
+    extensions.set("teleport-roles", JSON.stringify({ version: "v1", roles }));
+    extensions.set("teleport-traits", traitsJson(request.traits));
+  }
+  return signSshCertificate(
+    {
+      type: "user",
+      publicKey: parseAuthorizedKey(request.publicKey).blob,
+      serial: sshSerial(random),
+      keyId: request.username,
+      principals: logins.length === 0 ? [noLogins] : logins,
+      validAfter: validity.validAfter,
+      validBefore: validity.validBefore,
+      criticalOptions: new Map(),
+      extensions,
+    },
+    authority.sshKey,
+    random,
+  );
+}
+
+/** A person's pair of certificates (reference §3.1, §4.2), with client-auth usage alone and our session extension. */
+export function issueUser(request: UserCertificateRequest, authority: Authority, tls: TlsSigner, clock: Clock, random: Random): CertificatePair {
+  checkRequest(request);
+  const validity = validityFor(request.ttl, limits.maxCertificateTtl, clock, authority);
+  const roles = [...new Set(request.roles)];
+  const logins = [...new Set(request.logins)];
+  const publicKey = publicKeyFromSsh(parseAuthorizedKey(request.publicKey).blob);
+  const certificate = buildCertificate(
+    {
+      serial: tlsSerial(random),
+      subject: { O: roles, L: logins, postalCode: [traitsJson(request.traits)], CN: [request.username] },
+      notBefore: validity.notBefore,
+      notAfter: validity.expires,
+      publicKey,
+      keyUsage: publicKey.asymmetricKeyType === "rsa" ? ["digitalSignature", "keyEncipherment"] : ["digitalSignature"],
+      extendedKeyUsage: ["clientAuth"],
+      extensions: [encodeSession({ subject: request.subjectId, session: request.sessionId })],
+    },
+    tls,
+  );
+  return { ssh: signSsh(request, roles, logins, validity, authority, random), tls: certificate, expires: validity.expires };
+}
+
+/** A certificate for one connection to one host (DESIGN "user CAs"): one login, at most five minutes. */
+export function issueConnection(request: ConnectionCertificateRequest, authority: Authority, clock: Clock, random: Random): SshCertificateLine {
+  checkUsername(request.username);
+  checkName(request.login, "a login");
+  const validity = validityFor(request.ttl, maxConnectionTtl, clock, authority);
+  const ssh = signSshCertificate(
+    {
+      type: "user",
+      publicKey: parseAuthorizedKey(request.publicKey).blob,
+      serial: sshSerial(random),
+      keyId: request.username,
+      principals: [request.login],
+      validAfter: validity.validAfter,
+      validBefore: validity.validBefore,
+      criticalOptions: new Map(),
+      extensions: permits(request),
+    },
+    authority.sshKey,
+    random,
+  );
+  return { ssh, expires: validity.expires };
+}

@@ -1,0 +1,167 @@
+import { defaultPorts } from "./address.ts";
+import { boolean, ignored, integer, listOf, oneOf, refused, section, text, type Reader } from "./reader.ts";
+import { caPin, clusterName, duration, kubeName, labels, listenAddress, publicAddresses } from "./values.ts";
+
+/** `teleport.yaml`, key by key (reference §11). Keys that v3 does not have: `audit`, `diag_addr`, `local_auth`, `max_staleness`, `clusters`, `labels`. */
+
+const elsewhere = ignored("belongs to another service than this gateway, and has no effect here");
+const ownCrypto = ignored("has no effect: algorithms are chosen by Gatehouse and cannot be weakened");
+const ownStore = ignored("has no effect: the store is in the data directory");
+const ownAuth = ignored("has no effect: the gateway carries its own auth service");
+const asResource = ignored("has no effect: create it with tctl create -f");
+const noSsh = ignored("has no effect: this version has no SSH proxy");
+const noFactors = ignored("has no effect: this version has no second factors");
+
+const onlyEnabled = (name: string): Reader<boolean> => (reading, place) => {
+  const enabled = boolean(reading, place);
+  if (enabled === false) reading.problem(place, `the gateway cannot run without its ${name}: remove this line`);
+  return enabled;
+};
+
+const proxyProtocol: Reader<boolean> = (reading, place) => {
+  const on = boolean(reading, place);
+  if (on === true) reading.warn(place, "is not supported: addresses in the audit log are those of the balancer");
+  return on;
+};
+
+const log = section({
+  output: text,
+  severity: oneOf(["debug", "info", "warn", "error"], { warning: "warn", err: "error" }),
+});
+
+const storage = section({
+  type: (reading, place) => {
+    const type = oneOf(["dir", "bolt", "sqlite", "etcd", "dynamodb"])(reading, place);
+    if (type === "etcd" || type === "dynamodb") reading.problem(place, `state in ${type} is not supported: this version keeps it in the data directory`);
+    else reading.warn(place, "has no effect: the store is SQLite in the data directory");
+    return type;
+  },
+  path: ownStore,
+  region: ownStore,
+  table_name: ownStore,
+  peers: ownStore,
+  prefix: ownStore,
+  tls_key_file: ownStore,
+  tls_cert_file: ownStore,
+  tls_ca_file: ownStore,
+  access_key: ownStore,
+  secret_key: ownStore,
+  audit_events_uri: ignored("has no effect: events are written under the data directory"),
+  audit_sessions_uri: ignored("has no effect: this version records no sessions"),
+  audit_table_name: ownStore,
+});
+
+const teleport = section({
+  nodename: text,
+  data_dir: text,
+  pid_file: ignored("has no effect: let the service manager keep the process id"),
+  auth_token: ownAuth,
+  auth_servers: ownAuth,
+  ca_pin: listOf(caPin),
+  advertise_ip: ignored("has no effect: use public_addr"),
+  connection_limits: section({
+    max_connections: integer(1, 1_000_000),
+    max_users: ignored("has no effect"),
+    rates: ignored("has no effect: login attempts are limited anyway"),
+  }),
+  log,
+  storage,
+  cache: ignored("has no effect: decisions are made from memory anyway"),
+  seed_config: ignored("has no effect"),
+  keys: ownAuth,
+  ciphersuites: ownCrypto,
+  ciphers: ownCrypto,
+  kex_algos: ownCrypto,
+  mac_algos: ownCrypto,
+  diag_addr: listenAddress(defaultPorts.diag),
+});
+
+const authentication = section({
+  type: oneOf(["local", "github", "oidc", "saml"]),
+  second_factor: oneOf(["off", "otp", "u2f"], { no: "off", false: "off" }),
+  connector_name: text,
+  local_auth: boolean,
+  u2f: noFactors,
+  oidc: ignored("has no effect: use connector_name"),
+});
+
+const authService = section({
+  enabled: onlyEnabled("auth service"),
+  listen_addr: listenAddress(defaultPorts.admin),
+  proxy_protocol: proxyProtocol,
+  cluster_name: clusterName,
+  public_addr: publicAddresses(defaultPorts.admin),
+  tokens: ignored("has no effect: nothing joins by a static token in this version"),
+  authentication,
+  session_recording: oneOf(["node", "proxy", "off"]),
+  proxy_checks_host_keys: noSsh,
+  client_idle_timeout: duration,
+  disconnect_expired_cert: boolean,
+  keep_alive_interval: noSsh,
+  keep_alive_count_max: noSsh,
+  license_file: ignored("has no effect: there is no licence to check"),
+  authorities: ownAuth,
+  reverse_tunnels: noSsh,
+  oidc_connectors: asResource,
+  u2f: noFactors,
+  trusted_clusters: asResource,
+  dynamic_config: refused("is gone: resources are always changed with tctl"),
+  kubeconfig_file: ignored("has no effect here: it moved to proxy_service.kubernetes"),
+  max_staleness: duration,
+});
+
+const kubernetesCluster = section({ name: kubeName, kubeconfig_file: text, context: text, labels });
+
+const kubernetes = section({
+  enabled: boolean,
+  listen_addr: listenAddress(defaultPorts.kube),
+  public_addr: publicAddresses(defaultPorts.kube),
+  kubeconfig_file: text,
+  labels,
+  clusters: listOf(kubernetesCluster),
+});
+
+const proxyService = section({
+  enabled: onlyEnabled("proxy service"),
+  listen_addr: listenAddress(defaultPorts.ssh),
+  web_listen_addr: listenAddress(defaultPorts.web),
+  tunnel_listen_addr: noSsh,
+  https_key_file: text,
+  https_cert_file: text,
+  proxy_protocol: proxyProtocol,
+  public_addr: publicAddresses(defaultPorts.web),
+  ssh_public_addr: publicAddresses(defaultPorts.ssh),
+  tunnel_public_addr: noSsh,
+  kubernetes,
+});
+
+const sshService = section({
+  enabled: (reading, place) => {
+    const enabled = boolean(reading, place);
+    if (enabled === true) reading.warn(place, "has no effect: this gateway is no SSH host");
+    return enabled;
+  },
+  listen_addr: elsewhere,
+  namespace: elsewhere,
+  labels: elsewhere,
+  commands: elsewhere,
+  permit_user_env: elsewhere,
+  pam: elsewhere,
+  public_addr: elsewhere,
+});
+
+/** The whole file. */
+export const configFile = section({
+  version: oneOf(["v1", "v2", "v3"]),
+  teleport,
+  auth_service: authService,
+  proxy_service: proxyService,
+  ssh_service: sshService,
+  audit: section({ sync: oneOf(["group", "strict"]) }),
+});
+
+type ValueOf<R> = R extends Reader<infer T> ? T : never;
+
+/** What {@link configFile} reads. */
+export type ConfigFile = ValueOf<typeof configFile>;
+export type KubernetesSection = ValueOf<typeof kubernetes>;

@@ -1,0 +1,104 @@
+/** Where to listen: an IP address or host name, and a port; port 0 chooses a free one. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where clients reach something from outside. */
+export interface PublicAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A Kubernetes cluster behind this gateway. */
+export interface KubernetesClusterConfig {
+  /** 1 to 31 of `A-Za-z0-9._-`: as hex it is one label of a TLS server name. */
+  readonly name: string;
+  /** Absent: the service account of the pod that the gateway runs in. */
+  readonly kubeconfigFile: string | undefined;
+  /** Absent: the kubeconfig's current context. */
+  readonly context: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** `proxy_service.kubernetes`. */
+export interface KubernetesConfig {
+  readonly enabled: boolean;
+  readonly listen: ListenAddress;
+  readonly publicAddrs: readonly PublicAddress[];
+  /** Empty where `enabled` is false; otherwise the first is the default. */
+  readonly clusters: readonly KubernetesClusterConfig[];
+  /** Labels that each of the clusters has already. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Whether the one cluster is not named in the file and goes by the name of the gateway's own cluster. */
+  readonly unnamed: boolean;
+}
+
+/** `auth_service.authentication`. */
+export interface AuthenticationConfig {
+  readonly type: "local" | "github" | "oidc" | "saml";
+  readonly secondFactor: "off" | "otp" | "u2f";
+  /** The connector that people get who name none; absent: the only one there is. */
+  readonly connectorName: string | undefined;
+  /** Whether local accounts may log in too, whatever the type. */
+  readonly localAuth: boolean;
+}
+
+/** A gateway's configuration, defaults filled in. Times in ms. */
+export interface GatewayConfig {
+  readonly nodeName: string;
+  readonly clusterName: string;
+  readonly dataDir: string;
+  readonly web: {
+    readonly listen: ListenAddress;
+    readonly publicAddrs: readonly PublicAddress[];
+    /** Both or none; none: the cluster's own authority issues the certificate. PEM files. */
+    readonly httpsKeyFile: string | undefined;
+    readonly httpsCertFile: string | undefined;
+  };
+  readonly ssh: { readonly listen: ListenAddress; readonly publicAddrs: readonly PublicAddress[] };
+  readonly admin: { readonly listen: ListenAddress; readonly publicAddrs: readonly PublicAddress[] };
+  /** `/healthz`, `/readyz`, `/metrics`; absent: off. */
+  readonly diag: { readonly listen: ListenAddress } | undefined;
+  readonly kubernetes: KubernetesConfig;
+  readonly authentication: AuthenticationConfig;
+  /** `sha256:<hex>`. */
+  readonly caPins: readonly string[];
+  readonly log: { readonly output: "stderr" | "stdout" | { readonly file: string }; readonly severity: "debug" | "info" | "warn" | "error" };
+  readonly audit: { readonly sync: "group" | "strict" };
+  /** Streams without traffic are ended after this; 0: never. */
+  readonly clientIdleTimeout: number;
+  /** Whether live streams end with the certificate that opened them. */
+  readonly disconnectExpiredCert: boolean;
+  /** A gateway whose last look at the change feed is older than this refuses everything. */
+  readonly maxStaleness: number;
+  /** Open connections per listener; absent: the listeners' own bound. */
+  readonly maxConnections: number | undefined;
+  /** What of the file has no effect here, one line each, with its place. */
+  readonly warnings: readonly string[];
+}
+
+/** What the configuration's defaults depend on. */
+export interface HostFacts {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absent where the system has none. */
+  readonly uid: number | undefined;
+  readonly hostname: string;
+  readonly homeDirectory: string;
+}
+
+/** Flags that win over the file. Addresses as text: `host`, `host:port`, `:port`. */
+export interface ConfigOverrides {
+  readonly webListenAddr?: string | undefined;
+  readonly sshListenAddr?: string | undefined;
+  readonly kubeListenAddr?: string | undefined;
+  readonly adminListenAddr?: string | undefined;
+  readonly diagListenAddr?: string | undefined;
+  readonly publicAddr?: string | undefined;
+  readonly kubePublicAddr?: string | undefined;
+  readonly dataDir?: string | undefined;
+  readonly clusterName?: string | undefined;
+  /** Turns the Kubernetes proxy on, with this kubeconfig for its one cluster. */
+  readonly kubeconfigFile?: string | undefined;
+  readonly logSeverity?: string | undefined;
+}

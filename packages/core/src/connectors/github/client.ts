@@ -1,0 +1,98 @@
+import { Agent } from "undici";
+import { GatehouseError } from "../../base/index.ts";
+import type { GithubConnector } from "../../resources/index.ts";
+import type { GithubClient, GithubPerson, GithubTeam, GithubTimeouts } from "../types.ts";
+import { teamsAnswer, tokenAnswer, userAnswer } from "./answers.ts";
+import { below, callbackUrl, githubEndpoints, type GithubEndpoints } from "./endpoints.ts";
+import { nextLink } from "./link.ts";
+import { ask, quote, type AskOptions } from "./request.ts";
+
+const defaultTimeouts: GithubTimeouts = { request: 10_000, login: 30_000 };
+const maxPages = 100;
+
+/** GitHub as this connector reaches it. Throws `bad_parameter` for an address that a secret must not be sent to. */
+export function createGithubClient(connector: GithubConnector, options: { readonly timeouts?: GithubTimeouts | undefined } = {}): GithubClient {
+  const endpoints = githubEndpoints(connector);
+  const redirectUri = callbackUrl(connector).href;
+  const timeouts = options.timeouts ?? defaultTimeouts;
+  const dispatcher = new Agent({ connections: 8, connectTimeout: timeouts.request, headersTimeout: timeouts.request, bodyTimeout: timeouts.request });
+  const { client_id: clientId } = connector.spec;
+
+  return {
+    authorizeUrl({ state, codeChallenge }) {
+      const url = below(endpoints.web, "/login/oauth/authorize");
+      const query = {
+        client_id: clientId,
+        redirect_uri: redirectUri,
+        response_type: "code",
+        scope: "read:org",
+        state,
+        code_challenge: codeChallenge,
+        code_challenge_method: "S256",
+        allow_signup: "false",
+      };
+      url.search = new URLSearchParams(query).toString();
+      return url.href;
+    },
+    async authenticate({ code, codeVerifier }) {
+      const secret = connector.spec.client_secret;
+      if (secret === undefined) throw new GatehouseError("internal", `connector "${connector.metadata.name}" has no client secret`);
+      const asking: AskOptions = { dispatcher, timeout: timeouts.request, deadline: AbortSignal.timeout(timeouts.login), loginTimeout: timeouts.login };
+      const form = new URLSearchParams({ client_id: clientId, client_secret: secret, code, redirect_uri: redirectUri, code_verifier: codeVerifier });
+      const token = await exchange(connector, endpoints, form, asking);
+      return readPerson(endpoints, token, asking);
+    },
+    close: () => dispatcher.destroy(),
+  };
+}
+
+async function exchange(connector: GithubConnector, endpoints: GithubEndpoints, form: URLSearchParams, asking: AskOptions): Promise<string> {
+  const url = below(endpoints.web, "/login/oauth/access_token");
+  const { value } = await ask({ what: "the token request", url, headers: { accept: "application/json" }, form }, tokenAnswer, asking);
+  if ("access_token" in value) return value.access_token;
+  throw tokenError(connector.metadata.name, value.error, value.error_description);
+}
+
+/** GitHub's refusal of a code, told apart by whose fault it is. */
+function tokenError(connector: string, error: string, description: string | undefined): GatehouseError {
+  const message = `GitHub refused the login: ${quote(description ?? error)} (${quote(error)})`;
+  switch (error) {
+    case "bad_verification_code":
+    case "access_denied":
+    case "unverified_user_email":
+      return new GatehouseError("access_denied", message, { hint: "log in again" });
+    case "incorrect_client_credentials":
+      return new GatehouseError("internal", message, { hint: `an administrator checks client_id and client_secret of connector "${connector}"` });
+    case "redirect_uri_mismatch":
+      return new GatehouseError("internal", message, { hint: `an administrator checks that redirect_url of connector "${connector}" is the callback registered at GitHub` });
+    default:
+      return new GatehouseError("internal", message);
+  }
+}
+
+async function readPerson(endpoints: GithubEndpoints, token: string, asking: AskOptions): Promise<GithubPerson> {
+  const headers = { accept: "application/vnd.github+json", authorization: `Bearer ${token}`, "x-github-api-version": "2022-11-28" };
+  const user = await ask({ what: "the user request", url: below(endpoints.api, "/user"), headers }, userAnswer, asking);
+  const teams: GithubTeam[] = [];
+  let next: URL | undefined = below(endpoints.api, "/user/teams?per_page=100");
+  for (let page = 1; next; page++) {
+    if (page > maxPages) throw new GatehouseError("limit_exceeded", `GitHub reports more than ${maxPages} pages of teams`);
+    const answer = await ask({ what: "the teams request", url: next, headers }, teamsAnswer, asking);
+    for (const { id, slug, organization } of answer.value) {
+      teams.push({ organization: organization.login, organizationId: organization.id, team: slug, teamId: id });
+    }
+    next = followUp(endpoints, nextLink(answer.link));
+  }
+  return { login: user.value.login, id: user.value.id, teams };
+}
+
+/** The next page, if it is on the same server: the token goes nowhere else. */
+function followUp(endpoints: GithubEndpoints, link: string | undefined): URL | undefined {
+  if (link === undefined) return undefined;
+  if (!URL.canParse(link, endpoints.api.href)) throw new GatehouseError("internal", "GitHub's answer to the teams request names a next page that is not an address");
+  const next = new URL(link, endpoints.api);
+  if (next.origin !== endpoints.api.origin) {
+    throw new GatehouseError("internal", `GitHub's answer to the teams request names a next page on another server (${quote(next.host)}), which is refused`);
+  }
+  return next;
+}
