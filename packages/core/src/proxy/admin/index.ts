@@ -1,0 +1,92 @@
+/** The admin API, `/gatehouse/v1/…`: for people by their certificate, for the host's own administrator by the local socket. */
+import type { FastifyInstance } from "fastify";
+import { inviteRequest, resetRequest, type ExportResponse, type InviteResponse, type StatusResponse } from "../../api/index.ts";
+import type { Identity } from "../../auth/index.ts";
+import { exportAuthority, type AuthorityKind } from "../../ca/index.ts";
+import { GatehouseError, didYouMean, limits, version } from "../../base/index.ts";
+import { createApp, parseRequest, type App } from "../http/index.ts";
+import type { CallerOf } from "./caller.ts";
+import { resourceRoutes } from "./resource-routes.ts";
+import type { AdminOptions } from "./types.ts";
+import { whoami } from "./whoami.ts";
+
+export { certificateCallers, localCaller } from "./caller.ts";
+export type { CallerOf } from "./caller.ts";
+export { openAdminSocket, writeNonce } from "./socket.ts";
+export type { AdminSocket } from "./socket.ts";
+export type { AdminOptions, KubeClusterView, KubeView } from "./types.ts";
+
+const kinds: readonly AuthorityKind[] = ["user", "openssh", "host"];
+
+function authorityKind(name: string): AuthorityKind {
+  const kind = kinds.find((known) => known === name);
+  if (kind === undefined) throw new GatehouseError("bad_parameter", `there is no authority "${name}"${didYouMean(name, kinds)}`, { hint: `it is one of ${kinds.join(", ")}` });
+  return kind;
+}
+
+function userRoutes(app: FastifyInstance, options: AdminOptions, callerOf: CallerOf): void {
+  const { admin } = options.auth;
+  const invitation = (user: string, issued: { readonly token: string; readonly expires: number }): InviteResponse => ({
+    user,
+    url: `${options.publicUrl()}/web/newuser/${issued.token}`,
+    expires: issued.expires,
+  });
+  app.post<{ Params: { name: string } }>("/gatehouse/v1/users/:name/invite", async (request) => {
+    const caller = callerOf(request.raw);
+    const { name } = request.params;
+    const body = parseRequest(inviteRequest, request.body);
+    return invitation(name, await admin.inviteUser(caller, { name, ...body }));
+  });
+  app.post<{ Params: { name: string } }>("/gatehouse/v1/users/:name/reset", async (request) => {
+    const caller = callerOf(request.raw);
+    const { name } = request.params;
+    return invitation(name, await admin.resetUser(caller, name, parseRequest(resetRequest, request.body).ttl));
+  });
+}
+
+/** The admin application for one kind of caller. */
+export async function createAdminApp(options: AdminOptions, callerOf: CallerOf): Promise<App> {
+  const { auth, authorities } = options;
+  const personOf = (request: Parameters<CallerOf>[0]): Identity => {
+    const caller = callerOf(request);
+    if (caller.type === "person") return caller.identity;
+    throw new GatehouseError("bad_parameter", "the local administrator has no login", { hint: "log in as a person: tsh login" });
+  };
+  return createApp({
+    bodyLimit: limits.apiBody,
+    logger: options.logger,
+    random: options.random,
+    routes: (app) => {
+      app.get("/gatehouse/v1/whoami", (request) => whoami(personOf(request.raw), auth, options.kube()));
+
+      app.delete("/gatehouse/v1/session", async (request, reply) => {
+        await auth.logins.logout(personOf(request.raw));
+        return reply.status(204).send();
+      });
+
+      app.get("/gatehouse/v1/status", (request): StatusResponse => {
+        // Names of clusters and what is wrong with them: for whoever may see who is in the cluster.
+        const rule = auth.admin.explainRule(callerOf(request.raw), "user", "list");
+        if (!rule.allowed) throw new GatehouseError("access_denied", `the status of the cluster is for its administrators: ${rule.reasons[0]?.text ?? "no rule allows it"}`);
+        const kube = options.kube();
+        return {
+          cluster: auth.clusterName,
+          version,
+          ca_pin: authorities.caPin,
+          authorities: kinds.map((kind) => ({ kind, fingerprint: exportAuthority(authorities.trust(kind)).fingerprints[0] ?? "" })),
+          kubernetes: kube.clusters.map(({ target, healthy, problem }) => ({ name: target.name, healthy, ...(problem === undefined ? {} : { problem }) })),
+          streams: kube.streams,
+        };
+      });
+
+      // Public keys: whoever may ask anything may have them.
+      app.get<{ Params: { kind: string } }>("/gatehouse/v1/authorities/:kind/export", (request): ExportResponse => {
+        callerOf(request.raw);
+        return exportAuthority(authorities.trust(authorityKind(request.params.kind)));
+      });
+
+      resourceRoutes(app, auth.admin, callerOf);
+      userRoutes(app, options, callerOf);
+    },
+  });
+}

@@ -1,0 +1,33 @@
+import type { Authorities } from "../../ca/index.ts";
+import type { AuthService } from "../../auth/index.ts";
+import type { KubeTarget } from "../../access/index.ts";
+import type { Clock, Logger, Random } from "../../base/index.ts";
+
+/** A Kubernetes cluster of this gateway, and whether it may impersonate there. */
+export interface KubeClusterView {
+  readonly target: KubeTarget;
+  readonly healthy: boolean;
+  /** What is missing, in words, where it is not healthy. */
+  readonly problem: string | undefined;
+}
+
+/** The Kubernetes side of the gateway, as the admin API tells it. */
+export interface KubeView {
+  readonly enabled: boolean;
+  /** `host:port` as people reach it. */
+  readonly publicAddr: string | undefined;
+  readonly clusters: readonly KubeClusterView[];
+  /** Live streams on this gateway. */
+  readonly streams: number;
+}
+
+export interface AdminOptions {
+  readonly auth: AuthService;
+  readonly authorities: Authorities;
+  readonly kube: () => KubeView;
+  /** `https://host:port` as people reach this gateway. */
+  readonly publicUrl: () => string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+}

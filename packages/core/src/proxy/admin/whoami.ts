@@ -1,0 +1,30 @@
+import { kubeServerName, type WhoamiResponse } from "../../api/index.ts";
+import type { AuthService, Identity } from "../../auth/index.ts";
+import type { KubeView } from "./types.ts";
+
+/** A person as the cluster sees them now, and every Kubernetes cluster with what they are there. */
+export function whoami(identity: Identity, auth: Pick<AuthService, "clusterName" | "gatekeeper">, kube: KubeView): WhoamiResponse {
+  const clusters = kube.clusters.map(({ target }) => {
+    const decision = auth.gatekeeper.kube(identity, target);
+    const refused = decision.groups.length > 0 ? undefined : (decision.reasons[0]?.text ?? "no role gives a group in this cluster");
+    return {
+      name: target.name,
+      server_name: kubeServerName(target.name),
+      labels: { ...target.labels },
+      groups: [...decision.groups],
+      ...(refused === undefined ? {} : { refused }),
+    };
+  });
+  return {
+    username: identity.username,
+    cluster: auth.clusterName,
+    roles: identity.roles.roleNames.filter((role) => role !== "default-implicit-role"),
+    logins: [...identity.roles.logins()],
+    expires: identity.expires,
+    kubernetes: {
+      enabled: kube.enabled,
+      ...(kube.publicAddr === undefined ? {} : { public_addr: kube.publicAddr }),
+      clusters,
+    },
+  };
+}

@@ -1,0 +1,6 @@
+/** What the web and the admin API share: a Fastify application behind a server of ours, errors in both shapes, parsed bodies. */
+export { createApp } from "./app.ts";
+export type { App, AppOptions, HttpHandler } from "./app.ts";
+export { errorBody, errorStatus, publicError } from "./errors.ts";
+export { parseRequest } from "./parse.ts";
+export { originOf } from "./origin.ts";

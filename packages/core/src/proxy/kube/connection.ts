@@ -1,0 +1,149 @@
+import type { TLSSocket } from "node:tls";
+import type { KubeDecision } from "../../access/index.ts";
+import { parseKubeServerName } from "../../api/index.ts";
+import type { Gatekeeper, Identity } from "../../auth/index.ts";
+import { GatehouseError, toGatehouseError } from "../../base/index.ts";
+import type { Clock } from "../../base/index.ts";
+import type { Authorities, CertificateIdentity } from "../../ca/index.ts";
+import { impersonationHeaders } from "./impersonation.ts";
+import { Refusal, failureOf } from "./status.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** What connections look things up in. */
+export interface ConnectionContext {
+  readonly authorities: Authorities;
+  readonly gatekeeper: Gatekeeper;
+  readonly clock: Clock;
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly defaultCluster: string;
+}
+
+/** Who a connection's certificate is now, and what they may be in its cluster. */
+export interface Principal {
+  readonly identity: Identity;
+  readonly decision: KubeDecision;
+  /** Groups as they are impersonated, `system:authenticated` among them. */
+  readonly groups: readonly string[];
+  /** Raw header pairs that impersonate them. */
+  readonly headers: readonly string[];
+}
+
+/** How long a decision is used without asking again, ms: bounds what depends on time alone (a session's end, a stale snapshot). */
+const decisionAge = 200;
+
+/** One client connection: its certificate, its cluster, and the decision about them, remembered until something changed. */
+export class Connection {
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  /** Name of the cluster that the connection chose; there may be none of that name. */
+  readonly clusterName: string;
+  readonly upstream: Upstream | undefined;
+  /**
+   * What to call when the client is gone, for each request under way. Node tells only the first of pipelined requests, and none of those before
+   * an upgrade.
+   */
+  readonly underWay = new Set<() => void>();
+  /** A request was refused for want of a good certificate: no other is looked at, and the connection closes. */
+  turnedAway = false;
+  readonly #context: ConnectionContext;
+  readonly #der: Buffer | undefined;
+  readonly #ip: string;
+  #certificate: CertificateIdentity | undefined;
+  #trust: readonly string[] = [];
+  #principal: Principal | undefined;
+  #generation = -1;
+  #decidedAt = 0;
+
+  constructor(context: ConnectionContext, socket: TLSSocket) {
+    this.#context = context;
+    this.#ip = socket.remoteAddress ?? "";
+    this.remoteAddress = `${this.#ip}:${String(socket.remotePort ?? 0)}`;
+    this.localAddress = `${socket.localAddress ?? ""}:${String(socket.localPort ?? 0)}`;
+    this.#der = socket.getPeerX509Certificate()?.raw;
+    const serverName: unknown = Reflect.get(socket, "servername");
+    this.clusterName = (typeof serverName === "string" ? parseKubeServerName(serverName) : undefined) ?? context.defaultCluster;
+    this.upstream = context.upstreams.get(this.clusterName);
+    socket.once("close", () => {
+      for (const gone of [...this.underWay]) gone();
+    });
+  }
+
+  /** Name on the certificate, for the audit event of a refusal; undefined until a certificate was good. */
+  get username(): string | undefined {
+    return this.#certificate?.username;
+  }
+
+  /**
+   * The person behind this connection, decided now. Throws {@link Refusal}: 401 for a certificate that is missing, not good or past its
+   * end, 403 for a person who may not, 404 for a cluster that is not there.
+   */
+  principal(): Principal {
+    const { clock, gatekeeper } = this.#context;
+    const now = clock.now();
+    if (
+      this.#principal !== undefined &&
+      this.#generation === gatekeeper.generation &&
+      now - this.#decidedAt < decisionAge &&
+      now >= this.#decidedAt &&
+      now < this.#principal.identity.expires &&
+      now < (this.#certificate?.notAfter ?? 0)
+    ) {
+      return this.#principal;
+    }
+    this.#principal = undefined;
+    const generation = gatekeeper.generation;
+    const principal = this.#decide(now);
+    this.#principal = principal;
+    this.#generation = generation;
+    this.#decidedAt = now;
+    return principal;
+  }
+
+  #decide(now: number): Principal {
+    const identity = this.#identify(now);
+    if (this.upstream === undefined) throw new Refusal(404, `there is no Kubernetes cluster "${this.clusterName}" here`);
+    const decision = this.#context.gatekeeper.kube(identity, this.upstream.target);
+    if (!decision.allowed || decision.groups.length === 0) {
+      const why = decision.reasons[0]?.text;
+      throw new Refusal(403, `${identity.username} has no group in Kubernetes cluster "${this.clusterName}"${why === undefined ? "" : `: ${why}`}`);
+    }
+    const groups = decision.groups.includes(authenticated) ? decision.groups : [...decision.groups, authenticated];
+    return { identity, decision, groups, headers: this.impersonate(identity.username, groups) };
+  }
+
+  /** Raw header pairs that make the API server take this request as this person's. */
+  impersonate(username: string, groups: readonly string[]): string[] {
+    return impersonationHeaders(username, groups, this.#ip);
+  }
+
+  #identify(now: number): Identity {
+    try {
+      return this.#context.gatekeeper.identify(this.#verified(now));
+    } catch (error) {
+      if (error instanceof Refusal) throw error;
+      const known = toGatehouseError(error);
+      throw known.code === "internal" ? error : new Refusal(failureOf(known).code, failureOf(known).message);
+    }
+  }
+
+  /** The certificate, verified against the authorities as they are now. */
+  #verified(now: number): CertificateIdentity {
+    if (this.#der === undefined) {
+      throw new GatehouseError("unauthenticated", "the gateway needs a client certificate and got none", { hint: "log in with tsh login" });
+    }
+    const trust = this.#context.authorities.trust("user").tlsCertificates;
+    const sameTrust = trust.length === this.#trust.length && trust.every((one, index) => one === this.#trust[index]);
+    if (this.#certificate === undefined || !sameTrust || now >= this.#certificate.notAfter || now < this.#certificate.notBefore) {
+      this.#certificate = undefined;
+      this.#certificate = this.#context.authorities.identifyUser(this.#der);
+      this.#trust = trust;
+    }
+    if (now >= this.#certificate.notAfter) {
+      throw new GatehouseError("unauthenticated", "the client certificate has expired", { hint: "log in again with tsh login" });
+    }
+    return this.#certificate;
+  }
+}
+
+/** The group that every authenticated user has in Kubernetes. */
+export const authenticated = "system:authenticated";

@@ -1,0 +1,130 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { GatehouseError } from "../../base/index.ts";
+import { statusText } from "../../formats/index.ts";
+import { createPurposeServer } from "../listener/index.ts";
+import { sendFailure, sendFailureRaw } from "./answer.ts";
+import { authorize } from "./authorize.ts";
+import type { Grant } from "./authorize.ts";
+import { checkImpersonation } from "./check.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionContext } from "./connection.ts";
+import { Exchange } from "./exchange.ts";
+import { recordRefusal, refusalOf } from "./gateway.ts";
+import type { Shared } from "./gateway.ts";
+import { Recorder } from "./recorder.ts";
+import { Registry } from "./registry.ts";
+import { Refusal, failure } from "./status.ts";
+import type { Failure } from "./status.ts";
+import type { KubeProxy, KubeProxyOptions } from "./types.ts";
+import { Upgrade, checkUpgrade } from "./upgrade.ts";
+import { Upstream } from "./upstream.ts";
+
+/**
+ * The Kubernetes proxy: takes mTLS connections, decides each request, impersonates, forwards, audits. Throws `bad_parameter` for clusters
+ * that cannot be used.
+ */
+export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
+  const { authorities, gatekeeper, clock, logger, random } = options;
+  const upstreams = new Map<string, Upstream>();
+  for (const cluster of options.clusters) {
+    if (upstreams.has(cluster.name)) throw new GatehouseError("bad_parameter", `two Kubernetes clusters are named "${cluster.name}"`);
+    upstreams.set(cluster.name, new Upstream(cluster, options.limits));
+  }
+  const registry = new Registry(gatekeeper, clock, logger, options.clientIdleTimeout ?? 0);
+  const shared: Shared = { recorder: new Recorder(options.audit, logger), registry, clock, logger, random };
+  const context: ConnectionContext = { authorities, gatekeeper, clock, upstreams, defaultCluster: options.defaultCluster };
+  const connections = new WeakMap<Socket, Connection>();
+  const connectionOf = (socket: Socket): Connection => {
+    const known = connections.get(socket);
+    if (known === undefined) throw new GatehouseError("internal", "a request came on a connection that was not announced");
+    return known;
+  };
+  let closing = false;
+
+  const grantOf = (request: IncomingMessage): Grant => {
+    const grant = authorize(connectionOf(request.socket), request);
+    if (closing) throw new Refusal(503, "the gateway is shutting down");
+    if (!shared.recorder.healthy) throw new Refusal(503, "the gateway cannot write its audit log and lets nothing pass without it");
+    return grant;
+  };
+
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    if (connectionOf(request.socket).turnedAway) return;
+    try {
+      const grant = grantOf(request);
+      checkRoom(grant, false);
+      new Exchange(shared, grant, request, response).start();
+    } catch (error) {
+      refuse(request, error, (why) => sendFailure(response, why));
+    }
+  };
+  const onUpgrade = (request: IncomingMessage, socket: TLSSocket, head: Buffer): void => {
+    if (connectionOf(socket).turnedAway) {
+      socket.destroy();
+      return;
+    }
+    try {
+      const grant = grantOf(request);
+      checkAlone(grant);
+      checkUpgrade(grant);
+      checkRoom(grant, true);
+      new Upgrade(shared, grant, socket, head).start();
+    } catch (error) {
+      const midAnswer = connectionOf(request.socket).underWay.size > 0;
+      refuse(request, error, (why) => (midAnswer ? socket.destroy() : sendFailureRaw(socket, why)));
+    }
+  };
+  const refuse = (request: IncomingMessage, error: unknown, answer: (why: Failure) => void): void => {
+    const connection = connectionOf(request.socket);
+    const why = refusalOf(error, logger);
+    // Whoever is nobody gets one event of the audit log for each handshake, not as many as fit into a connection.
+    connection.turnedAway = why.code === 401;
+    recordRefusal(shared, connection, request, why, answer);
+  };
+
+  const server = createPurposeServer({
+    name: "kube",
+    tls: { ...options.tls, clientAuthorities: authorities.trust("user").tlsCertificates },
+    onRequest,
+    onUpgrade,
+    onConnection: (socket) => connections.set(socket, new Connection(context, socket)),
+    errorAnswer: (status, message) => ({ contentType: "application/json", body: statusText(failure(status, message)) }),
+    limits: options.serverLimits,
+    logger,
+  });
+
+  return {
+    server,
+    clusters: [...upstreams.values()].map((upstream) => upstream.target),
+    streams: registry,
+    check: () => Promise.all([...upstreams.values()].map(checkImpersonation)),
+    async close({ drainMs }) {
+      closing = true;
+      const stopping = failure(503, "the gateway is shutting down");
+      const end = performance.now() + drainMs;
+      // Watches reconnect by themselves, elsewhere; people's streams get the time there is.
+      registry.endAll(stopping, (live) => live.stream && live instanceof Exchange);
+      const closed = server.close({ drainMs: drainMs + 1000 });
+      await registry.idle(end - performance.now());
+      registry.endAll(stopping, () => true);
+      await closed;
+      registry.close();
+      await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
+    },
+  };
+}
+
+/** Refuses an upgrade pipelined behind a request: the answer to that one would get into the middle of the stream. */
+function checkAlone({ connection }: Grant): void {
+  if (connection.underWay.size > 0) throw new Refusal(400, "an upgrade was asked for on a connection with another request under way");
+}
+
+/** Refuses when as much is under way to a cluster as may be. */
+function checkRoom(grant: Grant, stream: boolean): void {
+  const { upstream } = grant;
+  const { limits } = upstream;
+  const full = stream ? upstream.streams >= limits.streams : grant.long ? upstream.longRequests >= limits.longRequests : upstream.requests >= limits.requests;
+  if (full) throw new Refusal(429, `too much is under way to Kubernetes cluster "${upstream.name}": try again`);
+}

@@ -1,0 +1,45 @@
+import type { GatehouseError } from "../../base/index.ts";
+import type { StreamEnd } from "../../formats/index.ts";
+
+/** A refusal as a Kubernetes client understands it. */
+export type Failure = StreamEnd;
+
+/** Kubernetes' own reasons where it has one for the status; the HTTP phrase in its style elsewhere. */
+const reasons: Readonly<Record<number, string>> = {
+  400: "BadRequest",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "NotFound",
+  405: "MethodNotAllowed",
+  408: "Timeout",
+  413: "RequestEntityTooLarge",
+  421: "MisdirectedRequest",
+  429: "TooManyRequests",
+  431: "RequestHeaderFieldsTooLarge",
+  500: "InternalError",
+  502: "BadGateway",
+  503: "ServiceUnavailable",
+  504: "Timeout",
+};
+
+/** A {@link Failure} of this status. */
+export function failure(code: number, message: string): Failure {
+  return { code, reason: reasons[code] ?? "InternalError", message };
+}
+
+/** What a thrown error says to the client; anything that is not about the person or the request stays vague. */
+export function failureOf(error: GatehouseError): Failure {
+  if (error.code === "internal") return failure(500, "the gateway could not decide this request");
+  return failure(error.status, error.hint === undefined ? error.message : `${error.message}; ${error.hint}`);
+}
+
+/** A refusal on its way to the one place that writes it down and answers. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly failure: Failure;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.failure = failure(code, message);
+  }
+}

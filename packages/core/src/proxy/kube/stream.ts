@@ -1,0 +1,163 @@
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { StreamTap } from "../../formats/index.ts";
+import { lingerTime } from "./answer.ts";
+import type { Grant } from "./authorize.ts";
+import { disconnectEvent } from "./events.ts";
+import type { Shared } from "./gateway.ts";
+import type { Live } from "./registry.ts";
+import { failure } from "./status.ts";
+import type { Failure } from "./status.ts";
+
+/** How long to wait for the end of a frame before the connection is cut without a word, ms. */
+const boundaryWait = 500;
+/** How long one direction may stay open after the other has ended, ms. */
+const halfOpenTime = 30_000;
+
+/** Two sockets joined: bytes pass unchanged both ways, a tap looks on, and the stream can be ended with a reason. */
+export class StreamPair implements Live {
+  readonly grant: Grant;
+  readonly stream = true;
+  lastActive: number;
+  readonly #shared: Shared;
+  readonly #client: TLSSocket;
+  readonly #server: Socket;
+  readonly #tap: StreamTap;
+  #ending: Failure | undefined;
+  #said = false;
+  #over = false;
+  #carried = 0;
+  #halfOpenSince: number | undefined;
+
+  constructor(shared: Shared, grant: Grant, client: TLSSocket, server: Socket, tap: StreamTap) {
+    this.#shared = shared;
+    this.grant = grant;
+    this.#client = client;
+    this.#server = server;
+    this.#tap = tap;
+    this.lastActive = shared.clock.now();
+  }
+
+  /** Starts to pass bytes; what came right after the headers goes first. */
+  start(clientHead: Buffer, serverHead: Buffer): void {
+    const client = this.#client;
+    const server = this.#server;
+    this.grant.upstream.streams += 1;
+    this.#shared.registry.add(this);
+    // Each side ends when the other does, not by itself: what is under way the other way still arrives.
+    client.allowHalfOpen = true;
+    server.allowHalfOpen = true;
+    client.on("error", this.#broken);
+    server.on("error", this.#broken);
+    client.on("close", this.#closed);
+    server.on("close", this.#closed);
+    if (clientHead.length > 0) this.#fromClient(clientHead);
+    if (serverHead.length > 0) this.#fromServer(serverHead);
+    client.on("drain", () => server.resume());
+    server.on("drain", () => client.resume());
+    client.on("end", () => this.#ended(server));
+    server.on("end", () => this.#ended(client));
+    client.on("data", this.#fromClient);
+    server.on("data", this.#fromServer);
+  }
+
+  end(why: Failure): void {
+    if (this.#over || this.#ending !== undefined) return;
+    this.#ending = why;
+    this.#shared.recorder.write(disconnectEvent(this.grant, why.message));
+    if (this.#tap.problem === undefined && this.#tap.atBoundary) this.#say();
+    else setTimeout(this.#cut, boundaryWait).unref();
+  }
+
+  tick(now: number): void {
+    if (this.#halfOpenSince !== undefined && now - this.#halfOpenSince >= halfOpenTime) this.#cut();
+  }
+
+  readonly #fromClient = (chunk: Buffer): void => {
+    if (this.#ending !== undefined) return;
+    this.#tap.fromClient(chunk);
+    this.#noteActivity();
+    if (this.#tap.problem !== undefined) this.#malformed("client");
+    else if (!this.#server.write(chunk)) this.#client.pause();
+  };
+
+  readonly #fromServer = (chunk: Buffer): void => {
+    if (this.#said) return;
+    const boundary = this.#tap.fromServer(chunk);
+    this.#noteActivity();
+    if (this.#tap.problem !== undefined) {
+      this.#malformed("API server");
+    } else if (this.#ending !== undefined && boundary >= 0) {
+      if (boundary > 0) this.#client.write(chunk.subarray(0, boundary));
+      this.#say();
+    } else if (!this.#client.write(chunk)) {
+      this.#server.pause();
+    }
+  };
+
+  /** kubectl pings every few seconds: that somebody's terminal is open does not make them active. */
+  #noteActivity(): void {
+    const { carried } = this.#tap;
+    if (carried === this.#carried) return;
+    this.#carried = carried;
+    this.lastActive = this.#shared.clock.now();
+  }
+
+  /** Tells the client why at a place where a frame may stand, and hangs up on the API server. */
+  #say(): void {
+    const why = this.#ending;
+    if (this.#said || this.#over || why === undefined) return;
+    this.#said = true;
+    const frames = this.#tap.endFrames(why);
+    if (frames === undefined) {
+      this.#cut();
+      return;
+    }
+    this.#client.write(frames);
+    this.#client.resume();
+    this.#server.destroy();
+    setTimeout(this.#cut, lingerTime).unref();
+  }
+
+  #malformed(side: string): void {
+    const why = failure(400, `the ${side} sent bytes that are not the protocol that was negotiated: ${this.#tap.problem ?? ""}`);
+    if (this.#ending === undefined) {
+      this.#ending = why;
+      this.#shared.recorder.write(disconnectEvent(this.grant, why.message));
+    }
+    this.#cut();
+  }
+
+  #ended(other: Socket): void {
+    if (this.#said) return;
+    this.#halfOpenSince ??= this.#shared.clock.now();
+    other.end();
+  }
+
+  readonly #broken = (): void => {
+    this.#cut();
+  };
+
+  /** One side is gone. What was already passed to the other still goes out; nothing more comes. */
+  readonly #closed = (): void => {
+    this.#finish();
+    if (this.#said) return;
+    for (const socket of [this.#client, this.#server]) {
+      if (socket.destroyed) continue;
+      socket.destroySoon();
+    }
+  };
+
+  readonly #cut = (): void => {
+    this.#finish();
+    this.#client.destroy();
+    this.#server.destroy();
+  };
+
+  #finish(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.grant.upstream.streams -= 1;
+    this.#shared.registry.remove(this);
+  }
+}

@@ -1,0 +1,100 @@
+import type { AuditLog } from "../../audit/index.ts";
+import type { Gatekeeper } from "../../auth/index.ts";
+import type { Clock, Logger, Random } from "../../base/index.ts";
+import type { Authorities } from "../../ca/index.ts";
+import type { PurposeServer, ServerLimits } from "../listener/index.ts";
+
+/** A credential that changes while the gateway runs. */
+export interface TokenSource {
+  /** The bearer token now; from memory. */
+  current(): string;
+  /** Reads it anew, at most once a second: called when the API server answers 401. */
+  refresh(): void;
+  close(): void;
+}
+
+/** One Kubernetes API server and how the gateway proves itself to it. */
+export interface KubeUpstream {
+  /** The name by which people know the cluster. */
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** `https://host:port`, with a path where the API server is under one. */
+  readonly url: string;
+  /** Certificate authorities, PEM; undefined means the system's. */
+  readonly ca: string | undefined;
+  /** Set only where the operator said `insecure-skip-tls-verify`. */
+  readonly insecureSkipTlsVerify: boolean;
+  /** Name to expect in the API server's certificate, where it is not the host of the URL. */
+  readonly serverName: string | undefined;
+  /** Client certificate and key, PEM. */
+  readonly certificate: { readonly cert: string; readonly key: string } | undefined;
+  readonly token: TokenSource | undefined;
+}
+
+/** Bounds of the Kubernetes proxy. Times in ms. */
+export interface KubeLimits {
+  /** Requests under way to one cluster, watches not counted; over it: 429. */
+  readonly requests: number;
+  /** Watches and followed logs under way to one cluster; over it: 429. */
+  readonly longRequests: number;
+  /** Upgraded streams to one cluster; over it: 429. */
+  readonly streams: number;
+  /** To connect to an API server. */
+  readonly connectTimeout: number;
+  /** For the first byte of an ordinary answer. */
+  readonly answerTimeout: number;
+  /** For the answer to an upgrade. */
+  readonly upgradeTimeout: number;
+}
+
+export interface KubeProxyOptions {
+  readonly clusters: readonly KubeUpstream[];
+  /** Name of the cluster for connections whose server name chooses none. */
+  readonly defaultCluster: string;
+  readonly gatekeeper: Gatekeeper;
+  readonly authorities: Authorities;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  /** Server key and certificate, PEM. Client certificates of the user authority are asked for. */
+  readonly tls: { readonly key: string; readonly cert: string };
+  /** The cluster's own `client_idle_timeout`, ms; 0 means none. The smaller of it and the person's roles' counts. */
+  readonly clientIdleTimeout?: number | undefined;
+  readonly limits?: Partial<KubeLimits> | undefined;
+  readonly serverLimits?: Partial<ServerLimits> | undefined;
+}
+
+/** Whether the gateway may impersonate in one cluster. */
+export interface UpstreamCheck {
+  readonly cluster: string;
+  readonly ok: boolean;
+  /** What RBAC lacks, in words: `impersonate groups`. */
+  readonly missing: readonly string[];
+  /** Why the check could not be made. */
+  readonly problem: string | undefined;
+}
+
+/** Result of looking at live streams again. */
+export interface Recheck {
+  readonly checked: number;
+  readonly ended: number;
+}
+
+/** Live streams: upgraded connections, watches, followed logs. */
+export interface LiveStreams {
+  readonly count: number;
+  /** Decides every live stream anew, now, and ends those that lost their right. For one generation of decisions the numbers add up. */
+  recheck(): Recheck;
+}
+
+/** The Kubernetes proxy of one gateway. */
+export interface KubeProxy {
+  readonly server: PurposeServer;
+  readonly clusters: readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[];
+  readonly streams: LiveStreams;
+  /** Asks each API server whether the gateway may impersonate; never throws. */
+  check(): Promise<readonly UpstreamCheck[]>;
+  /** Stops accepting, ends watches at once and streams after `drainMs` at the latest (with the reason), then closes everything. */
+  close(options: { readonly drainMs: number }): Promise<void>;
+}

@@ -1,0 +1,14 @@
+import type { preHandlerAsyncHookHandler } from "fastify";
+import { GatehouseError, formatDuration } from "../../base/index.ts";
+import { addressKey, type RateLimiter } from "./rate-limit.ts";
+
+/** Refuses a caller who comes too often, in v3's words and with its header (reference §1.4). */
+export function limited(limiter: RateLimiter): preHandlerAsyncHookHandler {
+  return async (request, reply) => {
+    const wait = limiter.take(addressKey(request.ip));
+    if (wait === 0) return;
+    const seconds = Math.ceil(wait / 1000);
+    reply.header("x-retry-in", formatDuration(seconds * 1000)).header("retry-after", String(seconds));
+    throw new GatehouseError("limit_exceeded", `max rate reached: retry-in ${formatDuration(seconds * 1000)}`);
+  };
+}

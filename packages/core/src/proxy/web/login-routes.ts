@@ -1,0 +1,97 @@
+import type { FastifyInstance, preHandlerAsyncHookHandler } from "fastify";
+import { consoleLoginRequest, localLoginRequest } from "../../api/index.ts";
+import { GatehouseError, limits } from "../../base/index.ts";
+import { originOf, parseRequest } from "../http/index.ts";
+import { clearCookie, readCookies, setCookie } from "./cookies.ts";
+import type { WebOptions } from "./types.ts";
+
+/** ms of a wire duration, which is an integer of nanoseconds. */
+function milliseconds(nanoseconds: number): number {
+  return Math.trunc(nanoseconds / 1e6);
+}
+
+/** An `authorized_keys` line that travels in base64. */
+function publicKeyLine(base64: string): string {
+  const bytes = Buffer.from(base64, "base64");
+  if (bytes.length === 0 || bytes.toString("base64") !== base64) throw new GatehouseError("bad_parameter", "the public key is not base64 of an authorized_keys line");
+  if (bytes.length > limits.publicKey) throw new GatehouseError("limit_exceeded", `the public key is larger than ${String(limits.publicKey)} bytes`);
+  return bytes.toString("utf8");
+}
+
+/** Query parameters that come once each. Throws `bad_parameter` for a repeated one: which was meant is anybody's guess. */
+function singleValues(query: unknown): Readonly<Record<string, string | undefined>> {
+  const values: Record<string, string | undefined> = Object.create(null) as Record<string, string | undefined>;
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (typeof value !== "string") throw new GatehouseError("bad_parameter", `parameter "${name}" came more than once`);
+    values[name] = value;
+  }
+  return values;
+}
+
+/** A finished login goes to a terminal on the browser's own machine and nowhere else, whatever was stored. */
+function loopbackOnly(location: string): string {
+  const url = new URL(location);
+  if (url.protocol !== "http:" || !["127.0.0.1", "[::1]", "localhost"].includes(url.hostname)) {
+    throw new GatehouseError("internal", "a finished login would have gone to another machine");
+  }
+  return location;
+}
+
+/** The logins of people (reference §1.6, §1.8). */
+export function loginRoutes(app: FastifyInstance, options: WebOptions, limit: { readonly logins: preHandlerAsyncHookHandler; readonly passwords: preHandlerAsyncHookHandler }): void {
+  const { logins } = options.auth;
+
+  app.post("/webapi/ssh/certs", { preHandler: limit.passwords }, async (request) => {
+    if (!options.localLogins) {
+      throw new GatehouseError("access_denied", "this cluster has no local logins", { hint: "log in with a connector: tsh login --auth=<connector>" });
+    }
+    const body = parseRequest(localLoginRequest, request.body);
+    return logins.local({
+      user: body.user,
+      password: body.password,
+      otpToken: body.hotp_token === undefined || body.hotp_token === "" ? (body.otp_token ?? "") : body.hotp_token,
+      publicKey: publicKeyLine(body.pub_key),
+      ttl: milliseconds(body.ttl),
+      compatibility: body.compatibility ?? "",
+      origin: originOf(request.raw.socket),
+    });
+  });
+
+  app.post("/webapi/github/login/console", { preHandler: limit.logins }, async (request) => {
+    const body = parseRequest(consoleLoginRequest, request.body);
+    for (const field of ["redirect_url", "public_key", "connector_id"] as const) {
+      if (body[field] === "") throw new GatehouseError("bad_parameter", `missing ${field}`);
+    }
+    const start = await logins.startGithub({
+      connectorId: body.connector_id,
+      clientRedirectUrl: body.redirect_url,
+      publicKey: publicKeyLine(body.public_key),
+      ttl: milliseconds(body.cert_ttl),
+      compatibility: body.compatibility ?? "",
+      origin: originOf(request.raw.socket),
+    });
+    return { redirect_url: start.redirectUrl };
+  });
+
+  for (const kind of ["oidc", "saml"]) {
+    app.post(`/webapi/${kind}/login/console`, () => {
+      throw new GatehouseError("not_implemented", `this gateway does not do logins by ${kind.toUpperCase()} yet`, { hint: "log in with a github connector or as a local user" });
+    });
+  }
+
+  app.get("/webapi/github/login/open", { preHandler: limit.logins }, async (request, reply) => {
+    const { id } = singleValues(request.query);
+    if (id === undefined || id === "") throw new GatehouseError("bad_parameter", "missing id");
+    const { cookie, location } = await logins.openGithub(id, originOf(request.raw.socket), readCookies(request.headers.cookie));
+    return reply.header("set-cookie", setCookie(cookie, limits.loginTime)).redirect(location, 302);
+  });
+
+  app.get("/webapi/github/callback", { preHandler: limit.logins }, async (request, reply) => {
+    const finished = await logins.finishGithub({
+      query: singleValues(request.query),
+      cookies: readCookies(request.headers.cookie),
+      origin: originOf(request.raw.socket),
+    });
+    return reply.header("set-cookie", clearCookie(finished.clearCookie)).redirect(loopbackOnly(finished.location), 302);
+  });
+}

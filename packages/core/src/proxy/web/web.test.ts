@@ -1,0 +1,346 @@
+import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import fc from "fast-check";
+import { GatehouseError, manualClock, nullLogger, systemRandom, type Logger } from "../../base/index.ts";
+import { pingResponse } from "../../api/index.ts";
+import type { AuthService } from "../../auth/index.ts";
+import { html } from "./html.ts";
+import { addressKey, createRateLimiter } from "./rate-limit.ts";
+import { createWebApp, type LoginSettings, type WebOptions } from "./index.ts";
+
+const token = "0123456789abcdef0123456789abcdef";
+
+/** An auth service that does nothing but what the test gives it. */
+function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partial<AuthService["admin"]> }): AuthService {
+  const missing = (): never => {
+    throw new Error("not part of this test");
+  };
+  const logins = { local: missing, startGithub: missing, openGithub: missing, finishGithub: missing, logout: missing, ...parts.logins };
+  const admin = {
+    get: missing,
+    put: missing,
+    remove: missing,
+    inviteUser: missing,
+    resetUser: missing,
+    readInvite: missing,
+    acceptInvite: missing,
+    explainRule: missing,
+    ...parts.admin,
+  };
+  const gatekeeper = { identify: missing, kube: missing, generation: 0, onChange: () => () => undefined };
+  return { clusterName: "example", gatekeeper, logins, admin, close: async () => undefined };
+}
+
+const github: LoginSettings = {
+  type: "github",
+  secondFactor: "off",
+  connectorName: undefined,
+  connectors: [{ kind: "github", name: "github", display: "GitHub" }],
+};
+
+let server: Server | undefined;
+afterEach(() => server?.close());
+
+interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+type Call = (method: string, path: string, body?: string | Buffer, headers?: Record<string, string>) => Promise<Answer>;
+
+async function web(auth: AuthService, more: Partial<WebOptions> = {}): Promise<Call> {
+  const app = await createWebApp({
+    auth,
+    loginSettings: async () => github,
+    facts: () => ({
+      kube: { enabled: true, publicAddr: "gw.example.com:3026" },
+      ssh: { listenAddr: "0.0.0.0:3023", publicAddr: "gw.example.com:3080", sshPublicAddr: undefined },
+    }),
+    publicUrl: () => "https://gw.example.com:3080",
+    localLogins: true,
+    passwordRules: { minLength: 8, maxBytes: 128 },
+    clock: manualClock(0),
+    logger: nullLogger,
+    random: systemRandom,
+    ...more,
+  });
+  const listening = createServer(app.handler);
+  server = listening;
+  await new Promise<void>((resolve) => listening.listen(0, "127.0.0.1", resolve));
+  const { port } = listening.address() as AddressInfo;
+  return (method, path, body, headers = {}) =>
+    new Promise((resolve, reject) => {
+      const sent = httpRequest({ port, host: "127.0.0.1", method, path, headers, agent: false }, (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }));
+      });
+      sent.on("error", reject).end(body);
+    });
+}
+
+const json = { "content-type": "application/json" };
+const key = Buffer.from("ecdsa-sha2-nistp256 AAAA").toString("base64");
+
+describe("ping", () => {
+  it("answers with and without /v1, in v3's shape and with its headers", async () => {
+    const call = await web(authOf({}));
+    for (const path of ["/webapi/ping", "/v1/webapi/ping"]) {
+      const answer = await call("GET", path);
+      expect(answer.status).toBe(200);
+      expect(answer.headers["content-type"]).toMatch(/^application\/json/);
+      expect(answer.headers["cache-control"]).toBe("no-cache, no-store, must-revalidate");
+      expect(answer.headers.pragma).toBe("no-cache");
+      expect(answer.headers.expires).toBe("0");
+      expect(pingResponse.parse(JSON.parse(answer.body))).toEqual({
+        auth: { type: "github", github: { name: "github", display: "GitHub" } },
+        proxy: { kube: { enabled: true, public_addr: "gw.example.com:3026" }, ssh: { listen_addr: "0.0.0.0:3023", public_addr: "gw.example.com:3080" } },
+        server_version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
+        min_client_version: "3.0.0",
+      });
+    }
+  });
+
+  it("knows a connector by name, local users, and no other", async () => {
+    const call = await web(authOf({}));
+    expect(JSON.parse((await call("GET", "/v1/webapi/ping/github")).body)).toMatchObject({ auth: { type: "github" }, min_client_version: "" });
+    expect(JSON.parse((await call("GET", "/v1/webapi/ping/local")).body)).toMatchObject({ auth: { type: "local", second_factor: "off" } });
+    const unknown = await call("GET", "/v1/webapi/ping/nope");
+    expect(unknown.status).toBe(400);
+    expect(JSON.parse(unknown.body)).toMatchObject({ message: "invalid connector name", error: { message: "invalid connector name" }, code: "not_found" });
+  });
+
+  it("says which connector is missing", async () => {
+    const call = await web(authOf({}), { loginSettings: async () => ({ ...github, connectors: [] }) });
+    const answer = await call("GET", "/v1/webapi/ping");
+    expect([answer.status, (JSON.parse(answer.body) as { message: string }).message]).toEqual([400, "no github connectors found"]);
+  });
+});
+
+describe("errors", () => {
+  it("are JSON for programs and pages for browsers, and wrong verbs are 404", async () => {
+    const call = await web(authOf({}));
+    for (const [method, path] of [["GET", "/webapi/nope"], ["GET", "/webapi/ssh/certs"], ["DELETE", "/v1/webapi/ping"], ["GET", "/v1/v1/webapi/ping"]] as const) {
+      const answer = await call(method, path);
+      expect([path, answer.status]).toEqual([path, 404]);
+      expect(JSON.parse(answer.body)).toMatchObject({ code: "not_found", error: { message: expect.any(String) as string } });
+    }
+    const page = await call("GET", "/web/nope");
+    expect(page.status).toBe(404);
+    expect(page.headers["content-type"]).toMatch(/^text\/html/);
+  });
+
+  it("refuse bodies that are too large, not JSON, of another type, or of another shape", async () => {
+    const call = await web(authOf({}));
+    const large = await call("POST", "/webapi/ssh/certs", JSON.stringify({ user: "x".repeat(70_000) }), json);
+    expect([large.status, (JSON.parse(large.body) as { code: string }).code]).toEqual([413, "bad_parameter"]);
+    for (const [body, headers] of [["{", json], ["", json], ["{}", { "content-type": "text/plain" }], ["[]", json], ['{"user":1}', json], ['{"__proto__":{"user":"a"}}', json]] as const) {
+      const answer = await call("POST", "/webapi/ssh/certs", body, headers);
+      expect([body, answer.status]).toEqual([body, 400]);
+      expect((JSON.parse(answer.body) as { message: string }).message).toMatch(/^request: /);
+    }
+  });
+
+  it("of our own tell the caller an id and the log the cause", async () => {
+    const lines: { fields: unknown; message: string }[] = [];
+    const logger: Logger = { ...nullLogger, error: (fields, message) => lines.push({ fields, message }) };
+    const call = await web(authOf({ logins: { local: () => Promise.reject(new Error("the secret is hunter2")) } }), { logger });
+    const answer = await call("POST", "/webapi/ssh/certs", JSON.stringify({ user: "ana", password: "x", pub_key: key, ttl: 1 }), json);
+    expect(answer.status).toBe(500);
+    expect(answer.body).not.toContain("hunter2");
+    const { id } = JSON.parse(answer.body) as { id: string };
+    expect(id).toMatch(/^[0-9a-f]{8}$/);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]!.fields).toMatchObject({ id });
+  });
+});
+
+describe("local login", () => {
+  it("passes what was asked for, durations in ms, the deprecated token first", async () => {
+    const asked: unknown[] = [];
+    const answerOf = { username: "ana", cert: "", tls_cert: "", host_signers: [] };
+    const call = await web(
+      authOf({
+        logins: {
+          local: async (request) => {
+            asked.push(request);
+            return answerOf;
+          },
+        },
+      }),
+    );
+    const body = { user: "ana", password: "pw", hotp_token: "111", otp_token: "222", pub_key: key, ttl: 43_200_000_000_000, compatibility: "" };
+    const answer = await call("POST", "/v1/webapi/ssh/certs", JSON.stringify(body), json);
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([200, answerOf]);
+    expect(asked).toMatchObject([{ user: "ana", password: "pw", otpToken: "111", publicKey: "ecdsa-sha2-nistp256 AAAA", ttl: 43_200_000 }]);
+    expect((asked[0] as { origin: { remoteAddress: string } }).origin.remoteAddress).toMatch(/^127\.0\.0\.1:\d+$/);
+  });
+
+  it("is refused where the cluster has none", async () => {
+    const call = await web(authOf({}), { localLogins: false });
+    const answer = await call("POST", "/webapi/ssh/certs", JSON.stringify({ user: "ana", password: "x", pub_key: key, ttl: 1 }), json);
+    expect([answer.status, (JSON.parse(answer.body) as { message: string }).message]).toEqual([403, "this cluster has no local logins"]);
+  });
+
+  it("is refused to who comes too often, with v3's words and header, and let in again later", async () => {
+    const clock = manualClock(0);
+    const call = await web(authOf({ logins: { local: () => Promise.reject(new GatehouseError("access_denied", "invalid username or password")) } }), {
+      clock,
+      limits: { logins: { burst: 9, perSecond: 1, keys: 10 }, passwords: { burst: 2, perSecond: 0.1, keys: 10 } },
+    });
+    const attempt = (): Promise<Answer> => call("POST", "/webapi/ssh/certs", JSON.stringify({ user: "ana", password: "x", pub_key: key, ttl: 1 }), json);
+    expect([(await attempt()).status, (await attempt()).status]).toEqual([403, 403]);
+    const third = await attempt();
+    expect(third.status).toBe(429);
+    expect(third.headers["x-retry-in"]).toBe("10s");
+    expect((JSON.parse(third.body) as { message: string }).message).toBe("max rate reached: retry-in 10s");
+    clock.advance(10_000);
+    expect((await attempt()).status).toBe(403);
+  });
+});
+
+describe("GitHub login", () => {
+  it.each(["redirect_url", "public_key", "connector_id"])("says that %s is missing in v3's words", async (field) => {
+    const call = await web(authOf({}));
+    const body = { redirect_url: "http://127.0.0.1:1/callback?secret=x", public_key: key, connector_id: "github", cert_ttl: 0, [field]: undefined };
+    const answer = await call("POST", "/v1/webapi/github/login/console", JSON.stringify(body), json);
+    expect([answer.status, (JSON.parse(answer.body) as { message: string }).message]).toEqual([400, `missing ${field}`]);
+  });
+
+  it("OIDC and SAML are said not to be there", async () => {
+    const call = await web(authOf({}));
+    for (const kind of ["oidc", "saml"]) expect((await call("POST", `/webapi/${kind}/login/console`, "{}", json)).status).toBe(501);
+  });
+
+  it("binds to the browser by a cookie that only this host gets, and goes on", async () => {
+    const call = await web(authOf({ logins: { openGithub: async () => ({ cookie: { name: "__Host-gatehouse-login-ab", value: "v" }, location: "https://github.com/login?x=1&y=2" }) } }));
+    const answer = await call("GET", "/v1/webapi/github/login/open?id=abc");
+    expect([answer.status, answer.headers.location]).toEqual([302, "https://github.com/login?x=1&y=2"]);
+    expect(answer.headers["set-cookie"]).toEqual(["__Host-gatehouse-login-ab=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=180"]);
+    expect((await call("GET", "/v1/webapi/github/login/open")).status).toBe(400);
+  });
+
+  it("comes back with its cookies, and only to a loopback address", async () => {
+    const seen: unknown[] = [];
+    let location = "http://127.0.0.1:5/callback?response=x&secret=";
+    const call = await web(
+      authOf({
+        logins: {
+          finishGithub: async (request) => {
+            seen.push(request);
+            return { location, clearCookie: "__Host-gatehouse-login-ab" };
+          },
+        },
+      }),
+    );
+    const answer = await call("GET", "/v1/webapi/github/callback?code=c&state=s", undefined, { cookie: "a=1; __Host-gatehouse-login-ab=v=w; a=2" });
+    expect([answer.status, answer.headers.location]).toEqual([302, location]);
+    expect(answer.headers["set-cookie"]).toEqual(["__Host-gatehouse-login-ab=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"]);
+    expect(seen).toMatchObject([{ query: { code: "c", state: "s" }, cookies: { a: "1", "__Host-gatehouse-login-ab": "v=w" } }]);
+    expect((await call("GET", "/webapi/github/callback?state=a&state=b")).status).toBe(400);
+    location = "http://evil.example/callback?response=x";
+    expect((await call("GET", "/webapi/github/callback?state=a")).status).toBe(500);
+  });
+
+  it("shows a failure that only the browser can be told, escaped, with its id", async () => {
+    const call = await web(
+      authOf({ logins: { finishGithub: () => Promise.reject(new GatehouseError("access_denied", '<script>alert("x")</script>', { id: "6f0e2a1c", hint: "start again" })) } }),
+    );
+    const answer = await call("GET", "/v1/webapi/github/callback?state=s");
+    expect(answer.status).toBe(403);
+    expect(answer.headers["content-type"]).toMatch(/^text\/html/);
+    expect(answer.headers["content-security-policy"]).toMatch(/^default-src 'none'; style-src 'sha256-/);
+    expect(answer.body).toContain("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;");
+    expect(answer.body).not.toContain("<script");
+    expect(answer.body).toContain("6f0e2a1c");
+  });
+});
+
+describe("invites", () => {
+  const form = { "content-type": "application/x-www-form-urlencoded", host: "gw.example.com:3080" };
+  function invited(): { auth: AuthService; accepted: string[] } {
+    const accepted: string[] = [];
+    const auth = authOf({
+      admin: {
+        readInvite: async (given) => {
+          if (given !== token || accepted.length > 0) throw new GatehouseError("not_found", "this invite is not known, was used, or has ended");
+          return { user: "ana <b>" };
+        },
+        acceptInvite: async (_token, password) => {
+          if (password.length < 8) throw new GatehouseError("bad_parameter", "a password has at least 8 characters");
+          accepted.push(password);
+        },
+      },
+    });
+    return { auth, accepted };
+  }
+
+  it("ask for a password and set it once", async () => {
+    const { auth, accepted } = invited();
+    const call = await web(auth);
+    const page = await call("GET", `/web/newuser/${token}`);
+    expect(page.status).toBe(200);
+    expect(page.body).toContain("ana &lt;b&gt;");
+    expect(page.body).toContain("At least 8 characters");
+    const short = await call("POST", `/web/newuser/${token}`, "password=short&repeat=short", form);
+    expect([short.status, short.body.includes("a password has at least 8 characters")]).toEqual([400, true]);
+    const differ = await call("POST", `/web/newuser/${token}`, "password=correct+horse&repeat=correct+cow", form);
+    expect([differ.status, accepted.length]).toEqual([400, 0]);
+    const done = await call("POST", `/web/newuser/${token}`, "password=correct+horse&repeat=correct+horse", { ...form, origin: "https://gw.example.com:3080", "sec-fetch-site": "same-origin" });
+    expect([done.status, accepted]).toEqual([200, ["correct horse"]]);
+    expect(done.body).not.toContain("correct horse");
+    expect((await call("GET", `/web/newuser/${token}`)).status).toBe(404);
+  });
+
+  it.each([{ origin: "https://evil.example" }, { origin: "null" }, { "sec-fetch-site": "cross-site" }])("are not taken from another site: %j", async (headers) => {
+    const { auth, accepted } = invited();
+    const call = await web(auth);
+    const answer = await call("POST", `/web/newuser/${token}`, "password=correct+horse&repeat=correct+horse", { ...form, ...headers });
+    expect([answer.status, accepted.length]).toEqual([403, 0]);
+  });
+
+  it("keep the address of the page from other sites, and the page from being framed or scripted", async () => {
+    const call = await web(invited().auth);
+    const { headers } = await call("GET", `/web/newuser/${token}`);
+    expect(headers["referrer-policy"]).toBe("same-origin");
+    expect(headers["x-frame-options"]).toBe("DENY");
+    expect(headers["content-security-policy"]).toContain("form-action 'self'");
+    expect(headers["content-security-policy"]).not.toContain("script-src");
+  });
+});
+
+describe("pages", () => {
+  it("say what this is and how to log in", async () => {
+    const call = await web(authOf({}));
+    expect((await call("GET", "/")).body).toContain("tsh login --proxy=gw.example.com:3080");
+    expect((await call("GET", "/web/msg/info/login_success")).body).toContain("You are logged in");
+    expect((await call("GET", "/web/msg/error/login_failed?details=send+money")).body).not.toContain("send money");
+  });
+
+  it("let no outside text out of its place", () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        const { html: markup } = html`<p title="${text}">${text}</p>`;
+        return !/[<>"']/.test(markup.replace('<p title="', "").replace('">', "").replace("</p>", ""));
+      }),
+    );
+  });
+});
+
+describe("rate limits", () => {
+  it("forget whom they have not seen longest, and stay bounded", () => {
+    const limiter = createRateLimiter({ burst: 1, perSecond: 1, keys: 3 }, manualClock(0));
+    for (const caller of ["a", "b", "c", "d"]) expect(limiter.take(caller)).toBe(0);
+    expect(limiter.take("d")).toBeGreaterThan(0);
+    expect(limiter.take("a")).toBe(0);
+  });
+
+  it("count an IPv6 household as one", () => {
+    expect(addressKey("2001:db8:1:2:3:4:5:6")).toBe(addressKey("2001:db8:1:2::9"));
+    expect(addressKey("2001:db8:1:2::1")).not.toBe(addressKey("2001:db8:1:3::1"));
+    expect(addressKey("::ffff:10.0.0.1")).toBe("10.0.0.1");
+    expect(addressKey("::1")).toBe("0:0:0:0");
+    expect(addressKey("10.0.0.1")).not.toBe(addressKey("10.0.0.2"));
+  });
+});
