@@ -1,0 +1,6 @@
+/** What the programs tsh and tctl are made of: commands over oclif, standard streams, questions on the terminal device. */
+export { runProgram } from "./program.ts";
+export type { CommandEntry, Program } from "./program.ts";
+export { BaseCommand, debugFlag, formatFlag } from "./flags.ts";
+export { deviceOutput, devicePrompter, processOutput, withPrompter } from "./io.ts";
+export { explainThrown } from "../terminal/index.ts";

@@ -1,0 +1,124 @@
+import { Config, Help, type Command, type Interfaces } from "@oclif/core";
+import { GatehouseError, version } from "../../base/index.ts";
+
+/** One command of the map: what root help says of it, and where it is. */
+export interface CommandEntry {
+  readonly summary: string;
+  readonly load: () => Promise<Command.Class>;
+}
+
+/** What oclif is told of a program, in place of a package.json that it would look for on disk. */
+export interface Program {
+  readonly name: string;
+  readonly description: string;
+  /** By id; `kube:ls` is `tsh kube ls`. */
+  readonly commands: Readonly<Record<string, CommandEntry>>;
+  readonly topics: Readonly<Record<string, string>>;
+}
+
+function loadable(id: string, entry: CommandEntry): Command.Loadable {
+  return {
+    id,
+    summary: entry.summary,
+    aliases: [],
+    hiddenAliases: [],
+    hidden: false,
+    hasDynamicHelp: false,
+    args: {},
+    flags: {},
+    async load() {
+      const command = await entry.load();
+      command.id = id;
+      return command;
+    },
+  };
+}
+
+const named = <T extends object>(fields: Readonly<Record<string, T>> | undefined): Record<string, T & { name: string }> =>
+  Object.fromEntries(Object.entries(fields ?? {}).map(([name, field]) => [name, { ...field, name }]));
+
+/** A command as help wants it, loaded. */
+async function described(id: string, entry: CommandEntry): Promise<Command.Loadable> {
+  const command = await entry.load();
+  const { summary, description, examples } = command;
+  const flags = named({ ...command.baseFlags, ...command.flags }) as Command.Loadable["flags"];
+  const args = named(command.args) as Command.Loadable["args"];
+  return { ...loadable(id, entry), summary, description, examples, flags, args };
+}
+
+function plugin(program: Program): Interfaces.Plugin {
+  const commands = Object.entries(program.commands).map(([id, entry]) => loadable(id, entry));
+  const pjson: Interfaces.PJSON = {
+    name: program.name,
+    version,
+    description: program.description,
+    oclif: { bin: program.name, dirname: "gatehouse", topicSeparator: " ", topics: {} },
+  };
+  return {
+    _base: "",
+    alias: program.name,
+    name: program.name,
+    version,
+    pjson,
+    root: import.meta.dirname,
+    type: "core",
+    moduleType: "module",
+    isRoot: true,
+    valid: true,
+    hasManifest: false,
+    hooks: {},
+    options: { root: import.meta.dirname },
+    commandsDir: undefined,
+    commandIDs: commands.map((command) => command.id),
+    commands,
+    topics: Object.entries(program.topics).map(([name, description]) => ({ name, description })),
+    load: () => Promise.resolve(),
+    findCommand: ((id: string) => program.commands[id]?.load()) as Interfaces.Plugin["findCommand"],
+  };
+}
+
+/** The id that the words begin with, the longest one, and the rest. */
+function match(program: Program, argv: readonly string[]): { readonly id: string; readonly rest: readonly string[] } | undefined {
+  const words = argv.slice(0, argv.findIndex((word) => word.startsWith("-")) >>> 0);
+  for (let length = words.length; length > 0; length--) {
+    const id = words.slice(0, length).join(":");
+    if (Object.hasOwn(program.commands, id)) return { id, rest: argv.slice(length) };
+  }
+  return undefined;
+}
+
+const wantsHelp = (argv: readonly string[]): boolean => {
+  const end = argv.indexOf("--");
+  return (end < 0 ? argv : argv.slice(0, end)).some((word) => word === "--help" || word === "-h");
+};
+
+async function showHelp(program: Program, config: Config, words: readonly string[]): Promise<void> {
+  const help = new Help(config);
+  const found = match(program, words);
+  const entry = found && program.commands[found.id];
+  if (entry) await help.showCommandHelp(await described(found.id, entry));
+  else if (words.length === 0 || Object.hasOwn(program.topics, words[0] ?? "")) await help.showHelp([...words]);
+  else throw unknown(program, words);
+}
+
+/** Runs the command that the words name, or prints help. Throws what the command throws, `usage` for words that name none. */
+export async function runProgram(program: Program, argv: readonly string[]): Promise<void> {
+  const root = plugin(program);
+  const config = new Config({ root: root.root, plugins: new Map([[root.name, root]]), version });
+  await config.load();
+  const [first] = argv;
+  const found = match(program, argv);
+  if (first === "help") return showHelp(program, config, argv.slice(1));
+  if (first === undefined || wantsHelp(argv)) return showHelp(program, config, argv.filter((word) => !word.startsWith("-")));
+  if (found) {
+    await config.runCommand(found.id, [...found.rest]);
+    return;
+  }
+  if (argv.length > 1) throw unknown(program, argv);
+  await showHelp(program, config, argv);
+}
+
+function unknown(program: Program, argv: readonly string[]): GatehouseError {
+  const words = argv.filter((word) => !word.startsWith("-")).slice(0, 2).join(" ");
+  return new GatehouseError("usage", `${program.name} has no command "${words === "" ? (argv[0] ?? "") : words}"`, { hint: `${program.name} --help lists the commands` });
+}

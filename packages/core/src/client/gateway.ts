@@ -1,0 +1,59 @@
+import { adminServerName, createAdminClient, createWebClient, type AdminClient, type WebClient } from "../api/index.ts";
+import { GatehouseError } from "../base/index.ts";
+import { clientHome, openLogins, parseProxyAddress, type ClientHome, type Environment, type LoginRecord, type ProxyAddress } from "./lean/index.ts";
+import { requireProfile, type Profile } from "./profiles.ts";
+import { createTlsTransport } from "./transport.ts";
+
+/** The gateway before a login. */
+export interface WebConnection {
+  readonly web: WebClient;
+  /** The gateway's clock as its last answer told it, ms since the epoch. */
+  gatewayNow(): number | undefined;
+}
+
+/** Reaches the web API of a gateway that these authorities vouch for. */
+export function connectWeb(address: ProxyAddress, authorities: readonly string[]): WebConnection {
+  let date: number | undefined;
+  const transport = createTlsTransport({ address, authorities, onDate: (seen) => (date = seen) });
+  return { web: createWebClient(transport), gatewayNow: () => date };
+}
+
+/** Reaches the admin API as the person of this login: on the web port, by the cluster's server name, with the login's certificate. */
+export function connectAdmin(record: LoginRecord): AdminClient {
+  return createAdminClient(
+    createTlsTransport({
+      address: parseProxyAddress(record.proxy),
+      authorities: record.hostCertificates,
+      serverName: adminServerName(record.cluster),
+      identity: { certificate: record.tlsCertificate, key: record.privateKey },
+    }),
+  );
+}
+
+/** A login that is stored and has not ended. */
+export interface Session {
+  readonly home: ClientHome;
+  readonly name: string;
+  readonly profile: Profile;
+  readonly record: LoginRecord;
+  readonly admin: AdminClient;
+}
+
+/** The login stored for a profile, or undefined. Throws `internal` where its keystore cannot be read. */
+export async function readLogin(home: ClientHome, env: Environment, name: string, profile: Profile): Promise<LoginRecord | undefined> {
+  return profile.keystore === undefined ? undefined : openLogins(home, profile.keystore, env).read(name);
+}
+
+/**
+ * Opens the login of a gateway (`--proxy`, else `TELEPORT_PROXY`, else the current profile) for calls to the admin API. Throws `unauthenticated`
+ * where there is none, or it has ended.
+ */
+export async function openSession(env: Environment, proxy: string | undefined, now: number): Promise<Session> {
+  const home = clientHome(env);
+  const { name, profile } = await requireProfile(home, env, proxy);
+  const hint = `log in: tsh login --proxy=${profile.web_proxy_addr}${profile.auth_type === undefined ? "" : ` --auth=${profile.auth_type}`}`;
+  const record = await readLogin(home, env, name, profile);
+  if (!record) throw new GatehouseError("unauthenticated", `not logged in to ${profile.web_proxy_addr}`, { hint });
+  if (record.expires <= now) throw new GatehouseError("unauthenticated", `the login to ${profile.web_proxy_addr} has ended`, { hint });
+  return { home, name, profile, record, admin: connectAdmin(record) };
+}

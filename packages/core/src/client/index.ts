@@ -1,0 +1,21 @@
+/** What tsh and tctl share: profiles, keystores, kubeconfig, the browser login, the pinned TLS transport. */
+export * from "./lean/index.ts";
+export { changeHome, chosenProxy, listProfiles, profileSchema, readProfile, requireProfile, selectProfile, writeProfile } from "./profiles.ts";
+export type { Profile } from "./profiles.ts";
+export { connectAdmin, connectWeb, openSession, readLogin } from "./gateway.ts";
+export type { Session, WebConnection } from "./gateway.ts";
+export { createTlsTransport } from "./transport.ts";
+export type { TlsTransportOptions } from "./transport.ts";
+export { knownTrust, parsePin, settleTrust } from "./trust.ts";
+export type { GatewayTrust, TrustOptions } from "./trust.ts";
+export { readAccount } from "./kube-access.ts";
+export type { Account } from "./kube-access.ts";
+export { login } from "./login.ts";
+export type { LoginOptions, LoginResult, LoginTools } from "./login.ts";
+export { writeKubeEntries } from "./store-login.ts";
+export type { StoredLogin } from "./store-login.ts";
+export { logout } from "./logout.ts";
+export type { LogoutResult } from "./logout.ts";
+export { kubeContextName, kubeContexts, selectKubeContext } from "./kubeconfig/index.ts";
+export type { KubeUpdate } from "./kubeconfig/index.ts";
+export { openBrowser } from "./browser.ts";

@@ -1,0 +1,110 @@
+import { basename } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { YAMLSeq, isMap, isScalar, isSeq, type Document, type YAMLMap } from "yaml";
+
+/** The three lists of a kubeconfig. */
+export const sections = ["clusters", "users", "contexts"] as const;
+export type Section = (typeof sections)[number];
+
+const bodies: Readonly<Record<Section, string>> = { clusters: "cluster", users: "user", contexts: "context" };
+/** Name of the extension that marks an entry as written by login. */
+const mark = "gatehouse";
+
+function list(document: Document, section: Section): YAMLSeq | undefined {
+  const node: unknown = document.get(section);
+  return isSeq(node) ? node : undefined;
+}
+
+function items(document: Document, section: Section): readonly YAMLMap[] {
+  return list(document, section)?.items.filter((item): item is YAMLMap => isMap(item)) ?? [];
+}
+
+/** Names in one list of a document, in its order. */
+export function names(document: Document, section: Section): readonly string[] {
+  return items(document, section).map((item) => String(item.get("name")));
+}
+
+interface Body {
+  readonly extensions?: readonly { readonly name?: unknown; readonly extension?: { readonly proxy?: unknown } | null }[] | null;
+  readonly exec?: { readonly command?: unknown; readonly args?: readonly unknown[] | null } | null;
+}
+
+function bodyOf(item: YAMLMap, section: Section): Body {
+  const body: unknown = item.get(bodies[section]);
+  return isMap(body) ? (body.toJSON() as Body) : {};
+}
+
+/** The gateway (`host:port`) whose login wrote this entry, by its mark, or for a user by the plugin that it runs; undefined for anyone else's. */
+function owner(item: YAMLMap, section: Section): string | undefined {
+  const { extensions, exec } = bodyOf(item, section);
+  const proxy = Array.isArray(extensions) ? (extensions as NonNullable<Body["extensions"]>).find((extension) => extension.name === mark)?.extension?.proxy : undefined;
+  if (typeof proxy === "string") return proxy;
+  const args = Array.isArray(exec?.args) ? (exec.args as readonly unknown[]).map(String) : [];
+  if (typeof exec?.command !== "string" || !/^tsh(\.cmd)?$/.test(basename(exec.command.replaceAll("\\", "/")))) return undefined;
+  if (args[0] !== "kube" || args[1] !== "credentials") return undefined;
+  return args.find((argument) => argument.startsWith("--proxy="))?.slice("--proxy=".length);
+}
+
+/** Who wrote the entry of this name: a gateway's login, someone else (`foreign`), or nobody (undefined). */
+export function ownerOf(document: Document, section: Section, name: string): { readonly proxy: string } | "foreign" | undefined {
+  const item = items(document, section).find((candidate) => String(candidate.get("name")) === name);
+  if (!item) return undefined;
+  const proxy = owner(item, section);
+  return proxy === undefined ? "foreign" : { proxy };
+}
+
+/** Adds the entry, or replaces what it holds; a context keeps the namespace that the person set. */
+export function setEntry(document: Document, section: Section, name: string, body: Readonly<Record<string, unknown>>, proxy: string): void {
+  const marked = { ...body, extensions: [{ name: mark, extension: { proxy } }] };
+  const present = list(document, section);
+  const existing = items(document, section).find((item) => String(item.get("name")) === name);
+  const namespace: unknown = section === "contexts" ? existing?.getIn([bodies[section], "namespace"]) : undefined;
+  const entry = document.createNode({ [bodies[section]]: namespace === undefined ? marked : { ...marked, namespace }, name });
+  if (present) {
+    if (existing && isDeepStrictEqual(existing.toJSON(), entry.toJSON())) return;
+    if (existing) present.items.splice(present.items.indexOf(existing), 1, entry);
+    else present.add(entry);
+    return;
+  }
+  const fresh = new YAMLSeq(document.schema);
+  fresh.add(entry);
+  document.set(section, fresh);
+}
+
+/** Removes what this gateway's login wrote, except what `keep` names. Returns the names of the contexts that are gone. */
+export function removeEntries(document: Document, proxy: string, keep: ReadonlySet<string> = new Set()): readonly string[] {
+  const gone: string[] = [];
+  for (const section of sections) {
+    const present = list(document, section);
+    if (!present) continue;
+    for (const item of items(document, section)) {
+      const name = String(item.get("name"));
+      if (keep.has(name) || owner(item, section) !== proxy) continue;
+      present.items.splice(present.items.indexOf(item), 1);
+      if (section === "contexts") gone.push(name);
+    }
+  }
+  return gone;
+}
+
+/** Names of contexts that any login wrote. */
+export function ourContexts(document: Document): readonly { readonly name: string; readonly proxy: string }[] {
+  return items(document, "contexts").flatMap((item) => {
+    const proxy = owner(item, "contexts");
+    return proxy === undefined ? [] : [{ name: String(item.get("name")), proxy }];
+  });
+}
+
+/** `current-context`, or undefined where none is selected. */
+export function currentContext(document: Document): string | undefined {
+  const node: unknown = document.get("current-context", true);
+  return isScalar(node) && typeof node.value === "string" && node.value !== "" ? node.value : undefined;
+}
+
+/** Gives a document what kubectl expects of a new one. */
+export function initialise(document: Document): void {
+  if (isMap(document.contents) && document.contents.items.length > 0) return;
+  const fresh = document.createNode({ apiVersion: "v1", kind: "Config", clusters: [], contexts: [], "current-context": "", users: [] });
+  if (isMap(fresh)) for (const pair of fresh.items) if (isSeq(pair.value)) pair.value.flow = false;
+  document.contents = fresh;
+}

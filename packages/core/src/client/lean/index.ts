@@ -1,0 +1,23 @@
+/** The part of the client that kubectl waits for: stored logins and the credentials plugin, without schema, YAML or network code. */
+export { clientHome, defaultWebPort, joinHostPort, parseProxyAddress, profileName } from "./home.ts";
+export type { ClientHome, Environment, ProxyAddress } from "./home.ts";
+export { ensurePrivateDirectory, readFileLimited, writeFileAtomic } from "./files.ts";
+export type { ReadOptions } from "./files.ts";
+export { withLock } from "./lock.ts";
+export type { LockOptions } from "./lock.ts";
+export { formatRecord, maxRecord, parseRecord } from "./record.ts";
+export type { LoginRecord } from "./record.ts";
+export { fileKeystore } from "./keystore.ts";
+export type { Keystore, KeystoreKind } from "./keystore.ts";
+export { splitKeystore } from "./split-keystore.ts";
+export { keychainExists, keychainIsStuck, keychainKeystore } from "./keychain.ts";
+export { openLogins } from "./logins.ts";
+export type { LoginStore } from "./logins.ts";
+export { currentProfileName, maxProfile, readProfileHead } from "./profile-head.ts";
+export type { ProfileHead } from "./profile-head.ts";
+export { openRefusals } from "./refusals.ts";
+export type { Refusals } from "./refusals.ts";
+export { formatExecCredential, parseExecInfo } from "./exec-info.ts";
+export type { ExecInfo } from "./exec-info.ts";
+export { kubeCredentials } from "./credentials.ts";
+export type { CredentialsAnswer, CredentialsOptions } from "./credentials.ts";

@@ -1,0 +1,150 @@
+import { unlinkSync } from "node:fs";
+import { link, mkdir, open, readFile, rm, stat, unlink, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { dirname } from "node:path";
+import { GatehouseError, describeDuration, randomHex, systemErrorCode, systemRandom } from "../../base/index.ts";
+
+/** How long to wait for a lock, and what to say when it stays held. */
+export interface LockOptions {
+  /** ms. */
+  readonly wait: number;
+  /** What could not be done: `change ~/.kube/config`. */
+  readonly purpose: string;
+  /** Called once, when waiting begins. */
+  readonly onWait?: () => void;
+  /** Asked while waiting: true gives up and resolves with undefined. */
+  readonly giveUp?: () => Promise<boolean>;
+}
+
+interface Holder {
+  readonly pid: number;
+  readonly host: string;
+  /** Tells a process from a later one with the same id; undefined where the system does not say. */
+  readonly started: string | undefined;
+}
+
+const maxHolderText = 1024;
+/** A lock on a lock lives for microseconds; older than this its holder was killed. ms. */
+const breakerAge = 10_000;
+
+async function processStart(pid: number): Promise<string | undefined> {
+  if (process.platform !== "linux") return undefined;
+  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
+  // The command name, in parentheses, may hold spaces; the start time is the 20th field after it (proc(5)).
+  return text?.slice(text.lastIndexOf(")") + 2).split(" ")[19];
+}
+
+function parseHolder(text: string): Holder | undefined {
+  if (text.length > maxHolderText) return undefined;
+  const match = /^gatehouse (\d{1,10}) (\S{1,255}) (\d{1,20}|-)\n$/.exec(text);
+  if (!match?.[1] || !match[2] || !match[3]) return undefined;
+  return { pid: Number(match[1]), host: match[2], started: match[3] === "-" ? undefined : match[3] };
+}
+
+async function isDead(holder: Holder): Promise<boolean> {
+  if (holder.host !== hostname()) return false;
+  try {
+    process.kill(holder.pid, 0);
+  } catch (error) {
+    return systemErrorCode(error) === "ESRCH";
+  }
+  const started = await processStart(holder.pid);
+  return started !== undefined && holder.started !== undefined && started !== holder.started;
+}
+
+async function create(path: string, content: string): Promise<boolean> {
+  const temporary = `${path}.${randomHex(systemRandom, 6)}`;
+  await writeFile(temporary, content, { flag: "wx", mode: 0o600 });
+  try {
+    // link(2) makes the lock appear with its content: a holder killed in between leaves none behind.
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === "EEXIST") return false;
+    if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "ENOSYS") throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  try {
+    await writeFile(path, content, { flag: "wx", mode: 0o600 });
+    return true;
+  } catch (error) {
+    if (systemErrorCode(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+async function readLock(path: string): Promise<string | undefined> {
+  // kubectl's own locks have mode 0: held, by someone unknown.
+  return readFile(path, "utf8").catch((error: unknown) => (systemErrorCode(error) === "ENOENT" ? undefined : ""));
+}
+
+/** Removes a lock whose holder is dead. One process at a time does so, else it could remove the lock of the next holder. */
+async function breakLock(path: string, content: string): Promise<void> {
+  const breaker = `${path}.break`;
+  try {
+    await (await open(breaker, "wx", 0o600)).close();
+  } catch (error) {
+    if (systemErrorCode(error) !== "EEXIST") throw error;
+    const info = await stat(breaker).catch(() => undefined);
+    if (info && Date.now() - info.mtimeMs > breakerAge) await rm(breaker, { force: true });
+    return;
+  }
+  try {
+    if ((await readLock(path)) === content) await rm(path, { force: true });
+  } finally {
+    await rm(breaker, { force: true });
+  }
+}
+
+async function held(path: string, options: LockOptions): Promise<GatehouseError> {
+  const info = await stat(path).catch(() => undefined);
+  const content = await readLock(path);
+  const holder = content === undefined ? undefined : parseHolder(content);
+  const age = info ? `${describeDuration(Math.max(1000, Date.now() - info.mtimeMs))} old` : "just released";
+  const who = holder ? `held by process ${holder.pid} on ${holder.host}` : "held by another program, such as kubectl";
+  return new GatehouseError("internal", `could not ${options.purpose}: the lock ${path} is ${who} (${age})`, {
+    hint: holder ? "try again when that process has ended" : `try again; if nothing is changing that file, remove the lock: rm -f ${path}`,
+  });
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/**
+ * Runs `work` while holding the lock file, which is created exclusively as kubectl does and removed afterwards. A lock whose holder is dead is
+ * broken; any other is waited for. Resolves with undefined where `giveUp` said so; throws `internal` when the wait is over.
+ */
+export async function withLock<T>(path: string, options: LockOptions, work: () => Promise<T>): Promise<T | undefined> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const content = `gatehouse ${process.pid} ${hostname()} ${(await processStart(process.pid)) ?? "-"}\n`;
+  const deadline = performance.now() + options.wait;
+  for (let pause = 10; !(await create(path, content)); pause = Math.min(pause * 2, 200)) {
+    if (pause === 10) options.onWait?.();
+    const present = await readLock(path);
+    const holder = present === undefined ? undefined : parseHolder(present);
+    if (present !== undefined && holder && (await isDead(holder))) {
+      await breakLock(path, present);
+      continue;
+    }
+    if ((await options.giveUp?.()) === true) return undefined;
+    if (performance.now() > deadline) throw await held(path, options);
+    await sleep(pause * (0.5 + Math.random()));
+  }
+  const onExit = (): void => {
+    try {
+      unlinkSync(path);
+    } catch {
+      // The process is ending: the next one breaks the lock.
+    }
+  };
+  process.once("exit", onExit);
+  try {
+    return await work();
+  } finally {
+    process.removeListener("exit", onExit);
+    await unlink(path).catch((error: unknown) => {
+      if (systemErrorCode(error) !== "ENOENT") throw error;
+    });
+  }
+}

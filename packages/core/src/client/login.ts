@@ -1,0 +1,179 @@
+import { createPrivateKey, generateKeyPair, createPublicKey, type KeyObject } from "node:crypto";
+import { promisify } from "node:util";
+import type { PingResponse, SshLoginResponse } from "../api/index.ts";
+import { GatehouseError, limits, toGatehouseError, type Clock, type Random } from "../base/index.ts";
+import { formatAuthorizedKey, sshPublicKey } from "../formats/index.ts";
+import { connectAdmin, connectWeb, type WebConnection } from "./gateway.ts";
+import { readAccount, type Account } from "./kube-access.ts";
+import { clientHome, keychainExists, parseProxyAddress, profileName, type Environment, type KeystoreKind, type LoginRecord, type ProxyAddress } from "./lean/index.ts";
+import { ssoLogin } from "./sso.ts";
+import { storeLogin, writeKubeEntries } from "./store-login.ts";
+import type { KubeUpdate } from "./kubeconfig/index.ts";
+import type { Output, Prompter } from "./terminal/index.ts";
+import { settleTrust } from "./trust.ts";
+import { clockSkew, verifyLogin } from "./verify.ts";
+
+/** What a login is asked to be. */
+export interface LoginOptions {
+  /** `host[:port]`. */
+  readonly proxy: string;
+  /** Connector name or `local`; the gateway's own choice where absent. */
+  readonly auth: string | undefined;
+  /** For a local login. */
+  readonly user: string | undefined;
+  /** Asks for the password of a local login. */
+  readonly password: (user: string) => Promise<string>;
+  /** Asks for the second factor; undefined where nobody can be asked. */
+  readonly otp: (() => Promise<string>) | undefined;
+  /** ms; 12 h where absent. */
+  readonly ttl: number | undefined;
+  readonly caPin: string | undefined;
+  readonly browser: string | undefined;
+  readonly bindAddress: string | undefined;
+  /** Where to keep the key; chosen where absent: the keychain, or a file where no keychain service exists. */
+  readonly keystore: KeystoreKind | undefined;
+  /** Write key and certificate into kubeconfig itself. */
+  readonly embed: boolean;
+}
+
+/** What a login works with. */
+export interface LoginTools {
+  readonly env: Environment;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly output: Output;
+  readonly prompter: Prompter | undefined;
+  /** What the launcher runs: Node and the absolute path of the command. */
+  readonly program: { readonly node: string; readonly script: string };
+}
+
+/** What a login left. */
+export interface LoginResult {
+  readonly record: LoginRecord;
+  readonly account: Account;
+  readonly authType: string;
+  readonly keystore: KeystoreKind;
+  /** Undefined where the gateway has no Kubernetes. */
+  readonly kube: KubeUpdate | undefined;
+  /** Why kubeconfig could not be changed: the person is logged in all the same. */
+  readonly kubeProblem: GatehouseError | undefined;
+}
+
+interface NewKey {
+  readonly privateKey: KeyObject;
+  readonly pem: string;
+  /** `authorized_keys` line. */
+  readonly line: string;
+}
+
+const generate = promisify(generateKeyPair);
+
+async function newKey(): Promise<NewKey> {
+  const { privateKey } = await generate("ec", { namedCurve: "P-256", privateKeyEncoding: { type: "pkcs8", format: "pem" }, publicKeyEncoding: { type: "spki", format: "pem" } });
+  const key = createPrivateKey(privateKey);
+  return { privateKey: key, pem: privateKey, line: formatAuthorizedKey(sshPublicKey(createPublicKey(key))) };
+}
+
+async function chooseKeystore(options: LoginOptions, tools: LoginTools): Promise<KeystoreKind> {
+  if (options.keystore !== undefined) return options.keystore;
+  if (await keychainExists(tools.env)) return "keychain";
+  tools.output.stderr.write(`No keychain service runs here: the key goes to a file in ${clientHome(tools.env).keys} that only you can read (as with --keystore=file).\n`);
+  return "file";
+}
+
+async function askSecondFactor(ping: PingResponse, options: LoginOptions): Promise<string> {
+  if (ping.auth.second_factor === undefined || ping.auth.second_factor === "off") return "";
+  if (ping.auth.second_factor === "u2f") throw new GatehouseError("not_implemented", "this gateway wants a U2F token, which is not supported yet");
+  if (!options.otp) throw new GatehouseError("usage", "this gateway wants a second factor, and there is no terminal to ask for it");
+  return options.otp();
+}
+
+async function localLogin(connection: WebConnection, ping: PingResponse, key: NewKey, ttl: number, options: LoginOptions): Promise<SshLoginResponse> {
+  const { user } = options;
+  if (user === undefined) throw new GatehouseError("usage", "a local login needs a user", { hint: "tsh login --auth=local --user=<name>" });
+  const password = await options.password(user);
+  const otp = await askSecondFactor(ping, options);
+  return connection.web.localLogin({
+    user,
+    password,
+    ...(otp === "" ? {} : { otp_token: otp }),
+    pub_key: Buffer.from(key.line).toString("base64"),
+    ttl: ttl * 1_000_000,
+    compatibility: "",
+  });
+}
+
+interface Provider {
+  readonly kind: "github" | "oidc" | "saml";
+  readonly name: string;
+  readonly display: string;
+}
+
+const displays = { github: "GitHub", oidc: "the identity provider", saml: "the identity provider" } as const;
+
+function providerOf(ping: PingResponse): Provider {
+  for (const kind of ["github", "oidc", "saml"] as const) {
+    const settings = ping.auth[kind];
+    if (ping.auth.type === kind && settings) return { kind, name: settings.name, display: settings.display === "" ? displays[kind] : settings.display };
+  }
+  throw new GatehouseError("not_implemented", `this gateway wants a login of type "${ping.auth.type}", which is not supported`);
+}
+
+async function getCertificates(connection: WebConnection, ping: PingResponse, address: ProxyAddress, key: NewKey, options: LoginOptions, tools: LoginTools): Promise<SshLoginResponse> {
+  const ttl = options.ttl ?? limits.defaultCertificateTtl;
+  if (ping.auth.type === "local") return localLogin(connection, ping, key, ttl, options);
+  const provider = providerOf(ping);
+  return ssoLogin({
+    web: connection.web,
+    address,
+    kind: provider.kind,
+    connector: provider.name,
+    display: provider.display,
+    publicKey: key.line,
+    ttl,
+    env: tools.env,
+    output: tools.output,
+    random: tools.random,
+    browser: options.browser,
+    bindAddress: options.bindAddress,
+  });
+}
+
+function checkTtl(ttl: number | undefined): void {
+  if (ttl !== undefined && (ttl < limits.minCertificateTtl || ttl > limits.maxCertificateTtl)) {
+    throw new GatehouseError("usage", "a login lasts from 1 minute to 30 hours", { hint: "write --ttl=12h, or in minutes: --ttl=720" });
+  }
+}
+
+/**
+ * Logs a person in: settles trust, makes the key, gets certificates (through the browser, or with a password), checks them, asks the gateway
+ * who that is, and stores it all. Nothing is stored unless everything up to then went well. Throws the cause.
+ */
+export async function login(options: LoginOptions, tools: LoginTools): Promise<LoginResult> {
+  checkTtl(options.ttl);
+  const { output, env, clock } = tools;
+  const address = parseProxyAddress(options.proxy);
+  const home = clientHome(env);
+  const name = profileName(address);
+  // Before the browser opens: a keychain that cannot be used must not cost a login.
+  const keystore = await chooseKeystore(options, tools);
+  const trust = await settleTrust({ address, home, profile: name, env, pin: options.caPin, prompter: tools.prompter, notice: (text) => output.stderr.write(text) });
+  const connection = connectWeb(address, trust.authorities);
+  const ping = await connection.web.ping(options.auth);
+  const key = await newKey();
+  const response = await getCertificates(connection, ping, address, key, options, tools);
+  const now = clock.now();
+  const gatewayNow = connection.gatewayNow();
+  const record = verifyLogin(response, { privateKey: key.privateKey, privateKeyPem: key.pem, proxy: address.text, user: ping.auth.type === "local" ? options.user : undefined, now, gatewayNow });
+  const skew = clockSkew(now, gatewayNow);
+  if (skew !== undefined) output.stderr.write(`Note: ${skew}; certificates may seem to begin or end at the wrong time.\n`);
+  const account = await readAccount(connectAdmin(record), record, ping);
+  const authType = options.auth ?? (ping.auth.type === "local" ? "local" : providerOf(ping).name);
+  await storeLogin({ home, name, env, record, account, authType, keystore, trust, program: tools.program, notice: (text) => output.stderr.write(text) });
+  const result = { record, account, authType, keystore };
+  try {
+    return { ...result, kube: await writeKubeEntries({ home, env, record, account, embed: options.embed }), kubeProblem: undefined };
+  } catch (error) {
+    return { ...result, kube: undefined, kubeProblem: toGatehouseError(error) };
+  }
+}

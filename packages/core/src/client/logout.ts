@@ -1,0 +1,49 @@
+import { GatehouseError, errorMessage } from "../base/index.ts";
+import { connectAdmin, readLogin } from "./gateway.ts";
+import { removeKubeEntries } from "./kubeconfig/index.ts";
+import { openLogins, type ClientHome, type Environment, type KeystoreKind } from "./lean/index.ts";
+import { changeHome, writeProfile, type Profile } from "./profiles.ts";
+
+/** What a logout did. */
+export interface LogoutResult {
+  /** False where there was no login to end. */
+  readonly wasLoggedIn: boolean;
+  /** Contexts that are gone from kubeconfig. */
+  readonly contexts: readonly string[];
+  /** Why the gateway could not be told, where it could not. */
+  readonly unreached: string | undefined;
+}
+
+/** What stays of a profile after logout: where the gateway is and how to log in there. */
+function withoutLogin(profile: Profile): Profile {
+  const ofLogin = new Set(["valid_until", "roles", "logins", "kube_clusters", "keystore"]);
+  return { ...profile, ...Object.fromEntries([...ofLogin].map((key) => [key, undefined])) };
+}
+
+/**
+ * Ends a login: the gateway refuses its certificates from now on, and what login added here is removed, the profile's addresses excepted. Where
+ * the gateway cannot be told, the key is removed all the same, and the result says so.
+ */
+export async function logout(home: ClientHome, env: Environment, name: string, profile: Profile, now: number): Promise<LogoutResult> {
+  const record = await readLogin(home, env, name, profile).catch((error: unknown) => {
+    // A damaged login is removed like any other; a keychain that cannot be read cannot be emptied either.
+    if (error instanceof GatehouseError && error.code === "unauthenticated") return undefined;
+    throw error;
+  });
+  let unreached: string | undefined;
+  if (record && record.expires > now) {
+    try {
+      await connectAdmin(record).logout();
+    } catch (error) {
+      if (!(error instanceof GatehouseError && error.code === "unauthenticated")) unreached = errorMessage(error);
+    }
+  }
+  return changeHome(home, async () => {
+    const stores: readonly KeystoreKind[] = profile.keystore === "keychain" ? ["keychain", "file"] : ["file"];
+    let removed = false;
+    for (const kind of stores) removed = (await openLogins(home, kind, env).remove(name)) || removed;
+    const contexts = await removeKubeEntries(env, profile.web_proxy_addr);
+    await writeProfile(home, name, withoutLogin(profile));
+    return { wasLoggedIn: removed, contexts, unreached };
+  });
+}

@@ -1,0 +1,120 @@
+import { loginFailure, sshLoginResponse, type SshLoginResponse, type WebClient } from "../api/index.ts";
+import { GatehouseError, errorMessage, limits, type ErrorCode, type Random } from "../base/index.ts";
+import { open } from "../formats/index.ts";
+import { openBrowser } from "./browser.ts";
+import type { Environment, ProxyAddress } from "./lean/index.ts";
+import { startLoopback, type CallbackQuery, type Verdict } from "./loopback.ts";
+import { startSpinner, type Output } from "./terminal/index.ts";
+
+/** How a browser login goes. */
+export interface SsoOptions {
+  readonly web: WebClient;
+  readonly address: ProxyAddress;
+  readonly kind: "github" | "oidc" | "saml";
+  readonly connector: string;
+  /** What people call the provider. */
+  readonly display: string;
+  /** `authorized_keys` line. */
+  readonly publicKey: string;
+  /** ms. */
+  readonly ttl: number;
+  readonly env: Environment;
+  readonly output: Output;
+  readonly random: Random;
+  /** `none`, or a program to open the link with; the system's where absent. */
+  readonly browser: string | undefined;
+  readonly bindAddress: string | undefined;
+  /** ms to wait for the browser; 180 s where absent. */
+  readonly wait?: number | undefined;
+}
+
+const keyLength = 32;
+const codes: readonly ErrorCode[] = ["bad_parameter", "unauthenticated", "access_denied", "not_found", "already_exists", "compare_failed", "limit_exceeded", "not_implemented", "unavailable", "internal"];
+
+function failure(plain: string): GatehouseError {
+  const told = loginFailure.parse(JSON.parse(plain));
+  const code = codes.find((known) => known === told.code) ?? "access_denied";
+  return new GatehouseError(code, `login failed: ${told.message}`, { hint: told.hint, id: told.id });
+}
+
+/** Opens what the browser brought: only the gateway that has this login's key can have sealed it. */
+function judge(key: Uint8Array, query: CallbackQuery): Verdict<SshLoginResponse> {
+  let plain: string;
+  try {
+    plain = open(key, query.error ?? query.response ?? "").toString("utf8");
+  } catch {
+    return { kind: "stray" };
+  }
+  try {
+    return query.error === undefined ? { kind: "good", value: sshLoginResponse.parse(JSON.parse(plain)) } : { kind: "bad", error: failure(plain) };
+  } catch (error) {
+    return { kind: "bad", error: new GatehouseError("internal", "login failed: the gateway's answer cannot be read", { cause: error }) };
+  }
+}
+
+function checkTarget(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || (url.protocol !== "https:" && !(url.protocol === "http:" && /^(127\.|localhost$|\[::1\]$)/.test(url.hostname)))) {
+    throw new GatehouseError("internal", "the gateway named a login page that is not an https address");
+  }
+  return url.href;
+}
+
+async function within<T>(promise: Promise<T>, ms: number, late: () => GatehouseError): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await Promise.race([promise, new Promise<never>((_resolve, reject) => (timer = setTimeout(() => reject(late()), ms)))]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function waitForBrowser<T>(options: SsoOptions, shortUrl: string, answer: Promise<T>, strays: () => number): Promise<T> {
+  const { output, browser } = options;
+  const wait = options.wait ?? limits.loginTime;
+  output.stderr.write(browser === "none" ? `Open this link in a browser on this machine:\n  ${shortUrl}\n` : `If the browser does not open, visit:\n  ${shortUrl}\n`);
+  const problem = browser === "none" ? undefined : await openBrowser(shortUrl, options.env, browser);
+  if (problem !== undefined) output.stderr.write(`The browser could not be started (${problem}); the link above works in any browser on this machine.\n`);
+  const spinner = startSpinner(output, `waiting for ${options.display} …`, wait);
+  try {
+    return await within(answer, wait, () => {
+      const why = strays() > 0 ? `; ${strays()} answers came that were not for this login` : "";
+      return new GatehouseError("unavailable", `timed out waiting for callback: no answer from the browser within ${wait / 1000} s${why}`, { hint: "run it again; --browser=none prints the link alone" });
+    });
+  } finally {
+    spinner.stop();
+  }
+}
+
+/**
+ * Logs in through the browser (reference §1.8): a loopback listener, a key that only this process and the gateway know, a link, an answer.
+ * Throws the gateway's own error at once where the login failed there, and `unavailable` after 180 s.
+ */
+export async function ssoLogin(options: SsoOptions): Promise<SshLoginResponse> {
+  const { web, address } = options;
+  const key = options.random(keyLength);
+  const loopback = await startLoopback({
+    bindAddress: options.bindAddress,
+    random: options.random,
+    successUrl: `https://${address.text}/web/msg/info/login_success`,
+    failureUrl: `https://${address.text}/web/msg/error/login_failed`,
+    judge: (query) => judge(key, query),
+  });
+  try {
+    const secret = encodeURIComponent(Buffer.from(key).toString("base64"));
+    const start = await web.consoleLogin(options.kind, {
+      redirect_url: `${loopback.callbackUrl}?secret=${secret}`,
+      public_key: Buffer.from(options.publicKey).toString("base64"),
+      cert_ttl: options.ttl * 1_000_000,
+      connector_id: options.connector,
+      compatibility: "",
+    });
+    loopback.setTarget(checkTarget(start.redirect_url));
+    return await waitForBrowser(options, loopback.shortUrl, loopback.answer, loopback.strays);
+  } catch (error) {
+    if (error instanceof GatehouseError) throw error;
+    throw new GatehouseError("internal", `login failed: ${errorMessage(error)}`, { cause: error });
+  } finally {
+    await loopback.close();
+  }
+}

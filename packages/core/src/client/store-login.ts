@@ -1,0 +1,86 @@
+import { rm } from "node:fs/promises";
+import { errorMessage } from "../base/index.ts";
+import type { Account } from "./kube-access.ts";
+import { addKubeEntries, type KubeUpdate } from "./kubeconfig/index.ts";
+import { writeLauncher } from "./launcher.ts";
+import { openLogins, writeFileAtomic, type ClientHome, type Environment, type KeystoreKind, type LoginRecord } from "./lean/index.ts";
+import { changeHome, readProfile, selectProfile, writeProfile, type Profile } from "./profiles.ts";
+import type { GatewayTrust } from "./trust.ts";
+
+/** Everything that a login leaves on this machine. */
+export interface StoredLogin {
+  readonly home: ClientHome;
+  readonly name: string;
+  readonly env: Environment;
+  readonly record: LoginRecord;
+  readonly account: Account;
+  readonly authType: string;
+  readonly keystore: KeystoreKind;
+  readonly trust: GatewayTrust | undefined;
+  readonly program: { readonly node: string; readonly script: string };
+  readonly notice: (text: string) => void;
+}
+
+function profileOf(login: StoredLogin, before: Profile | undefined): Profile {
+  const { record, account, trust } = login;
+  return {
+    ...before,
+    web_proxy_addr: record.proxy,
+    kube_proxy_addr: account.kubeAddress,
+    user: record.username,
+    auth_type: login.authType,
+    cluster: record.cluster,
+    keystore: login.keystore,
+    ca_pin: trust ? trust.pin : before?.ca_pin,
+    roles: [...account.roles],
+    logins: [...account.logins],
+    valid_until: new Date(record.expires).toISOString(),
+    kube_clusters: account.kubeClusters.map(({ name, server_name, groups, refused }) => ({ name, server_name, groups, refused })),
+  };
+}
+
+/** A key in the keystore that is not used any more must not stay behind. */
+async function removeElsewhere(login: StoredLogin, before: Profile | undefined): Promise<void> {
+  const other: KeystoreKind = login.keystore === "file" ? "keychain" : "file";
+  if (other === "keychain" && before?.keystore !== "keychain") return;
+  try {
+    await openLogins(login.home, other, login.env).remove(login.name);
+  } catch (error) {
+    login.notice(`The earlier login's key could not be removed from the ${other}: ${errorMessage(error)}\n`);
+  }
+}
+
+/** Writes kubeconfig's entries for a login; undefined where its gateway has no Kubernetes. */
+export async function writeKubeEntries(login: Pick<StoredLogin, "home" | "env" | "record" | "account"> & { readonly embed: boolean }): Promise<KubeUpdate | undefined> {
+  const { home, env, record, account } = login;
+  if (account.kubeAddress === undefined) return undefined;
+  return addKubeEntries(env, {
+    proxy: record.proxy,
+    gatehouseCluster: record.cluster,
+    server: account.kubeAddress,
+    authorities: record.hostCertificates,
+    clusters: account.kubeClusters.map((cluster) => ({ cluster: cluster.name, serverName: cluster.server_name })),
+    launcher: home.launcher,
+    embed: login.embed ? { certificate: record.tlsCertificate, key: record.privateKey } : undefined,
+  });
+}
+
+/**
+ * Stores a login: key and certificates as one secret, the pinned authority, the launcher, and last the profile, whose writing tells others
+ * that the login is there. One process at a time; each step replaces one file whole.
+ */
+export async function storeLogin(login: StoredLogin): Promise<void> {
+  const { home, name, env, record, trust } = login;
+  await changeHome(home, async () => {
+    const before = await readProfile(home, name);
+    await openLogins(home, login.keystore, env).write(name, record);
+    await removeElsewhere(login, before);
+    if (trust) {
+      if (trust.pinnedCa === undefined) await rm(home.pinnedCa(name), { force: true });
+      else await writeFileAtomic(home.pinnedCa(name), trust.pinnedCa, 0o600);
+    }
+    await writeLauncher(home, login.program.node, login.program.script);
+    await writeProfile(home, name, profileOf(login, before));
+    await selectProfile(home, name);
+  });
+}

@@ -1,0 +1,4 @@
+/** What tests of several packages need of the machine. In no bundle. */
+export { requireTool } from "./tools.ts";
+export { sshRun, startSshd } from "./sshd.ts";
+export type { SshLogin, Sshd } from "./sshd.ts";
