@@ -1,0 +1,27 @@
+/** Flags that every command has and that people write before the command's name too. `true`: a value follows. */
+const leading: Readonly<Record<string, boolean>> = {
+  "--data-dir": true,
+  "--config": true,
+  "-c": true,
+  "--identity": true,
+  "-i": true,
+  "--proxy": true,
+  "--debug": false,
+  "-d": false,
+};
+
+/** Puts flags that stand before the command's name behind the command: `tctl --data-dir=/x get roles` is `tctl get roles --data-dir=/x`. */
+export function hoistFlags(argv: readonly string[]): readonly string[] {
+  let at = 0;
+  while (at < argv.length) {
+    const word = argv[at] ?? "";
+    const name = word.split("=", 1)[0] ?? "";
+    const takesValue = leading[name];
+    if (takesValue === undefined) break;
+    at += takesValue && !word.includes("=") ? 2 : 1;
+  }
+  const moved = argv.slice(0, at);
+  const rest = argv.slice(at);
+  const end = rest.indexOf("--");
+  return end < 0 ? [...rest, ...moved] : [...rest.slice(0, end), ...moved, ...rest.slice(end)];
+}

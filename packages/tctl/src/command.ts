@@ -1,0 +1,33 @@
+import { Flags } from "@oclif/core";
+import type { AdminClient } from "@gatehouse/core/api";
+import { BaseCommand } from "@gatehouse/core/client/command";
+import { connect } from "./connect.ts";
+
+/** How to reach the gateway, on every command. */
+export const connectFlags = {
+  "data-dir": Flags.string({ summary: "On the gateway's machine: its data directory", env: "TELEPORT_DATA_DIR", helpValue: "<folder>", exclusive: ["proxy", "identity"] }),
+  config: Flags.string({ char: "c", summary: "On the gateway's machine: its teleport.yaml, which says where the data directory is", helpValue: "<file>", exclusive: ["proxy", "identity"] }),
+  proxy: Flags.string({ summary: "From elsewhere: the gateway, host[:port], with your own login", helpValue: "<gateway>" }),
+  identity: Flags.string({ char: "i", summary: "From elsewhere: an identity file instead of your own login", helpValue: "<file>" }),
+};
+
+/** The values of {@link connectFlags}. */
+export interface ConnectFlagValues {
+  readonly "data-dir"?: string | undefined;
+  readonly config?: string | undefined;
+  readonly proxy?: string | undefined;
+  readonly identity?: string | undefined;
+}
+
+/** A command of tctl. */
+export abstract class TctlCommand extends BaseCommand {
+  /** The admin API, by the way that the flags choose. */
+  protected connect(flags: ConnectFlagValues): Promise<AdminClient> {
+    return connect({ dataDir: flags["data-dir"], config: flags.config, proxy: flags.proxy, identity: flags.identity }, process.env);
+  }
+
+  /** A line for people that something has been done. */
+  protected done(text: string): void {
+    this.output.stderr.write(`${this.output.style.green("✔")} ${text}\n`);
+  }
+}

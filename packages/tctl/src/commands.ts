@@ -1,0 +1,22 @@
+import { version } from "@gatehouse/core/base";
+import type { Program } from "@gatehouse/core/client/command";
+
+/** Every command of tctl. */
+export const tctl: Program = {
+  name: "tctl",
+  description: `Administer a cluster: roles, connectors, users. Version ${version}`,
+  commands: {
+    get: { summary: "Print resources", load: async () => (await import("./commands/get.ts")).Get },
+    create: { summary: "Create resources from a file, or overwrite them", load: async () => (await import("./commands/create.ts")).Create },
+    rm: { summary: "Remove a resource", load: async () => (await import("./commands/rm.ts")).Rm },
+    edit: { summary: "Change a resource in your editor", load: async () => (await import("./commands/edit.ts")).Edit },
+    "users:add": { summary: "Invite a user", load: async () => (await import("./commands/users/add.ts")).UsersAdd },
+    "users:ls": { summary: "List users", load: async () => (await import("./commands/users/ls.ts")).UsersLs },
+    "users:rm": { summary: "Remove users", load: async () => (await import("./commands/users/rm.ts")).UsersRm },
+    "users:reset": { summary: "Take a user's password away and invite them to choose another", load: async () => (await import("./commands/users/reset.ts")).UsersReset },
+    "auth:export": { summary: "Print the public keys of the certificate authorities", load: async () => (await import("./commands/auth/export.ts")).AuthExport },
+    status: { summary: "Show the cluster, its authorities and its Kubernetes clusters", load: async () => (await import("./commands/status.ts")).Status },
+    version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).Version },
+  },
+  topics: { users: "People with an account", auth: "Certificate authorities" },
+};

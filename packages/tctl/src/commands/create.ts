@@ -1,0 +1,61 @@
+import { Args, Flags } from "@oclif/core";
+import type { ChangeResponse } from "@gatehouse/core/api";
+import { GatehouseError, limits, readAll } from "@gatehouse/core/base";
+import { readFileLimited } from "@gatehouse/core/client";
+import { formatData, dataFormats } from "@gatehouse/core/client/terminal";
+import { hiddenName, parseResources, resourceToJson, type Kind, type Resource } from "@gatehouse/core/resources";
+import { describeChange } from "../changes.ts";
+import { TctlCommand, connectFlags } from "../command.ts";
+
+/** What others refer to comes first, so that a file may name a role before it defines it. */
+const order: readonly Kind[] = ["role", "cluster_auth_preference", "github", "token", "user"];
+
+async function readSource(file: string | undefined): Promise<{ readonly text: string; readonly name: string }> {
+  if (file !== undefined && file !== "-") {
+    const text = await readFileLimited(file, { limit: limits.resourceFile });
+    if (text === undefined) throw new GatehouseError("not_found", `${file} does not exist`);
+    return { text, name: file };
+  }
+  if (file === undefined && process.stdin.isTTY) throw new GatehouseError("usage", "which file?", { hint: "tctl create [-f] <file>, or - for standard input" });
+  return { text: (await readAll(process.stdin, limits.resourceFile, "standard input")).toString("utf8"), name: "standard input" };
+}
+
+/** `tctl create` */
+export class Create extends TctlCommand {
+  static override summary = "Create resources from a file, or overwrite them";
+  static override description = "YAML or JSON, several documents too; all are checked before the first is written. Without --force a resource that exists is left as it is, with exit code 6.";
+  static override examples = ["<%= config.bin %> create github.yaml", "<%= config.bin %> create -f admin.yaml", "<%= config.bin %> get roles/admin | <%= config.bin %> create -f -"];
+  static override args = { file: Args.string({ ignoreStdin: true, required: false, description: "the file; - is standard input" }) };
+  static override flags = {
+    ...connectFlags,
+    force: Flags.boolean({ char: "f", summary: "Overwrite what exists" }),
+    format: Flags.string({ options: [...dataFormats], default: "text", summary: "How to print what changed" }),
+  };
+
+  /** Checks all documents, then writes one after another. */
+  async run(): Promise<void> {
+    const { flags, args } = await this.parse(Create);
+    const { text, name } = await readSource(args.file);
+    const resources = parseResources(text, name).map(({ resource }) => resource);
+    if (resources.length === 0) throw new GatehouseError("bad_parameter", `${name} has no resource in it`);
+    const hidden = resources.find((resource) => resource.metadata.name === hiddenName);
+    if (hidden) throw new GatehouseError("bad_parameter", `${name}: the name of this ${hidden.kind} is hidden`, { hint: "read it with: tctl get --with-secrets" });
+    const admin = await this.connect(flags);
+    const changes: ChangeResponse[] = [];
+    for (const resource of [...resources].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))) {
+      const change = await this.put(() => admin.put(resourceToJson(resource), flags.force ? "upsert" : "create"), resource, changes.length, resources.length);
+      changes.push(change);
+      if (flags.format === "text") this.done(describeChange(change));
+    }
+    if (flags.format !== "text") this.output.stdout.write(await formatData(changes, flags.format as "json" | "yaml"));
+  }
+
+  private async put(write: () => Promise<ChangeResponse>, resource: Resource, done: number, all: number): Promise<ChangeResponse> {
+    try {
+      return await write();
+    } catch (error) {
+      if (all > 1) this.output.stderr.write(`${done} of ${all} resources were written before ${resource.kind} ${resource.metadata.name}\n`);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import { escapeLine } from "@gatehouse/core/base";
+import { formatFlag } from "@gatehouse/core/client/command";
+import { formatData, formatFields } from "@gatehouse/core/client/terminal";
+import { TctlCommand, connectFlags } from "../command.ts";
+
+/** `tctl status` */
+export class Status extends TctlCommand {
+  static override summary = "Show the cluster, its authorities and its Kubernetes clusters";
+  static override examples = ["<%= config.bin %> status", "<%= config.bin %> status --format=json"];
+  static override flags = { ...connectFlags, ...formatFlag };
+
+  /** Asks the gateway. */
+  async run(): Promise<void> {
+    const { flags } = await this.parse(Status);
+    const status = await (await this.connect(flags)).status();
+    if (flags.format !== "text") {
+      this.output.stdout.write(await formatData(status, flags.format));
+      return;
+    }
+    const kubernetes = status.kubernetes.map(({ name, healthy, problem }) => `${escapeLine(name)} ${healthy ? "✔" : "✖"}${problem === undefined ? "" : ` ${escapeLine(problem)}`}`);
+    this.output.stdout.write(
+      formatFields([
+        ["cluster", escapeLine(status.cluster)],
+        ["version", escapeLine(status.version)],
+        ["ca pin", escapeLine(status.ca_pin)],
+        ["authorities", status.authorities.map(({ kind, fingerprint }) => `${kind.padEnd(8)} ${fingerprint}`).join("\n")],
+        ["kubernetes", kubernetes.length === 0 ? "off" : kubernetes.join("\n")],
+        ["live streams", String(status.streams)],
+      ]),
+    );
+  }
+}

@@ -1,0 +1,71 @@
+import { access } from "node:fs/promises";
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import { createAdminClient, type AdminClient } from "@gatehouse/core/api";
+import { GatehouseError, errorMessage, systemClock } from "@gatehouse/core/base";
+import { chosenProxy, clientHome, connectAdmin, openSession, readFileLimited, type Environment } from "@gatehouse/core/client";
+import { readIdentityFile } from "./identity-file.ts";
+import { connectSocket } from "./socket.ts";
+
+/** What the flags say of the way to the gateway. */
+export interface ConnectOptions {
+  readonly dataDir: string | undefined;
+  readonly config: string | undefined;
+  readonly proxy: string | undefined;
+  readonly identity: string | undefined;
+}
+
+const systemConfig = "/etc/teleport.yaml";
+const maxConfig = 1024 * 1024;
+
+/** `teleport.data_dir` of a configuration file, if it has one. The rest is the gateway's to check. */
+async function configuredDataDir(file: string, required: boolean): Promise<string | undefined> {
+  const text = await readFileLimited(file, { limit: maxConfig });
+  if (text === undefined) {
+    if (required) throw new GatehouseError("not_found", `${file} does not exist`);
+    return undefined;
+  }
+  const { parse } = await import("yaml");
+  try {
+    const config = parse(text, { maxAliasCount: 10 }) as { readonly teleport?: { readonly data_dir?: unknown } | null } | null;
+    const folder = config?.teleport?.data_dir;
+    return typeof folder === "string" ? folder : undefined;
+  } catch (error) {
+    throw new GatehouseError("bad_parameter", `${file} is not YAML: ${errorMessage(error)}`, { cause: error });
+  }
+}
+
+/** Where a gateway of this user keeps its data unless told otherwise. */
+function defaultDataDir(env: Environment): string {
+  if (process.getuid?.() === 0) return "/var/lib/teleport";
+  const state = env["XDG_STATE_HOME"];
+  return join(state !== undefined && isAbsolute(state) ? state : join(env["HOME"] ?? homedir(), ".local", "state"), "gatehouse");
+}
+
+const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
+
+/**
+ * Reaches the admin API: with `--identity`, with `--proxy` or `TELEPORT_PROXY` through one's own login, with `--data-dir` or `--config` over that
+ * gateway's socket; told nothing, over the socket of a gateway on this machine where there is one, else through the current login.
+ */
+export async function connect(options: ConnectOptions, env: Environment): Promise<AdminClient> {
+  const { dataDir, config, proxy, identity } = options;
+  if (identity !== undefined) {
+    const gateway = await chosenProxy(clientHome(env), env, proxy);
+    if (gateway === undefined) throw new GatehouseError("usage", "an identity file does not say which gateway it is for", { hint: "add --proxy=<gateway>" });
+    return connectAdmin(await readIdentityFile(identity, gateway));
+  }
+  if (dataDir !== undefined) return createAdminClient(await connectSocket(dataDir));
+  if (config !== undefined) return createAdminClient(await connectSocket((await configuredDataDir(config, true)) ?? defaultDataDir(env)));
+  const asked = proxy ?? env["TELEPORT_PROXY"];
+  if (asked === undefined || asked === "") {
+    const local = (await configuredDataDir(systemConfig, false)) ?? defaultDataDir(env);
+    if (await exists(join(local, "admin.sock"))) return createAdminClient(await connectSocket(local));
+    if ((await chosenProxy(clientHome(env), env, undefined)) === undefined) {
+      throw new GatehouseError("unauthenticated", `no gateway runs on this machine (nothing in ${local}), and you are not logged in to one`, {
+        hint: "on the gateway's machine: tctl --data-dir=<folder>; elsewhere: tsh login --proxy=<gateway>",
+      });
+    }
+  }
+  return (await openSession(env, proxy, systemClock.now())).admin;
+}

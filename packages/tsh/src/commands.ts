@@ -1,0 +1,20 @@
+import { version } from "@gatehouse/core/base";
+import type { Program } from "@gatehouse/core/client/command";
+
+/** Every command of tsh. */
+export const tsh: Program = {
+  name: "tsh",
+  description: `Log in once, then reach Kubernetes through the gateway. Version ${version}`,
+  commands: {
+    login: { summary: "Log in to a gateway and point kubectl at it", load: async () => (await import("./commands/login.ts")).Login },
+    logout: { summary: "End a login here and at the gateway", load: async () => (await import("./commands/logout.ts")).Logout },
+    status: { summary: "Show who is logged in where, and until when", load: async () => (await import("./commands/status.ts")).Status },
+    clusters: { summary: "List the clusters behind the gateway", load: async () => (await import("./commands/clusters.ts")).Clusters },
+    "kube:ls": { summary: "List Kubernetes clusters and your groups there", load: async () => (await import("./commands/kube/ls.ts")).KubeLs },
+    "kube:login": { summary: "Make kubectl talk to a Kubernetes cluster", load: async () => (await import("./commands/kube/login.ts")).KubeLogin },
+    "kube:credentials": { summary: "Print credentials for kubectl, which runs this itself", load: async () => (await import("./commands/kube/credentials.ts")).KubeCredentials },
+    proxy: { summary: "Run the gateway", load: async () => (await import("./commands/proxy.ts")).Proxy },
+    version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).Version },
+  },
+  topics: { kube: "Kubernetes clusters behind the gateway" },
+};

@@ -1,0 +1,14 @@
+import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
+import { printVersion } from "../version.ts";
+
+/** `tsh version`, for its help: main runs the command itself without oclif. */
+export class Version extends BaseCommand {
+  static override summary = "Print the version";
+  static override flags = { ...formatFlag };
+
+  /** As main does. */
+  async run(): Promise<void> {
+    await this.parse(Version);
+    process.exitCode = printVersion(this.argv);
+  }
+}

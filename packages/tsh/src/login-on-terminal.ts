@@ -1,0 +1,33 @@
+import { GatehouseError, systemClock, systemRandom } from "@gatehouse/core/base";
+import { clientHome, login, parseProxyAddress, profileName, readProfile } from "@gatehouse/core/client";
+import { deviceOutput, devicePrompter } from "@gatehouse/core/client/command";
+import { openTerminalDevice } from "@gatehouse/core/client/terminal";
+import { runningProgram } from "./program.ts";
+
+/** Logs in again as the profile says, speaking on the terminal device alone: standard output is kubectl's. */
+export async function loginOnTerminal(proxy: string, auth: string | undefined): Promise<void> {
+  const profile = await readProfile(clientHome(process.env), profileName(parseProxyAddress(proxy)));
+  const device = openTerminalDevice();
+  if (!device) throw new GatehouseError("unauthenticated", `not logged in to ${proxy}, and there is no terminal to log in on`);
+  try {
+    const prompter = devicePrompter(device);
+    await login(
+      {
+        proxy,
+        auth,
+        user: auth === "local" ? profile?.user : undefined,
+        password: (user) => prompter.password(`Password of ${user}:`),
+        otp: () => prompter.password("One-time code:"),
+        ttl: undefined,
+        caPin: undefined,
+        browser: undefined,
+        bindAddress: process.env["TELEPORT_LOGIN_BIND_ADDR"],
+        keystore: profile?.keystore,
+        embed: false,
+      },
+      { env: process.env, clock: systemClock, random: systemRandom, output: deviceOutput(device), prompter, program: runningProgram() },
+    );
+  } finally {
+    device.close();
+  }
+}
