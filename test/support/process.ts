@@ -1,0 +1,107 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+
+/** How a command ended and what it said. */
+export interface Outcome {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** How to run a command. */
+export interface RunOptions {
+  /** The whole environment of the child: nothing is inherited but what is here. */
+  readonly env?: NodeJS.ProcessEnv;
+  readonly input?: string | Buffer;
+  readonly cwd?: string;
+  /** ms after which the child is killed; then `code` is null. */
+  readonly timeout?: number;
+}
+
+/** Runs a command without a terminal and gathers what it says. */
+export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const child = spawn(command, args, { env: options.env ?? process.env, cwd: options.cwd, stdio: ["pipe", "pipe", "pipe"] });
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+  // A child that ends before it has read its input is not an error of the test's.
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(options.input);
+  const timer = setTimeout(() => child.kill("SIGKILL"), options.timeout ?? 60_000);
+  try {
+    const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+    return { code, signal, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A child that stays: its output so far, and a wait for something in it. */
+export interface Running {
+  readonly child: ChildProcess;
+  stdout(): string;
+  stderr(): string;
+  /** Resolves with the match; rejects with all output when the child ends or `timeout` ms pass first. */
+  waitFor(pattern: RegExp, stream: "stdout" | "stderr", timeout?: number): Promise<RegExpMatchArray>;
+  /** Sends a signal and waits for the end; SIGKILL after 15 s. */
+  stop(signal?: NodeJS.Signals): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+}
+
+/** Starts a command that stays. */
+export function start(command: string, args: readonly string[], options: RunOptions = {}): Running {
+  const child = spawn(command, args, { env: options.env ?? process.env, cwd: options.cwd, stdio: ["pipe", "pipe", "pipe"] });
+  const text = { stdout: "", stderr: "" };
+  const listeners = new Set<() => void>();
+  for (const stream of ["stdout", "stderr"] as const) {
+    child[stream].setEncoding("utf8").on("data", (chunk: string) => {
+      text[stream] += chunk;
+      for (const listener of listeners) listener();
+    });
+  }
+  child.stdin.on("error", () => undefined);
+  if (options.input !== undefined) child.stdin.write(options.input);
+  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => {
+      resolve({ code, signal });
+      for (const listener of listeners) listener();
+    });
+  });
+  // Whoever waits for the end sees the error; nobody has to.
+  ended.catch(() => undefined);
+  return {
+    child,
+    stdout: () => text.stdout,
+    stderr: () => text.stderr,
+    ended,
+    waitFor: (pattern, stream, timeout = 30_000) =>
+      new Promise((resolve, reject) => {
+        const all = (): string => `stdout:\n${text.stdout}\nstderr:\n${text.stderr}`;
+        const timer = setTimeout(() => finish(() => reject(new Error(`${command}: no ${String(pattern)} within ${timeout} ms\n${all()}`))), timeout);
+        const look = (): void => {
+          const match = pattern.exec(text[stream]);
+          if (match) finish(() => resolve(match));
+          else if (child.exitCode !== null || child.signalCode !== null) finish(() => reject(new Error(`${command} ended before ${String(pattern)}\n${all()}`)));
+        };
+        const finish = (done: () => void): void => {
+          clearTimeout(timer);
+          listeners.delete(look);
+          done();
+        };
+        listeners.add(look);
+        look();
+      }),
+    async stop(signal = "SIGTERM") {
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+      const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
+      try {
+        return await ended;
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
+}

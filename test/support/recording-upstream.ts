@@ -1,0 +1,64 @@
+import { createServer } from "node:https";
+import type { IncomingMessage } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { createTestAuthority } from "../stand-ins/certificates.ts";
+import type { Pair } from "../stand-ins/certificates.ts";
+
+/** A request as it arrived. */
+export interface Arrived {
+  readonly method: string;
+  readonly target: string;
+  /** Raw pairs: names in lower case. */
+  readonly headers: readonly (readonly [string, string])[];
+  readonly trailers: readonly string[];
+}
+
+/** An API server that lets everything happen and remembers what arrived. */
+export interface RecordingUpstream {
+  readonly url: string;
+  readonly ca: string;
+  /** The gateway's certificate towards it. */
+  readonly client: Pair;
+  readonly arrived: Arrived[];
+  close(): void;
+}
+
+/** Starts it on a free port of 127.0.0.1. */
+export async function startRecordingUpstream(): Promise<RecordingUpstream> {
+  const authority = createTestAuthority("recording");
+  const { key, cert } = authority.server(["localhost"], ["127.0.0.1"]);
+  const arrived: Arrived[] = [];
+  const sockets = new Set<Socket>();
+  const record = (request: IncomingMessage): void => {
+    const headers: [string, string][] = [];
+    for (let index = 0; index < request.rawHeaders.length; index += 2) headers.push([(request.rawHeaders[index] ?? "").toLowerCase(), request.rawHeaders[index + 1] ?? ""]);
+    arrived.push({ method: request.method ?? "", target: request.url ?? "", headers, trailers: request.rawTrailers });
+  };
+  const server = createServer({ key, cert, ca: authority.cert, requestCert: true, rejectUnauthorized: true, maxHeaderSize: 1024 * 1024 }, (request, response) => {
+    request.resume();
+    request.on("end", () => {
+      record(request);
+      response.setHeader("content-type", "application/json").end('{"kind":"List"}\n');
+    });
+  });
+  server.on("upgrade", (request: IncomingMessage, socket: Socket) => {
+    record(request);
+    const protocol = request.headers["sec-websocket-protocol"];
+    socket.end(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${request.headers.upgrade ?? ""}\r\n` +
+        `${protocol === undefined ? "" : `Sec-WebSocket-Protocol: ${protocol}\r\n`}\r\n`,
+    );
+  });
+  server.on("secureConnection", (socket) => sockets.add(socket));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `https://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
+    ca: authority.cert,
+    client: authority.client("gateway"),
+    arrived,
+    close() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import { chmod, mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseAllDocuments } from "yaml";
+import { loadConfig } from "@gatehouse/core/config";
+import { parseResources } from "@gatehouse/core/resources";
+import { howToGetACluster, realCluster } from "../support/cluster.ts";
+import { run } from "../support/process.ts";
+import { cleanEnv, createWorld, tctlPath, tshPath, type World } from "../support/world.ts";
+
+/** Every fenced example of the documents: YAML is loaded by what would read it, commands are run in order against a real gateway. */
+const folder = fileURLToPath(new URL("../../docs", import.meta.url));
+
+interface Example {
+  readonly line: number;
+  readonly info: string;
+  readonly text: string;
+}
+
+function examplesOf(markdown: string): Example[] {
+  return [...markdown.matchAll(/^```([^\n]*)\n([\s\S]*?)^```$/gm)].map((match) => ({
+    line: markdown.slice(0, match.index).split("\n").length,
+    info: (match[1] ?? "").trim(),
+    text: match[2] ?? "",
+  }));
+}
+
+const pages = new Map<string, readonly Example[]>();
+for (const name of (await readdir(folder)).filter((file) => file.endsWith(".md")).sort()) {
+  pages.set(name, examplesOf(await readFile(join(folder, name), "utf8")));
+}
+
+/** The documents' connector, at the stand-in instead of github.com. */
+function atStandIn(text: string, { github, proxy }: World): string {
+  return text
+    .replace(/client_id: .*/, `client_id: ${github.clientId}`)
+    .replace(/client_secret: .*/, `client_secret: ${github.clientSecret}\n  endpoint_url: ${github.url}\n  api_endpoint_url: ${github.apiUrl}`)
+    .replace("teleport.example.com:3080", proxy);
+}
+
+const cluster = realCluster();
+if (!cluster) console.warn(howToGetACluster);
+
+describe("examples in docs", () => {
+  it("are of kinds that this test runs", () => {
+    const kinds = new Set([...pages.values()].flat().map((example) => example.info));
+    expect([...kinds].filter((kind) => !["yaml", "console", "console admin"].includes(kind))).toEqual([]);
+    expect(kinds.size).toBe(3);
+  });
+
+  for (const [page, examples] of pages) {
+    for (const { line, text } of examples.filter(({ info }) => info === "yaml")) {
+      it(`${page}:${line} loads`, () => {
+        const name = /^# (\S+)/.exec(text)?.[1] ?? "example.yaml";
+        const value = parseAllDocuments(text)[0]?.toJS() as Record<string, unknown>;
+        if ("apiVersion" in value) expect(value["kind"]).toBe("ClusterRole");
+        else if ("kind" in value) expect(parseResources(text, name).length).toBe(1);
+        else expect(loadConfig(text, name).warnings).toEqual([]);
+      });
+    }
+  }
+
+  describe.skipIf(!cluster)("commands", () => {
+    let world: World;
+    beforeAll(async () => {
+      world = await createWorld({ kubeconfig: cluster!.gatewayKubeconfig });
+    });
+    afterAll(() => world.close());
+
+    for (const [page, examples] of pages) {
+      it(`${page} runs from top to bottom`, async () => {
+        const ana = await world.person("ana");
+        const place = join(world.folder, "docs", page);
+        const bin = join(place, "bin");
+        await mkdir(bin, { recursive: true });
+        const command = async (name: string, path: string, first: string): Promise<void> => {
+          await writeFile(join(bin, name), `#!/bin/sh\nexec "${process.execPath}" "${path}" ${first} "$@"\n`);
+          await chmod(join(bin, name), 0o755);
+        };
+        await command("tsh", tshPath, "");
+        await command("tctl", tctlPath, `--data-dir "${world.dataDir}"`);
+        if (page !== "login.md") await ana.logIn();
+        for (const { line, info, text } of examples) {
+          if (info === "yaml") {
+            const name = /^# (\S+)/.exec(text)?.[1];
+            if (name !== undefined) await writeFile(join(place, name), name === "github.yaml" ? atStandIn(text, world) : text);
+            continue;
+          }
+          const env = { ...(info === "console admin" ? cleanEnv({ HOME: world.folder }) : { ...ana.env, TSH_KEYSTORE: "file" }) };
+          env["PATH"] = `${bin}:${env["PATH"] ?? ""}`;
+          for (const shown of text.split("\n").filter((each) => each.startsWith("$ "))) {
+            const real = shown.slice(2).replaceAll("teleport.example.com", world.proxy).replaceAll("sha256:…", world.ready.ca_pin);
+            const outcome = await run("bash", ["-c", real], { env, cwd: place });
+            expect(`${page}:${line} $ ${real} → ${String(outcome.code)}\n${outcome.code === 0 ? "" : outcome.stderr}`).toBe(`${page}:${line} $ ${real} → 0\n`);
+          }
+        }
+      });
+    }
+  });
+});
