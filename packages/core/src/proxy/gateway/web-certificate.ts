@@ -50,7 +50,9 @@ export async function readServerMaterial(
   files: { readonly keyFile: string; readonly certFile: string },
   context: { readonly hosts: readonly string[]; readonly clock: Clock; readonly logger: Logger },
 ): Promise<ServerMaterial> {
-  const [key, cert] = await Promise.all([readPem(files.keyFile, "https_key_file"), readPem(files.certFile, "https_cert_file")]);
+  // One after the other: where both are missing, it is always the key that is named.
+  const key = await readPem(files.keyFile, "https_key_file");
+  const cert = await readPem(files.certFile, "https_cert_file");
   const chain = parseChain(cert, files.certFile);
   const [leaf] = chain;
   if (!leaf) throw new GatehouseError("bad_parameter", `proxy_service.https_cert_file: there is no PEM certificate in ${files.certFile}`);
