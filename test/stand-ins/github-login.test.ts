@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { newTerminal, openAuthWorld, origin, stateOf, type AuthWorld, type Terminal } from "@gatehouse/core/auth/testing";
+import type { User } from "@gatehouse/core/resources";
 import { startGithub, type Github, type GithubUser } from "./github.ts";
 
 const hour = 3_600_000;
@@ -75,6 +76,13 @@ async function logIn(options: { readonly ttl?: number; readonly connectorId?: st
   const { location } = await world.auth.logins.finishGithub({ query, cookies, origin });
   expect(location.startsWith("http://127.0.0.1:43117/callback?")).toBe(true);
   return terminal.read(location);
+}
+
+/** The stored user of this name. */
+async function storedUser(name: string): Promise<User> {
+  const [item] = await world.auth.admin.get({ type: "local-admin" }, { kind: "user", name }, { withSecrets: false });
+  if (item?.resource.kind !== "user") throw new Error("no user");
+  return item.resource;
 }
 
 /** The failure that reached the terminal; it is in the audit log under the same id. */
@@ -371,11 +379,19 @@ describe("who GitHub says it is", () => {
 
   it("a locked user is refused, and stays locked", async () => {
     await logIn();
-    const [user] = await world.auth.admin.get({ type: "local-admin" }, { kind: "user", name: "ana" }, { withSecrets: false });
-    if (user!.resource.kind !== "user") throw new Error("no user");
-    await world.auth.admin.put({ type: "local-admin" }, { ...user!.resource, spec: { ...user!.resource.spec, status: { is_locked: true, locked_message: "laptop stolen" } } }, "upsert");
+    const user = await storedUser("ana");
+    await world.put({ ...user, spec: { ...user.spec, status: { is_locked: true, locked_message: "laptop stolen" } } });
     expect((await failure()).message).toContain("laptop stolen");
     expect((await failure()).message).toContain("laptop stolen");
+  });
+
+  it("the end that an administrator gave a user holds for the next login too", async () => {
+    await logIn();
+    const user = await storedUser("ana");
+    const end = world.clock.now() + hour / 2;
+    await world.put({ ...user, spec: { ...user.spec, expires: new Date(end).toISOString() } });
+    expect(world.certificate((await logIn()).response!).notAfter).toBe(end);
+    expect((await storedUser("ana")).spec.expires).toBe(new Date(end).toISOString());
   });
 
   it("a role that does not exist is named", async () => {

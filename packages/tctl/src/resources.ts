@@ -1,7 +1,7 @@
 import type { AdminItems } from "@gatehouse/core/api";
 import { GatehouseError, describeDuration, formatDuration } from "@gatehouse/core/base";
 import { formatTable } from "@gatehouse/core/client/terminal";
-import { formatResources, parseRef, parseResource, type Resource, type ResourceRef } from "@gatehouse/core/resources";
+import { expiryOf, formatResources, parseRef, parseResource, type Resource, type ResourceRef } from "@gatehouse/core/resources";
 
 /** A resource with the revision that it was read at. */
 export interface ReadResource {
@@ -33,7 +33,7 @@ export function resourcesToJson(resources: readonly Resource[], withSecrets: boo
 }
 
 const list = (values: readonly string[]): string => (values.length === 0 ? "-" : values.join(", "));
-const until = (resource: Resource): string => resource.metadata.expires ?? "never";
+const until = (resource: Resource): string => expiryOf(resource)?.time ?? "never";
 
 /** Resources of one kind as a table for people. */
 export function resourceTable(resources: readonly Resource[]): string {

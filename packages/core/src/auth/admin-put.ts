@@ -1,6 +1,6 @@
 import { GatehouseError } from "../base/index.ts";
 import { stalePins } from "../connectors/index.ts";
-import { hiddenName, type Resource } from "../resources/index.ts";
+import { expiryOf, hiddenName, type Resource } from "../resources/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
 import { conclude } from "./admin-change.ts";
 import { missing } from "./admin-get.ts";
@@ -28,9 +28,10 @@ function verbsOf(mode: Mode): readonly string[] {
 }
 
 async function prepare(context: Context, caller: Caller, resource: Resource, existing: Resource | undefined): Promise<Prepared> {
-  const { expires, name } = resource.metadata;
-  if (expires !== undefined && Date.parse(expires) <= context.clock.now()) {
-    throw new GatehouseError("bad_parameter", `${resource.kind} "${resource.kind === "token" ? hiddenName : name}" has expired already: metadata.expires is ${expires}`);
+  const { name } = resource.metadata;
+  const expiry = expiryOf(resource);
+  if (expiry && Date.parse(expiry.time) <= context.clock.now()) {
+    throw new GatehouseError("bad_parameter", `${resource.kind} "${resource.kind === "token" ? hiddenName : name}" has expired already: ${expiry.field} is ${expiry.time}`);
   }
   switch (resource.kind) {
     case "user":

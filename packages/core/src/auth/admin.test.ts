@@ -106,6 +106,23 @@ describe("put", () => {
     await expect(admin.put(localAdmin, user("bo", { roles: ["nosuch"] }), "create")).rejects.toMatchObject({ code: "not_found", message: 'role "nosuch" does not exist' });
   });
 
+  it("ends a user at the earlier of metadata.expires and spec.expires", async () => {
+    const { admin } = world.auth;
+    const at = (offset: number): string => new Date(world.clock.now() + offset).toISOString();
+    const ending = (name: string, ends: Record<string, string>, own?: string): Resource =>
+      parseResource({ kind: "user", version: "v2", metadata: { name, ...ends }, spec: { roles: ["access"], expires: own } });
+    await expect(admin.put(localAdmin, ending("bo", {}, at(-1)), "create")).rejects.toMatchObject({ code: "bad_parameter", message: expect.stringContaining("spec.expires is") as string });
+    await expect(admin.put(localAdmin, parseResource({ kind: "user", name: "bo", expires: at(-1) }), "create")).rejects.toMatchObject({ code: "bad_parameter" });
+    await admin.put(localAdmin, ending("bo", { expires: at(2 * hour) }, at(hour)), "create");
+    await admin.put(localAdmin, ending("cy", { expires: at(hour) }, at(2 * hour)), "create");
+    await admin.put(localAdmin, parseResource({ kind: "user", name: "di", expires: at(hour) }), "create");
+    for (const { resource } of await get(localAdmin, "user")) expect((await admin.put(localAdmin, resource, "upsert")).outcome).toBe("unchanged");
+    world.clock.advance(hour - 1);
+    expect(await get(localAdmin, "user")).toHaveLength(3);
+    world.clock.advance(1);
+    expect(await get(localAdmin, "user")).toHaveLength(0);
+  });
+
   it("keeps who made a user, and makes new names local", async () => {
     const { admin } = world.auth;
     await admin.put(localAdmin, user("bo"), "create");

@@ -8,7 +8,7 @@ import { cookieName, equalTexts, findRequest, spendRequest, type GithubRequest }
 import { Overtaken, issueSession } from "./issue.ts";
 import { answerLocation, parseLoopback } from "./loopback.ts";
 import { digest } from "./records.ts";
-import { NameTaken, findStanding, userOperations, type ExternalPerson } from "./sso-user.ts";
+import { NameTaken, appointedEnd, findStanding, userOperations, type ExternalPerson } from "./sso-user.ts";
 import type { Logins, RequestOrigin } from "./types.ts";
 
 type FinishRequest = Parameters<Logins["finishGithub"]>[0];
@@ -56,7 +56,7 @@ async function admit(context: Context, request: GithubRequest, found: GithubPers
         roles,
         traits,
         publicKey: record.publicKey,
-        ttl: record.ttl,
+        ttl: Math.min(record.ttl, appointedEnd(standing) - now),
         compatibility: record.compatibility,
         method: "github",
         connector: record.connector,

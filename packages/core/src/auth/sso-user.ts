@@ -4,7 +4,7 @@ import type { Operation, StoredItem } from "../store/index.ts";
 import type { Context } from "./context.ts";
 import { identityRecord, kinds, readRecord, type IdentityRecord } from "./records.ts";
 import { readUser, toStored } from "./stored-resources.ts";
-import { endOf, refuseLocked } from "./users.ts";
+import { refuseLocked } from "./users.ts";
 
 /** Somebody as an identity provider knows them. */
 export interface ExternalPerson {
@@ -54,10 +54,16 @@ export async function findStanding(context: Context, person: ExternalPerson): Pr
   return { subject, identity, stored, user };
 }
 
+/** When an administrator has said that the user ends, ms since the epoch; infinity where none has. The record's own end is moved by each login. */
+export function appointedEnd({ user }: Standing): number {
+  return user?.spec.expires === undefined ? Number.POSITIVE_INFINITY : Date.parse(user.spec.expires);
+}
+
 /** The user record of somebody who came through a connector (reference §2.3); it ends with the last of their sessions. */
 function describeUser(person: ExternalPerson, standing: Standing, grant: { readonly roles: readonly string[]; readonly traits: Traits }, now: number, expires: number): User {
   const { user } = standing;
-  const end = user ? Math.max(endOf(user), expires) : expires;
+  const before = user?.metadata.expires;
+  const end = before === undefined ? (user ? Number.POSITIVE_INFINITY : expires) : Math.max(Date.parse(before), expires);
   const metadata = user?.metadata ?? { name: person.name };
   return {
     kind: "user",
@@ -66,6 +72,7 @@ function describeUser(person: ExternalPerson, standing: Standing, grant: { reado
     spec: {
       roles: grant.roles,
       traits: grant.traits,
+      ...(user?.spec.expires === undefined ? {} : { expires: user.spec.expires }),
       ...(user?.spec.status === undefined ? {} : { status: user.spec.status }),
       created_by: user?.spec.created_by ?? {
         connector: { type: person.type, id: person.connector, identity: person.name },

@@ -2,6 +2,7 @@ import { GatehouseError } from "../base/index.ts";
 import { parseResource, redact, resourceToJson, type GithubConnector, type Kind, type Resource, type Role, type User } from "../resources/index.ts";
 import type { StoredItem } from "../store/index.ts";
 import { digest } from "./records.ts";
+import { endOf } from "./users.ts";
 
 /** What the store keeps of a resource. */
 export interface StoredForm {
@@ -24,13 +25,14 @@ function secretOf(resource: Resource): string | undefined {
 
 /** The resource as it is stored; secrets apart from the rest. */
 export function toStored(resource: Resource): StoredForm {
-  const { name, expires } = resource.metadata;
+  const { name } = resource.metadata;
+  const end = endOf(resource);
   return {
     kind: resource.kind,
     name: storedName(resource.kind, name),
     value: JSON.stringify(resourceToJson(redact(resource))),
     secret: secretOf(resource),
-    expires: expires === undefined ? undefined : Date.parse(expires),
+    expires: Number.isFinite(end) ? end : undefined,
   };
 }
 

@@ -1,5 +1,5 @@
 import { GatehouseError } from "../base/index.ts";
-import type { User } from "../resources/index.ts";
+import { expiryOf, type Resource, type User } from "../resources/index.ts";
 
 /** Why a user may not come in now, or undefined. An administrator's lock, with its own end if it has one. */
 export function lockOf(user: User, now: number): string | undefined {
@@ -22,7 +22,8 @@ export function refuseLocked(user: User, now: number): void {
   if (lock !== undefined) throw new GatehouseError("access_denied", lock, { hint: "ask an administrator to unlock it" });
 }
 
-/** When the user record ends, ms since the epoch; infinity for one that stays. */
-export function endOf(user: User): number {
-  return user.metadata.expires === undefined ? Number.POSITIVE_INFINITY : Date.parse(user.metadata.expires);
+/** When the resource ends, ms since the epoch; infinity for one that stays. */
+export function endOf(resource: Resource): number {
+  const expiry = expiryOf(resource);
+  return expiry === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiry.time);
 }

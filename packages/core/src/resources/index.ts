@@ -8,6 +8,8 @@ export type { ResourceFormat } from "./format.ts";
 export { formatPath } from "./path.ts";
 export type { Path } from "./path.ts";
 export { hiddenName, redact } from "./redact.ts";
+export { expiryOf } from "./expiry.ts";
+export type { Expiry } from "./expiry.ts";
 export { presetRoles } from "./presets.ts";
 export { parseTemplate } from "./template.ts";
 export { compilePattern } from "./pattern.ts";
