@@ -385,6 +385,56 @@ describe("who GitHub says it is", () => {
     expect((await failure()).message).toContain("laptop stolen");
   });
 
+  const lock = async (status: Record<string, unknown>): Promise<void> => {
+    const user = await storedUser("ana");
+    await world.put({ ...user, spec: { ...user.spec, status: { is_locked: true, ...status } } });
+  };
+
+  it("a lock without an end outlives the sessions, until an administrator takes it away", async () => {
+    await logIn();
+    await lock({ locked_message: "laptop stolen" });
+    world.clock.advance(100 * hour);
+    expect((await failure()).message).toContain("laptop stolen");
+    // What get prints can be loaded again, however long ago the last session ended.
+    expect((await world.auth.admin.put({ type: "local-admin" }, await storedUser("ana"), "upsert")).outcome).toBe("unchanged");
+    const user = await storedUser("ana");
+    await world.put({ ...user, spec: { ...user.spec, status: undefined } });
+    expect((await storedUser("ana")).spec.status).toBeUndefined();
+    await logIn();
+    expect((await storedUser("ana")).metadata.expires).toBeDefined();
+    world.clock.advance(31 * hour);
+    await expect(storedUser("ana")).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  it("a lock with an end outlives the sessions, until that end", async () => {
+    await logIn();
+    await lock({ lock_expires: new Date(world.clock.now() + 50 * hour).toISOString() });
+    world.clock.advance(50 * hour - 1);
+    expect((await failure()).message).toContain("locked");
+    world.clock.advance(1);
+    await logIn();
+    expect((await storedUser("ana")).metadata.expires).toBe(new Date(world.clock.now() + hour).toISOString());
+  });
+
+  it("a lock that ends before the sessions do takes nothing from them", async () => {
+    await logIn({ ttl: 5 * hour });
+    await lock({ lock_expires: new Date(world.clock.now() + hour).toISOString() });
+    world.clock.advance(2 * hour);
+    expect((await storedUser("ana")).metadata.expires).toBe(new Date(world.clock.now() + 3 * hour).toISOString());
+    expect((await logIn()).response!.username).toBe("ana");
+    expect((await storedUser("ana")).metadata.expires).toBe(new Date(world.clock.now() + 3 * hour).toISOString());
+  });
+
+  it("a lock from before the store kept locked users is kept from the next start on", async () => {
+    await logIn();
+    await lock({});
+    const stored = await world.store.get("user", "ana");
+    await world.store.transact([{ op: "put", kind: "user", name: "ana", value: stored!.value, expires: world.clock.now() + hour }]);
+    await world.another();
+    world.clock.advance(2 * hour);
+    expect((await failure()).message).toContain("locked");
+  });
+
   it("the end that an administrator gave a user holds for the next login too", async () => {
     await logIn();
     const user = await storedUser("ana");

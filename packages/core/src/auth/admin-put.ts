@@ -11,6 +11,7 @@ import type { Context } from "./context.ts";
 import { fromStored, storedName, toStored, type StoredForm } from "./stored-resources.ts";
 import type { Admin, AdminChange, Caller } from "./types.ts";
 import { prepareUser } from "./user-change.ts";
+import { keptUntil } from "./users.ts";
 
 type Mode = Parameters<Admin["put"]>[2];
 
@@ -27,12 +28,15 @@ function verbsOf(mode: Mode): readonly string[] {
   return mode === "upsert" ? ["create", "update"] : ["update"];
 }
 
+/** Throws `bad_parameter` for what would be gone at once. */
+function refuseExpired(resource: Resource, now: number): void {
+  const expiry = expiryOf(resource);
+  if (!expiry || keptUntil(resource) > now) return;
+  throw new GatehouseError("bad_parameter", `${resource.kind} "${resource.kind === "token" ? hiddenName : resource.metadata.name}" has expired already: ${expiry.field} is ${expiry.time}`);
+}
+
 async function prepare(context: Context, caller: Caller, resource: Resource, existing: Resource | undefined): Promise<Prepared> {
   const { name } = resource.metadata;
-  const expiry = expiryOf(resource);
-  if (expiry && Date.parse(expiry.time) <= context.clock.now()) {
-    throw new GatehouseError("bad_parameter", `${resource.kind} "${resource.kind === "token" ? hiddenName : name}" has expired already: ${expiry.field} is ${expiry.time}`);
-  }
   switch (resource.kind) {
     case "user":
       return prepareUser(context, callerName(caller), resource, existing?.kind === "user" ? existing : undefined);
@@ -74,6 +78,7 @@ export function createAdminPut(context: Context): Pick<Admin, "put"> {
     if (existing && mode !== "create") await authorize(context, caller, given.kind, ["update"], existing);
     checkMode(mode, given, stored);
     const { resource, operations } = await prepare(context, caller, given, existing);
+    refuseExpired(resource, context.clock.now());
     const form = toStored(resource);
     const { kind, name } = form;
     if (stored && isSame(stored, form) && operations.every((operation) => operation.op === "check")) {

@@ -2,7 +2,7 @@ import { GatehouseError } from "../base/index.ts";
 import { parseResource, redact, resourceToJson, type GithubConnector, type Kind, type Resource, type Role, type User } from "../resources/index.ts";
 import type { StoredItem } from "../store/index.ts";
 import { digest } from "./records.ts";
-import { endOf } from "./users.ts";
+import { keptUntil } from "./users.ts";
 
 /** What the store keeps of a resource. */
 export interface StoredForm {
@@ -26,7 +26,7 @@ function secretOf(resource: Resource): string | undefined {
 /** The resource as it is stored; secrets apart from the rest. */
 export function toStored(resource: Resource): StoredForm {
   const { name } = resource.metadata;
-  const end = endOf(resource);
+  const end = keptUntil(resource);
   return {
     kind: resource.kind,
     name: storedName(resource.kind, name),

@@ -1,10 +1,11 @@
-import { GatehouseError, uuid } from "../base/index.ts";
+import { GatehouseError, limits, uuid } from "../base/index.ts";
 import type { User } from "../resources/index.ts";
 import type { Operation } from "../store/index.ts";
 import { deleteAll } from "./admin-change.ts";
 import type { Context } from "./context.ts";
 import { lockoutName } from "./lockout.ts";
 import { identityRecord, inviteRecord, kinds, readRecord, sessionRecord, type IdentityRecord } from "./records.ts";
+import { lockEnd } from "./users.ts";
 
 /** Throws `not_found` for a role that does not exist. */
 export async function checkRoles(context: Context, names: readonly string[]): Promise<void> {
@@ -24,6 +25,17 @@ function comesThroughConnector({ spec }: User): boolean {
 }
 
 /**
+ * When an unlocked user ends. The lock may have kept the record of somebody who comes through a connector for longer than their sessions; it stays as
+ * long as one more session could last, and then goes by itself as before.
+ */
+function endAfterLock(given: User, existing: User | undefined, now: number): string | undefined {
+  const { expires } = given.metadata;
+  const isUnlocked = existing !== undefined && lockEnd(existing) > 0 && lockEnd(given) === 0;
+  if (!isUnlocked || expires === undefined || Date.parse(expires) > now || expires !== existing.metadata.expires) return expires;
+  return new Date(now + limits.maxCertificateTtl).toISOString();
+}
+
+/**
  * A user as an administrator writes one: who made it is kept, and a name that belongs to nobody yet becomes a local user's, unless the
  * resource says that it is for people of a connector.
  */
@@ -31,10 +43,12 @@ export async function prepareUser(context: Context, by: string, given: User, exi
   const { name } = given.metadata;
   await checkRoles(context, given.spec.roles);
   const created_by = given.spec.created_by ?? existing?.spec.created_by ?? { time: new Date(context.clock.now()).toISOString(), user: { name: by } };
-  const resource: User = { ...given, spec: { ...given.spec, created_by } };
+  const written: User = { ...given, spec: { ...given.spec, created_by } };
   const identity = await context.store.get(kinds.identity, name);
+  const isLocal = identity ? readRecord(identityRecord, identity).subject.startsWith("local:") : !comesThroughConnector(written);
+  const resource = isLocal ? written : { ...written, metadata: { ...written.metadata, expires: endAfterLock(given, existing, context.clock.now()) } };
   if (identity) return { resource, operations: [{ op: "check", kind: kinds.identity, name, expect: identity.revision }] };
-  return { resource, operations: comesThroughConnector(resource) ? [] : [localIdentity(context, name)] };
+  return { resource, operations: isLocal ? [localIdentity(context, name)] : [] };
 }
 
 /** Deletions of the invites of a user. */

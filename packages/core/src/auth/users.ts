@@ -1,19 +1,21 @@
 import { GatehouseError } from "../base/index.ts";
 import { expiryOf, type Resource, type User } from "../resources/index.ts";
 
-/** Why a user may not come in now, or undefined. An administrator's lock, with its own end if it has one. */
-export function lockOf(user: User, now: number): string | undefined {
+/** When an administrator's lock of the user ends, ms since the epoch: infinity for one without an end, 0 where there is none. */
+export function lockEnd(user: User): number {
   const { status } = user.spec;
-  if (status?.is_locked !== true) return undefined;
-  if (status.lock_expires !== undefined && isPast(status.lock_expires, now)) return undefined;
-  const message = status.locked_message === undefined || status.locked_message === "" ? "" : `: ${status.locked_message}`;
-  return `user "${user.metadata.name}" is locked${message}`;
+  if (status?.is_locked !== true) return 0;
+  const end = status.lock_expires === undefined ? 0 : Date.parse(status.lock_expires);
+  // A lock without an end is written by some as the zero time.
+  return end > 0 ? end : Number.POSITIVE_INFINITY;
 }
 
-/** A lock without an end is written by some as the zero time. */
-function isPast(time: string, now: number): boolean {
-  const end = Date.parse(time);
-  return end > 0 && end <= now;
+/** Why a user may not come in now, or undefined. An administrator's lock, with its own end if it has one. */
+export function lockOf(user: User, now: number): string | undefined {
+  if (lockEnd(user) <= now) return undefined;
+  const { status } = user.spec;
+  const message = status?.locked_message === undefined || status.locked_message === "" ? "" : `: ${status.locked_message}`;
+  return `user "${user.metadata.name}" is locked${message}`;
 }
 
 /** Throws `access_denied` for a locked user. */
@@ -26,4 +28,12 @@ export function refuseLocked(user: User, now: number): void {
 export function endOf(resource: Resource): number {
   const expiry = expiryOf(resource);
   return expiry === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiry.time);
+}
+
+/**
+ * Until when the resource is kept in the store, ms since the epoch: until its end, but a locked user no shorter than the lock holds. A user of a
+ * connector ends with the last session and is made anew by the next login, which must find the lock.
+ */
+export function keptUntil(resource: Resource): number {
+  return resource.kind === "user" ? Math.max(endOf(resource), lockEnd(resource)) : endOf(resource);
 }
