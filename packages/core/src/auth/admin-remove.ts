@@ -1,15 +1,15 @@
 import { GatehouseError } from "../base/index.ts";
 import { accessRole } from "../connectors/index.ts";
 import type { Kind } from "../resources/index.ts";
-import type { StoredItem } from "../store/index.ts";
-import { conclude } from "./admin-change.ts";
+import type { Operation, StoredItem } from "../store/index.ts";
+import { conclude, transactIfUnchanged, untilUnchanged } from "./admin-change.ts";
 import { kindOf, missing } from "./admin-get.ts";
 import { authorize } from "./caller.ts";
 import { forgetConnector } from "./connector-change.ts";
 import type { Context } from "./context.ts";
 import { kinds } from "./records.ts";
 import { fromStored, readConnector, readUser, storedName } from "./stored-resources.ts";
-import type { Admin } from "./types.ts";
+import type { Admin, AdminChange, Caller } from "./types.ts";
 import { endLateSessions, endUser, userDeletions } from "./user-change.ts";
 
 const maxNamed = 10;
@@ -57,19 +57,26 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
     return store.get(kinds.identity, name);
   }
 
+  async function removeOnce(caller: Caller, kind: Kind, name: string): Promise<AdminChange | undefined> {
+    const found = await find(kind, name);
+    const stored = found?.kind === kind ? found : undefined;
+    await authorize(context, caller, kind, ["delete"], stored && fromStored(stored, { withSecrets: false }));
+    if (!found) throw missing(kind, name);
+    const others = await prepare(kind, name);
+    // What the rule was asked about, and nothing that took its place since.
+    const removal: Operation = stored ? { op: "delete", kind, name: stored.name, expect: stored.revision } : { op: "check", kind, name: storedName(kind, name), expect: "absent" };
+    if (!(await transactIfUnchanged(context, [removal, ...others]))) return undefined;
+    const change = await conclude(context, caller, { kind, name, outcome: "deleted", revision: found.revision });
+    if (kind === "user") await endLateSessions(context, name);
+    return change;
+  }
+
   return {
     async remove(caller, ref) {
       const kind = kindOf(ref);
       const { name } = ref;
       if (name === undefined) throw new GatehouseError("bad_parameter", `name what to remove: ${kind}/…`);
-      const stored = await find(kind, name);
-      await authorize(context, caller, kind, ["delete"], stored?.kind === kind ? fromStored(stored, { withSecrets: false }) : undefined);
-      if (!stored) throw missing(kind, name);
-      const others = await prepare(kind, name);
-      await store.transact([{ op: "delete", kind, name: storedName(kind, name) }, ...others]);
-      const change = await conclude(context, caller, { kind, name, outcome: "deleted", revision: stored.revision });
-      if (kind === "user") await endLateSessions(context, name);
-      return change;
+      return untilUnchanged(kind, () => removeOnce(caller, kind, name));
     },
   };
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { GatehouseError } from "../base/index.ts";
 import { formatResources, parseResource, parseResources, redact, type Resource } from "../resources/index.ts";
 import { localAdmin, newPublicKey, openAuthWorld, origin, type AuthWorld } from "./testing/index.ts";
-import type { Caller } from "./types.ts";
+import type { Admin, Caller } from "./types.ts";
 
 const hour = 3_600_000;
 const password = "correct horse battery";
@@ -280,6 +280,55 @@ describe("what a person may do", () => {
     await expect(world.auth.admin.remove(own, { kind: "role", name: "ops" })).rejects.toMatchObject({ code: "access_denied" });
     await world.auth.admin.put(own, labelled("mine", "web"), "create");
     expect((await get(own, "role", "mine"))).toHaveLength(1);
+  });
+
+  it.each([
+    ["removing", (admin: Admin, caller: Caller) => admin.remove(caller, { kind: "user", name: "bo" }), "access_denied"],
+    ["resetting", (admin: Admin, caller: Caller) => admin.resetUser(caller, "bo", hour), "compare_failed"],
+  ] as const)("a condition has to hold for what is there at the moment of %s", async (_, action, code) => {
+    const own = await person("own", [{ resources: ["user"], verbs: ["update", "delete"], where: 'equals(resource.metadata.labels["team"], "web")' }]);
+    const labelled = (team: string): Resource => parseResource({ kind: "user", version: "v2", metadata: { name: "bo", labels: { team } }, spec: { roles: ["access"] } });
+    await world.auth.admin.put(localAdmin, labelled("web"), "create");
+    const { store } = world;
+    let moved = false;
+    const slow = await world.another({
+      store: {
+        ...store,
+        async transact(operations) {
+          if (!moved && operations.some(({ op }) => op === "delete")) {
+            moved = true;
+            await world.auth.admin.put(localAdmin, labelled("ops"), "upsert");
+          }
+          return store.transact(operations);
+        },
+      },
+    });
+    await expect(action(slow.admin, own)).rejects.toMatchObject({ code });
+    expect((await get(localAdmin, "user", "bo"))[0]!.resource).toMatchObject({ metadata: { labels: { team: "ops" } } });
+  });
+
+  it("removes what was changed meanwhile where the caller may remove that too, and once", async () => {
+    const { admin } = world.auth;
+    await admin.put(localAdmin, role("dev"), "create");
+    const { store } = world;
+    let moved = false;
+    const slow = await world.another({
+      store: {
+        ...store,
+        async transact(operations) {
+          if (!moved && operations.some(({ op }) => op === "delete")) {
+            moved = true;
+            await admin.put(localAdmin, role("dev", { allow: { logins: ["root"] } }), "upsert");
+          }
+          return store.transact(operations);
+        },
+      },
+    });
+    expect((await slow.admin.remove(localAdmin, { kind: "role", name: "dev" })).outcome).toBe("deleted");
+    await admin.put(localAdmin, role("dev"), "create");
+    const both = await Promise.allSettled([1, 2].map(() => admin.remove(localAdmin, { kind: "role", name: "dev" })));
+    expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    expect(world.audit.events.filter(({ event }) => event === "role.delete")).toHaveLength(2);
   });
 
   it("connectors may be read without secrets by one rule, and with them by another", async () => {
