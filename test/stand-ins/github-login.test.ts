@@ -85,6 +85,12 @@ async function storedUser(name: string): Promise<User> {
   return item.resource;
 }
 
+/** Locks ana, as an administrator does. */
+async function lock(status: Record<string, unknown>): Promise<void> {
+  const user = await storedUser("ana");
+  await world.put({ ...user, spec: { ...user.spec, status: { is_locked: true, ...status } } });
+}
+
 /** The failure that reached the terminal; it is in the audit log under the same id. */
 async function failure(options: { readonly connectorId?: string } = {}) {
   const { error, response } = await logIn(options);
@@ -368,6 +374,83 @@ describe("who GitHub says it is", () => {
     expect(() => world.auth.gatekeeper.identify({ ...before, notAfter: after.notAfter })).toThrow();
   });
 
+  it("a person who is called otherwise at GitHub keeps the user name, and with it a lock", async () => {
+    const before = world.certificate((await logIn()).response!);
+    github.setUsers([{ ...ana, login: "Ana" }]);
+    github.setUser("Ana");
+    const after = await logIn();
+    expect(after.response!.username).toBe("ana");
+    expect(world.certificate(after.response!)).toMatchObject({ username: "ana", subjectId: before.subjectId });
+    expect(world.audit.last("user.login")).toMatchObject({ user: "ana", external_name: "Ana", success: true });
+    expect((await storedUser("ana")).spec.github_identities).toEqual([{ connector_id: "github", username: "Ana" }]);
+    expect(world.auth.gatekeeper.identify(before).username).toBe("ana");
+    await lock({ locked_message: "laptop stolen" });
+    expect((await failure()).message).toContain("laptop stolen");
+    expect(world.audit.last("user.login")).toMatchObject({ user: "ana", external_name: "Ana", success: false });
+    for (const kind of ["user", "identity", "subject"]) expect([kind, await world.store.list(kind)]).toEqual([kind, [expect.anything()]]);
+  });
+
+  it("whoever takes the login name that a known person left is refused", async () => {
+    await logIn();
+    github.setUsers([{ ...ana, login: "ana2" }]);
+    github.setUser("ana2");
+    expect((await logIn()).response!.username).toBe("ana");
+    github.setUsers([{ ...ana, id: 9999 }]);
+    github.setUser("ana");
+    expect((await failure()).message).toContain("another identity");
+    expect(world.audit.last("identity.refused")).toMatchObject({ user: "ana", external_name: "ana" });
+  });
+
+  it("a person gets a new user name once an administrator has removed the old one, or the connector", async () => {
+    await logIn();
+    github.setUsers([{ ...ana, login: "ana2" }]);
+    github.setUser("ana2");
+    await world.auth.admin.remove({ type: "local-admin" }, { kind: "user", name: "ana" });
+    expect(await world.store.list("subject")).toEqual([]);
+    expect((await logIn()).response!.username).toBe("ana2");
+    await world.auth.admin.remove({ type: "local-admin" }, { kind: "github", name: "github" });
+    expect(await world.store.list("subject")).toEqual([]);
+  });
+
+  it("two first logins under two names at the same moment give one user name", async () => {
+    const terminal = newTerminal();
+    const first = await browse(await begin(terminal));
+    const { store } = world;
+    let renamed: ReturnType<typeof logIn> | undefined;
+    const slow = await world.another({
+      store: {
+        ...store,
+        async transact(operations) {
+          if (!renamed && operations.some(({ kind }) => kind === "identity")) {
+            github.setUsers([{ ...ana, login: "ana2" }]);
+            github.setUser("ana2");
+            renamed = logIn();
+            await renamed;
+          }
+          return store.transact(operations);
+        },
+      },
+    });
+    const { location } = await slow.logins.finishGithub({ ...first, origin });
+    expect((await renamed!).response!.username).toBe("ana2");
+    expect(terminal.read(location).response!.username).toBe("ana2");
+    expect(await world.store.list("identity")).toHaveLength(1);
+  });
+
+  it("a person known from before user names stayed keeps theirs; of several, one that is locked, or the oldest", async () => {
+    const identity = (name: string, created: number) => ({ op: "put" as const, kind: "identity", name, value: JSON.stringify({ subject: "github:github:1001", created }) });
+    await world.store.transact([identity("ana", 3), identity("Ana", 2), identity("ana2", 4)]);
+    await world.put({ kind: "user", version: "v2", metadata: { name: "ana2" }, spec: { roles: ["access"], status: { is_locked: true } } });
+    expect((await failure()).message).toContain('user "ana2" is locked');
+    await world.put({ kind: "user", version: "v2", metadata: { name: "ana2" }, spec: { roles: ["access"] } });
+    expect((await logIn()).response!.username).toBe("Ana");
+    expect((await world.store.get("subject", "github:github:1001"))!.value).toBe(JSON.stringify({ user: "Ana" }));
+    await world.auth.admin.remove({ type: "local-admin" }, { kind: "user", name: "ana2" });
+    expect((await logIn()).response!.username).toBe("Ana");
+    await world.auth.admin.remove({ type: "local-admin" }, { kind: "user", name: "Ana" });
+    expect((await logIn()).response!.username).toBe("ana");
+  });
+
   it("a name that a local user has is refused, and so is one of another connector", async () => {
     await world.auth.admin.inviteUser({ type: "local-admin" }, { name: "ana", roles: ["access"], traits: {}, ttl: hour });
     expect((await failure()).message).toContain("another identity");
@@ -379,16 +462,10 @@ describe("who GitHub says it is", () => {
 
   it("a locked user is refused, and stays locked", async () => {
     await logIn();
-    const user = await storedUser("ana");
-    await world.put({ ...user, spec: { ...user.spec, status: { is_locked: true, locked_message: "laptop stolen" } } });
+    await lock({ locked_message: "laptop stolen" });
     expect((await failure()).message).toContain("laptop stolen");
     expect((await failure()).message).toContain("laptop stolen");
   });
-
-  const lock = async (status: Record<string, unknown>): Promise<void> => {
-    const user = await storedUser("ana");
-    await world.put({ ...user, spec: { ...user.spec, status: { is_locked: true, ...status } } });
-  };
 
   it("a lock without an end outlives the sessions, until an administrator takes it away", async () => {
     await logIn();

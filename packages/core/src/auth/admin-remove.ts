@@ -47,7 +47,7 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
     if (kind === "github") await forgetConnector(context, name);
     if (kind !== "user") return [];
     await endUser(context, name);
-    return userDeletions(name);
+    return userDeletions(context, name);
   }
 
   async function find(kind: Kind, name: string): Promise<StoredItem | undefined> {

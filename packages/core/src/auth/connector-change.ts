@@ -40,6 +40,9 @@ export async function prepareConnector(context: Context, given: GithubConnector,
 
 /** Forgets what a connector has vouched for: its people's user names are free, and its organizations and teams may be others next time. */
 export async function forgetConnector(context: Context, name: string): Promise<void> {
-  const names = await identitiesOf(context, name);
-  await deleteAll(context, [...(await stalePins(context.store, name, undefined)), ...names.map((user) => ({ op: "delete" as const, kind: kinds.identity, name: user }))]);
+  const people = (await identitiesOf(context, name)).flatMap(({ item, subject }) => [
+    { op: "delete" as const, kind: kinds.identity, name: item.name },
+    { op: "delete" as const, kind: kinds.subject, name: subject },
+  ]);
+  await deleteAll(context, [...(await stalePins(context.store, name, undefined)), ...people]);
 }

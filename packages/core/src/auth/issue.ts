@@ -22,6 +22,8 @@ export interface Grant {
   readonly compatibility: string;
   readonly method: SessionRecord["method"];
   readonly connector?: string | undefined;
+  /** What the connector's provider calls them now. */
+  readonly externalName?: string | undefined;
   readonly origin: RequestOrigin;
   /** What else has to be written for it, or still be true; given the end of the session, ms since the epoch. */
   readonly alongside: (expires: number) => readonly Operation[];
@@ -107,7 +109,7 @@ export async function issueSession(context: Context, grant: Grant): Promise<SshL
   }
   try {
     const { origin } = grant;
-    await audit.emit(userLogin({ method, user: username, origin, fields: { session: sessionId, connector, roles } }));
+    await audit.emit(userLogin({ method, user: username, origin, fields: { session: sessionId, connector, external_name: grant.externalName, roles } }));
     await audit.emit({
       ...auditEvents.certCreate,
       user: username,

@@ -1,10 +1,11 @@
 import { GatehouseError, limits, uuid } from "../base/index.ts";
 import type { User } from "../resources/index.ts";
-import type { Operation } from "../store/index.ts";
+import type { Operation, StoredItem } from "../store/index.ts";
 import { deleteAll } from "./admin-change.ts";
 import type { Context } from "./context.ts";
 import { lockoutName } from "./lockout.ts";
 import { identityRecord, inviteRecord, kinds, readRecord, sessionRecord, type IdentityRecord } from "./records.ts";
+import { nameDeletions } from "./subjects.ts";
 import { lockEnd } from "./users.ts";
 
 /** Throws `not_found` for a role that does not exist. */
@@ -74,19 +75,25 @@ export async function endLateSessions(context: Context, name: string): Promise<v
 }
 
 /** Everything that a user is made of, but for the user itself: the identity (which frees the name), the password, failed logins. */
-export function userDeletions(name: string): readonly Operation[] {
+export async function userDeletions(context: Context, name: string): Promise<readonly Operation[]> {
   return [
-    { op: "delete", kind: kinds.identity, name },
+    ...(await nameDeletions(context, name)),
     { op: "delete", kind: kinds.password, name },
     { op: "delete", kind: kinds.attempts, name: lockoutName(name) },
   ];
 }
 
-/** Names of users that came through a connector, with their identities' place in the store. */
-export async function identitiesOf(context: Context, connector: string): Promise<readonly string[]> {
+/** Somebody who came through a connector, as the store has them. */
+export interface ConnectorPerson {
+  readonly item: StoredItem;
+  readonly subject: string;
+}
+
+/** The identities of people who came through a connector. */
+export async function identitiesOf(context: Context, connector: string): Promise<readonly ConnectorPerson[]> {
   const prefix = `github:${connector}:`;
   const items = await context.store.list(kinds.identity);
   const isOfConnector = (subject: string): boolean => subject.startsWith(prefix) && /^\d+$/.test(subject.slice(prefix.length));
   // A connector's name may hold colons too: "corp:eu" is not "corp".
-  return items.filter((item) => isOfConnector(readRecord(identityRecord, item).subject)).map((item) => item.name);
+  return items.map((item) => ({ item, subject: readRecord(identityRecord, item).subject })).filter(({ subject }) => isOfConnector(subject));
 }
