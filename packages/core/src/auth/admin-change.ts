@@ -4,6 +4,7 @@ import { hiddenName, type Kind } from "../resources/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
 import { callerName } from "./caller.ts";
 import type { Context } from "./context.ts";
+import { raceCodes } from "./issue.ts";
 import type { AdminChange, Caller } from "./types.ts";
 
 const verbs = { created: "create", updated: "update", deleted: "delete" } as const;
@@ -37,7 +38,6 @@ export async function deleteAll(context: Context, operations: readonly Operation
   for (let start = 0; start < operations.length; start += chunk) await context.store.transact(operations.slice(start, start + chunk));
 }
 
-const raceCodes: readonly string[] = ["already_exists", "compare_failed", "not_found"];
 const maxTries = 10;
 
 /** {@link Context.store}'s `transact`, or undefined where an expectation did not hold. */

@@ -10,7 +10,7 @@ import type { Context } from "./context.ts";
 import { kinds } from "./records.ts";
 import { fromStored, readConnector, readUser, storedName } from "./stored-resources.ts";
 import type { Admin, AdminChange, Caller } from "./types.ts";
-import { endLateSessions, endUser, userDeletions } from "./user-change.ts";
+import { endLateSessions, endUser, identitiesOf, userDeletions } from "./user-change.ts";
 
 const maxNamed = 10;
 
@@ -44,7 +44,6 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
   async function prepare(kind: Kind, name: string) {
     if (kind === "cluster_auth_preference") throw new GatehouseError("bad_parameter", "the cluster's auth preference cannot be removed", { hint: "change it in the gateway's configuration" });
     if (kind === "role") await refuseUsedRole(context, name);
-    if (kind === "github") await forgetConnector(context, name);
     if (kind !== "user") return [];
     await endUser(context, name);
     return userDeletions(context, name);
@@ -52,9 +51,11 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
 
   async function find(kind: Kind, name: string): Promise<StoredItem | undefined> {
     const stored = await store.get(kind, storedName(kind, name));
-    if (stored || kind !== "user") return stored;
+    if (stored) return stored;
     // A user who came through a connector has gone by themselves, but the name is still theirs.
-    return store.get(kinds.identity, name);
+    if (kind === "user") return store.get(kinds.identity, name);
+    // A removal that was cut short has left the connector's people behind.
+    return kind === "github" ? (await identitiesOf(context, name))[0]?.item : undefined;
   }
 
   async function removeOnce(caller: Caller, kind: Kind, name: string): Promise<AdminChange | undefined> {
@@ -66,6 +67,8 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
     // What the rule was asked about, and nothing that took its place since.
     const removal: Operation = stored ? { op: "delete", kind, name: stored.name, expect: stored.revision } : { op: "check", kind, name: storedName(kind, name), expect: "absent" };
     if (!(await transactIfUnchanged(context, [removal, ...others]))) return undefined;
+    // Nobody comes in through it any more: whoever did so far is found.
+    if (kind === "github") await forgetConnector(context, name);
     const change = await conclude(context, caller, { kind, name, outcome: "deleted", revision: found.revision });
     if (kind === "user") await endLateSessions(context, name);
     return change;

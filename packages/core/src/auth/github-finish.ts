@@ -3,9 +3,11 @@ import { auditEvents, userLogin, type AuditEventInput } from "../audit/index.ts"
 import { GatehouseError, errorMessage, escapeLine, refusalId, toGatehouseError } from "../base/index.ts";
 import { PinMismatch, checkPins, mapTeams, type GithubPerson } from "../connectors/index.ts";
 import type { Traits } from "../resources/index.ts";
+import type { Operation } from "../store/index.ts";
 import type { Context } from "./context.ts";
+import type { ConnectorInUse } from "./github-clients.ts";
 import { cookieName, equalTexts, findRequest, spendRequest, type GithubRequest } from "./github-request.ts";
-import { Overtaken, issueSession } from "./issue.ts";
+import { Overtaken, issueSession, raceCodes } from "./issue.ts";
 import { answerLocation, parseLoopback } from "./loopback.ts";
 import { digest } from "./records.ts";
 import { NameTaken, appointedEnd, findStanding, userOperations, type ExternalPerson } from "./sso-user.ts";
@@ -47,11 +49,30 @@ interface Person {
   readonly external: string;
 }
 
+/** The connector that a login goes through is not the one any more that vouched for the person. */
+class ConnectorChanged extends GatehouseError {
+  constructor(name: string, cause: GatehouseError) {
+    super("compare_failed", `connector "${name}" was changed by an administrator during this login`, { hint: "log in again: tsh login", cause });
+  }
+}
+
+async function isChanged(context: Context, { connector, revision }: ConnectorInUse): Promise<boolean> {
+  return (await context.store.get("github", connector.metadata.name))?.revision !== revision;
+}
+
 /** Signs the person in; two logins of one person at the same moment both succeed. `known` is told their user name before anything of theirs is refused. */
-async function admit(context: Context, request: GithubRequest, found: GithubPerson, origin: RequestOrigin, known: (user: string) => void): Promise<SshLoginResponse> {
+async function admit(
+  context: Context,
+  inUse: ConnectorInUse,
+  request: GithubRequest,
+  found: GithubPerson,
+  origin: RequestOrigin,
+  known: (user: string) => void,
+): Promise<SshLoginResponse> {
   const { record } = request;
-  const { connector } = await context.github.find(record.connector);
-  await checkPins(context.store, connector, found.teams);
+  const { connector, revision } = inUse;
+  const stillThat: Operation = { op: "check", kind: "github", name: record.connector, expect: revision };
+  await checkPins(context.store, connector, found.teams, [stillThat]);
   const { roles, logins, kubernetesGroups } = mapTeams(connector, found);
   const traits: Traits = { logins, kubernetes_groups: kubernetesGroups };
   const person: ExternalPerson = { type: "github", connector: record.connector, name: found.login, id: String(found.id) };
@@ -74,11 +95,21 @@ async function admit(context: Context, request: GithubRequest, found: GithubPers
         method: "github",
         connector: record.connector,
         origin,
-        alongside: (expires) => userOperations(person, standing, { roles, traits }, now, expires),
+        alongside: (expires) => [stillThat, ...userOperations(person, standing, { roles, traits }, now, expires)],
       });
     } catch (error) {
-      if (!(error instanceof Overtaken) || tries >= maxTries) throw error;
+      if (!(error instanceof Overtaken) || tries >= maxTries || (await isChanged(context, inUse))) throw error;
     }
+  }
+}
+
+/** Admits where the connector is still as it was when it vouched for the person. Throws {@link ConnectorChanged}. */
+async function admitUnchanged<T>(context: Context, inUse: ConnectorInUse, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const isRace = error instanceof GatehouseError && raceCodes.includes(error.code);
+    throw isRace && (await isChanged(context, inUse)) ? new ConnectorChanged(inUse.connector.metadata.name, error) : error;
   }
 }
 
@@ -125,13 +156,15 @@ export function createGithubFinish(context: Context): Pick<Logins, "finishGithub
       try {
         checkBrowser(request, state ?? "", cookies);
         const code = readCode(query);
-        const { client } = await context.github.find(request.record.connector);
-        const person = await client.authenticate({ code, codeVerifier: request.secret.verifier });
+        const inUse = await context.github.find(request.record.connector);
+        const person = await inUse.client.authenticate({ code, codeVerifier: request.secret.verifier });
         const external = person.login;
         who = { user: external, external };
-        const answer = await admit(context, request, person, origin, (user) => {
-          who = { user, external };
-        });
+        const answer = await admitUnchanged(context, inUse, () =>
+          admit(context, inUse, request, person, origin, (user) => {
+            who = { user, external };
+          }),
+        );
         return { location: answerLocation(loopback, "response", answer, context.random), clearCookie };
       } catch (thrown) {
         const { message, code, hint, id } = await refuse(request, who, thrown, origin);

@@ -39,7 +39,8 @@ export function checkRequest(request: { readonly publicKey: string; readonly ttl
   publicKeyFromSsh(parseAuthorizedKey(request.publicKey).blob);
 }
 
-const raceCodes: readonly string[] = ["already_exists", "compare_failed", "not_found"];
+/** What a transaction throws where an expectation did not hold. */
+export const raceCodes: readonly string[] = ["already_exists", "compare_failed", "not_found"];
 
 /** What the login stood on changed while it went on. */
 export class Overtaken extends GatehouseError {

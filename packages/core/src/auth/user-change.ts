@@ -4,7 +4,7 @@ import type { Operation, StoredItem } from "../store/index.ts";
 import { deleteAll } from "./admin-change.ts";
 import type { Context } from "./context.ts";
 import { lockoutName } from "./lockout.ts";
-import { identityRecord, inviteRecord, kinds, readRecord, sessionRecord, type IdentityRecord } from "./records.ts";
+import { identityRecord, inviteRecord, kinds, readRecord, sessionRecord, type IdentityRecord, type SessionRecord } from "./records.ts";
 import { nameDeletions } from "./subjects.ts";
 import { lockEnd } from "./users.ts";
 
@@ -58,10 +58,19 @@ async function inviteDeletions(context: Context, name: string): Promise<readonly
   return items.filter((item) => readRecord(inviteRecord, item).user === name).map((item) => ({ op: "delete", kind: kinds.invite, name: item.name }));
 }
 
-/** Deletions of the login sessions of a user. */
-async function sessionDeletions(context: Context, name: string): Promise<readonly Operation[]> {
+async function deletionsOfSessions(context: Context, concerned: (session: SessionRecord) => boolean): Promise<readonly Operation[]> {
   const items = await context.store.list(kinds.session);
-  return items.filter((item) => readRecord(sessionRecord, item).user === name).map((item) => ({ op: "delete", kind: kinds.session, name: item.name }));
+  return items.filter((item) => concerned(readRecord(sessionRecord, item))).map((item) => ({ op: "delete", kind: kinds.session, name: item.name }));
+}
+
+/** Deletions of the login sessions of a user. */
+function sessionDeletions(context: Context, name: string): Promise<readonly Operation[]> {
+  return deletionsOfSessions(context, ({ user }) => user === name);
+}
+
+/** Deletions of the login sessions that began through a connector. */
+export function connectorSessionDeletions(context: Context, name: string): Promise<readonly Operation[]> {
+  return deletionsOfSessions(context, ({ method, connector }) => method === "github" && connector === name);
 }
 
 /** Ends the user's sessions and takes back their invites; both come before what makes them a user at all. */
