@@ -16,7 +16,7 @@ export function readItems(items: AdminItems["items"]): readonly ReadResource[] {
 
 /** A reference from the words of a command line: `roles/admin`, or `roles admin`. */
 export function refFromWords(words: readonly string[]): ResourceRef {
-  return parseRef(words.join("/"));
+  return parseRef(words.join(" "));
 }
 
 /** A reference that names one resource. Throws `usage` for one that does not. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { GatehouseError } from "../base/index.ts";
-import { formatResources, parseResource, parseResources, redact, type Resource } from "../resources/index.ts";
+import { formatResources, parseRef, parseResource, parseResources, redact, type Resource } from "../resources/index.ts";
 import { localAdmin, newPublicKey, openAuthWorld, origin, type AuthWorld } from "./testing/index.ts";
 import type { Admin, Caller } from "./types.ts";
 
@@ -231,6 +231,14 @@ describe("remove", () => {
     for (const kind of ["role", "user", "github", "token"] as const) await expect(admin.remove(localAdmin, { kind, name: "nosuch" })).rejects.toMatchObject({ code: "not_found" });
     await expect(admin.remove(localAdmin, { kind: "cluster_auth_preference", name: "cluster-auth-preference" })).rejects.toMatchObject({ code: "bad_parameter" });
     await expect(admin.remove(localAdmin, { kind: "role" })).rejects.toMatchObject({ code: "bad_parameter" });
+  });
+
+  it('removes what an older version let have a "/" in its name', async () => {
+    const value = JSON.stringify({ kind: "user", version: "v2", metadata: { name: "corp/bo" }, spec: { roles: ["access"] } });
+    await world.store.transact([{ op: "put", kind: "user", name: "corp/bo", value }]);
+    expect(await get(localAdmin, "user")).toHaveLength(1);
+    await world.auth.admin.remove(localAdmin, parseRef("users/corp/bo"));
+    expect(await get(localAdmin, "user")).toHaveLength(0);
   });
 
   it("takes everything of a user along", async () => {

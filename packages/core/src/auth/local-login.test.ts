@@ -206,12 +206,13 @@ describe("sign-up and reset links", () => {
     await expect(world.auth.admin.acceptInvite(token, password, origin)).rejects.toMatchObject({ code: "not_found" });
   });
 
-  it("refuse a name that exists, a role that does not, and names that Kubernetes keeps", async () => {
+  it("refuse a name that exists, a role that does not, names that Kubernetes keeps, and names that no reference can have", async () => {
     await signUp();
     const invite = (name: string, roles: string[]) => world.auth.admin.inviteUser(localAdmin, { name, roles, traits: {}, ttl: hour });
     await expect(invite("bo", ["access"])).rejects.toMatchObject({ code: "already_exists" });
     await expect(invite("cy", ["nosuch"])).rejects.toMatchObject({ code: "not_found" });
     await expect(invite("system:admin", ["access"])).rejects.toMatchObject({ code: "bad_parameter" });
+    await expect(invite("corp/cy", ["access"])).rejects.toMatchObject({ code: "bad_parameter", message: expect.stringContaining('must not have "/"') as string });
     await expect(world.auth.admin.resetUser(localAdmin, "nobody", hour)).rejects.toMatchObject({ code: "not_found" });
   });
 });

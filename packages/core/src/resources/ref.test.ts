@@ -14,6 +14,9 @@ test.each([
   ["cluster_authentication_preferences", { kind: "cluster_auth_preference" }],
   ["token/abc", { kind: "token", name: "abc" }],
   ["tokens", { kind: "token" }],
+  ["users/corp/ana", { kind: "user", name: "corp/ana" }],
+  ["users corp/ana", { kind: "user", name: "corp/ana" }],
+  [" /users/ /ana/ ", { kind: "user", name: "ana" }],
 ])("%j is read", (text, ref) => {
   expect(parseRef(text)).toEqual(ref);
   expect(parseRef(formatRef(parseRef(text)))).toEqual(ref);
@@ -23,7 +26,8 @@ test.each([
   ["", "missing resource name"],
   [" / ", "missing resource name"],
   ["rolez", "unsupported resource: rolez"],
-  ["role/a/b", "failed to parse 'role/a/b'"],
+  ["role a b", "failed to parse 'role a b'"],
+  ["role/a b", "failed to parse 'role/a b'"],
   ["\u001b[2J", "unsupported resource: \\x1b[2J"],
   ["constructor", "unsupported resource: constructor"],
 ])("%j is refused", (text, message) => {
