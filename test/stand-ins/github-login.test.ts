@@ -451,6 +451,13 @@ describe("who GitHub says it is", () => {
     expect((await logIn()).response!.username).toBe("ana");
   });
 
+  it.each(["local-admin", "Local-Admin"])("%s is refused: the audit log calls the administrator of the host so", async (login) => {
+    github.setUsers([{ ...ana, login }]);
+    github.setUser(login);
+    expect(await failure()).toMatchObject({ code: "access_denied", message: containing("the administrator of the gateway's host") });
+    for (const kind of ["user", "identity", "session"]) expect(await world.store.list(kind)).toEqual([]);
+  });
+
   it("a name that a local user has is refused, and so is one of another connector", async () => {
     await world.auth.admin.inviteUser({ type: "local-admin" }, { name: "ana", roles: ["access"], traits: {}, ttl: hour });
     expect((await failure()).message).toContain("another identity");

@@ -123,6 +123,11 @@ describe("put", () => {
     expect(await get(localAdmin, "user")).toHaveLength(0);
   });
 
+  it("refuses a user who is called as the audit log calls the host's administrator", () => {
+    for (const name of ["local-admin", "Local-Admin"]) expect(() => user(name)).toThrow(`user "${name}" is not valid: metadata.name: is what the administrator of the gateway's host is called`);
+    expect(role("local-admin").kind).toBe("role");
+  });
+
   it("keeps who made a user, and makes new names local", async () => {
     const { admin } = world.auth;
     await admin.put(localAdmin, user("bo"), "create");

@@ -3,7 +3,7 @@ import type { SshLoginResponse } from "../api/index.ts";
 import { auditEvents, userLogin } from "../audit/index.ts";
 import { GatehouseError, describeDuration, errorMessage, limits, uuid } from "../base/index.ts";
 import { parseAuthorizedKey, publicKeyFromSsh } from "../formats/index.ts";
-import type { Role, Traits } from "../resources/index.ts";
+import { reservedNameProblem, type Role, type Traits } from "../resources/index.ts";
 import type { Operation } from "../store/index.ts";
 import type { Context } from "./context.ts";
 import { kinds, type SessionRecord } from "./records.ts";
@@ -71,6 +71,8 @@ const line = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`
 export async function issueSession(context: Context, grant: Grant): Promise<SshLoginResponse> {
   const { store, authorities, clock, audit } = context;
   const { username, subjectId, roles, traits, method, connector } = grant;
+  const reserved = reservedNameProblem(username);
+  if (reserved !== undefined) throw new GatehouseError("access_denied", `the user name "${username}" ${reserved}`);
   const roleSet = buildRoleSet(await loadRoles(context, roles), traits);
   const ttl = Math.min(roleSet.sessionTtl(grant.ttl), grant.ttl);
   if (ttl < limits.minCertificateTtl) throw new GatehouseError("access_denied", `the roles of ${username} allow no certificate of at least ${describeDuration(limits.minCertificateTtl)}`);

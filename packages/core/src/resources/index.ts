@@ -7,6 +7,7 @@ export { formatResources, locate, resourceToJson } from "./format.ts";
 export type { ResourceFormat } from "./format.ts";
 export { formatPath } from "./path.ts";
 export type { Path } from "./path.ts";
+export { hostAdministrator, reservedNameProblem } from "./new-name.ts";
 export { hiddenName, redact } from "./redact.ts";
 export { expiryOf } from "./expiry.ts";
 export type { Expiry } from "./expiry.ts";
