@@ -44,7 +44,7 @@ const exists = (path: string): Promise<boolean> => access(path).then(() => true,
 
 /**
  * Reaches the admin API: with `--identity`, with `--proxy` or `TELEPORT_PROXY` through one's own login, with `--data-dir` or `--config` over that
- * gateway's socket; told nothing, over the socket of a gateway on this machine where there is one, else through the current login.
+ * gateway's socket, as with `TELEPORT_DATA_DIR` where no flag says more; told nothing, over the socket of a gateway on this machine where there is one, else through the current login.
  */
 export async function connect(options: ConnectOptions, env: Environment): Promise<AdminClient> {
   const { dataDir, config, proxy, identity } = options;
@@ -55,6 +55,8 @@ export async function connect(options: ConnectOptions, env: Environment): Promis
   }
   if (dataDir !== undefined) return createAdminClient(await connectSocket(dataDir));
   if (config !== undefined) return createAdminClient(await connectSocket((await configuredDataDir(config, true)) ?? defaultDataDir(env)));
+  const folder = env["TELEPORT_DATA_DIR"];
+  if (proxy === undefined && folder !== undefined && folder !== "") return createAdminClient(await connectSocket(folder));
   const asked = proxy ?? env["TELEPORT_PROXY"];
   if (asked === undefined || asked === "") {
     const local = (await configuredDataDir(systemConfigOf(env), false)) ?? defaultDataDir(env);

@@ -1,6 +1,7 @@
 import type { AdminItems } from "@gatehouse/core/api";
-import { GatehouseError, describeDuration, formatDuration } from "@gatehouse/core/base";
-import { formatTable } from "@gatehouse/core/client/terminal";
+import { GatehouseError, describeDuration, systemClock } from "@gatehouse/core/base";
+import { durationFlag } from "@gatehouse/core/client/command";
+import { describeTime, formatTable } from "@gatehouse/core/client/terminal";
 import { expiryOf, formatResources, parseRef, parseResource, type Resource, type ResourceRef } from "@gatehouse/core/resources";
 
 /** A resource with the revision that it was read at. */
@@ -14,9 +15,14 @@ export function readItems(items: AdminItems["items"]): readonly ReadResource[] {
   return items.map(({ resource, revision }) => ({ resource: parseResource(resource, { redacted: true }), revision }));
 }
 
-/** A reference from the words of a command line: `roles/admin`, or `roles admin`. */
+/** A reference from the words of a command line: `roles/admin`, or `roles admin`. Throws `usage`. */
 export function refFromWords(words: readonly string[]): ResourceRef {
-  return parseRef(words.join(" "));
+  try {
+    return parseRef(words.join(" "));
+  } catch (error) {
+    if (!(error instanceof GatehouseError)) throw error;
+    throw new GatehouseError("usage", error.message, { hint: error.hint, cause: error });
+  }
 }
 
 /** A reference that names one resource. Throws `usage` for one that does not. */
@@ -33,7 +39,10 @@ export function resourcesToJson(resources: readonly Resource[], withSecrets: boo
 }
 
 const list = (values: readonly string[]): string => (values.length === 0 ? "-" : values.join(", "));
-const until = (resource: Resource): string => expiryOf(resource)?.time ?? "never";
+const until = (resource: Resource): string => {
+  const expiry = expiryOf(resource);
+  return expiry === undefined ? "never" : describeTime(Date.parse(expiry.time), systemClock.now());
+};
 
 /** Resources of one kind as a table for people. */
 export function resourceTable(resources: readonly Resource[]): string {
@@ -46,7 +55,7 @@ export function resourceTable(resources: readonly Resource[]): string {
     roles.length > 0 &&
       formatTable(
         ["ROLE", "LOGINS", "KUBERNETES GROUPS", "RULES", "LONGEST LOGIN"],
-        roles.map(({ metadata, spec }) => [metadata.name, list(spec.allow.logins), list(spec.allow.kubernetes_groups), String(spec.allow.rules.length), formatDuration(spec.options.max_session_ttl)]),
+        roles.map(({ metadata, spec }) => [metadata.name, list(spec.allow.logins), list(spec.allow.kubernetes_groups), String(spec.allow.rules.length), describeDuration(spec.options.max_session_ttl)]),
       ),
     users.length > 0 && userTable(users),
     connectors.length > 0 &&
@@ -73,7 +82,7 @@ export function userTable(users: readonly (Resource & { readonly kind: "user" })
   );
 }
 
-/** ` (1 h)`-like description of when an invite ends, for people. */
-export function inviteEnds(expires: number, now: number): string {
-  return `${new Date(expires).toISOString()}, in ${describeDuration(Math.max(0, Math.round((expires - now) / 60_000) * 60_000))}`;
+/** ms that a sign-up link lives. Throws `usage`. */
+export function inviteTtl(text: string): number {
+  return durationFlag("--ttl", text, { min: 60_000, max: 48 * 3_600_000, words: "1 min to 48 h" });
 }

@@ -102,3 +102,9 @@ export function systemErrorCode(thrown: unknown): string | undefined {
   if (thrown instanceof Error && "code" in thrown && typeof thrown.code === "string") return thrown.code;
   return undefined;
 }
+
+/** A failed write of a command's own output, for people. */
+export function outputError(thrown: unknown): GatehouseError {
+  const why = systemErrorCode(thrown) === "ENOSPC" ? "no space left" : errorMessage(thrown);
+  return new GatehouseError("internal", `cannot write the output: ${why}`, { cause: thrown });
+}

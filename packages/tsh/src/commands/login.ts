@@ -1,8 +1,8 @@
 import { Args, Flags } from "@oclif/core";
-import { GatehouseError, escapeLine, parseDuration, readAll, systemClock, systemRandom } from "@gatehouse/core/base";
+import { GatehouseError, escapeLine, readAll, systemClock, systemRandom } from "@gatehouse/core/base";
 import { chosenProxy, clientHome, login, parsePin, type LoginResult } from "@gatehouse/core/client";
 import { formatData, formatFields, type Prompter } from "@gatehouse/core/client/terminal";
-import { BaseCommand, formatFlag, withPrompter } from "@gatehouse/core/client/command";
+import { BaseCommand, durationFlag, formatFlag, withPrompter } from "@gatehouse/core/client/command";
 import { proxyFlag } from "../command.ts";
 import { runningProgram } from "../program.ts";
 import { describeValidity, listNames, shortProxy } from "../text.ts";
@@ -11,7 +11,7 @@ const maxPassword = 4096;
 
 /** v3 counts `--ttl` in minutes; a duration says its units. */
 function parseTtl(text: string): number {
-  return /^\d+$/.test(text) ? Number(text) * 60_000 : parseDuration(text);
+  return /^\d+$/.test(text) ? Number(text) * 60_000 : durationFlag("--ttl", text);
 }
 
 async function passwordFromStdin(): Promise<string> {
