@@ -24,6 +24,7 @@ describe("usage", () => {
     ["tsh logout --proxy=a --all", "--proxy and --all exclude each other\n  tsh logout --help shows what it takes"],
     ["tsh login x y", 'tsh login does not know what to do with "y"\n  tsh login --help shows what it takes'],
     ["tsh login --auth", "--auth needs a value\n  tsh login --help shows what it takes"],
+    ["tsh status --proxy=a --proxy=b", "--proxy is given twice\n  tsh status --help shows what it takes"],
     ["tctl get", "tctl get needs RESOURCE: kind, or kind/name\n  tctl get --help shows what it takes"],
     ["tctl get roles --format=xml", '--format is one of yaml, json, text, not "xml"\n  tctl get --help shows what it takes'],
     ["tctl get roles --data-dir=x --proxy=y", "--proxy and --data-dir exclude each other\n  --data-dir is for the gateway's own machine, --proxy for any other"],

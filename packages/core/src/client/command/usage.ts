@@ -42,6 +42,8 @@ function words(command: string, error: FrameworkError): string | undefined {
   const option = /^Expected (--[a-z0-9-]+)=(.*) to be one of: (.*)$/s.exec(message);
   if (option) return `${option[1]} is one of ${option[3]}, not "${escapeLine(option[2] ?? "")}"`;
   const value = /^Flag (--[a-z0-9-]+) expects (?:a value|one of these values: (.*))$/.exec(message);
+  const twice = /^Flag (--[a-z0-9-]+) can only be specified once$/.exec(message);
+  if (twice) return `${twice[1]} is given twice`;
   if (value) return `${value[1]} needs a value${value[2] === undefined ? "" : `: ${value[2]}`}`;
   return undefined;
 }
