@@ -1,5 +1,5 @@
-import type { AdminItems } from "@gatehouse/core/api";
-import { GatehouseError, describeDuration, systemClock } from "@gatehouse/core/base";
+import type { AdminClient, AdminItems } from "@gatehouse/core/api";
+import { GatehouseError, describeDuration, didYouMean, systemClock } from "@gatehouse/core/base";
 import { durationFlag } from "@gatehouse/core/client/command";
 import { describeTime, formatTable } from "@gatehouse/core/client/terminal";
 import { expiryOf, formatResources, parseRef, parseResource, type Resource, type ResourceRef } from "@gatehouse/core/resources";
@@ -31,6 +31,27 @@ export function oneRef(words: readonly string[]): ResourceRef & { readonly name:
   if (ref.name === undefined) throw new GatehouseError("usage", `"${words.join(" ")}" does not name one resource`, { hint: "write it as kind/name, such as roles/admin" });
   return { ...ref, name: ref.name };
 }
+
+const plurals: Readonly<Record<ResourceRef["kind"], string>> = { role: "roles", user: "users", github: "connectors", connectors: "connectors", cluster_auth_preference: "cap", token: "tokens" };
+
+/** A kind as `tctl get` lists it. */
+export const plural = (kind: ResourceRef["kind"]): string => plurals[kind];
+
+/** Does something to one resource; where there is none of that name, the error says which one may have been meant, and how to list them. */
+export async function withNearest<T>(admin: AdminClient, ref: ResourceRef, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof GatehouseError) || error.code !== "not_found" || ref.name === undefined || ref.kind === "token") throw error;
+    // Who may not list them is told of no name.
+    const items = await admin.get({ kind: ref.kind }, false).catch(() => []);
+    const names = readItems(items).map(({ resource }) => resource.metadata.name);
+    throw new GatehouseError("not_found", `${error.message}${didYouMean(ref.name, names)}`, { hint: error.hint ?? `tctl get ${plural(ref.kind)} lists them`, id: error.id, cause: error });
+  }
+}
+
+/** `admin.get`, with {@link withNearest}. */
+export const getNamed = (admin: AdminClient, ref: ResourceRef, withSecrets: boolean): Promise<AdminItems["items"]> => withNearest(admin, ref, () => admin.get(ref, withSecrets));
 
 /** JSON of several resources is an array however many they are. */
 export function resourcesToJson(resources: readonly Resource[], withSecrets: boolean): string {

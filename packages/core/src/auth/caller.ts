@@ -35,6 +35,6 @@ export async function authorize(context: Context, caller: Caller, kind: string, 
     } catch (error) {
       context.logger.error({ id, error: errorMessage(error) }, "a refused call of the admin API could not be audited");
     }
-    throw new GatehouseError("access_denied", reason, { id });
+    throw new GatehouseError("access_denied", reason, { id, hint: `ask an administrator for a role whose rules allow ${verb} on ${kind}` });
   }
 }
