@@ -11,3 +11,6 @@ export function describeValidity(expires: number, now: number): string {
 
 /** Names in one line; `none` for none. */
 export const listNames = (names: readonly string[]): string => (names.length === 0 ? "none" : names.join(", "));
+
+/** What stands in the place of groups, and why there are none. */
+export const noGroups = (refused: string | undefined): string => `none (${refused === undefined || refused === "no role gives a Kubernetes group there" ? "no role gives one" : refused})`;

@@ -1,4 +1,5 @@
 /** Who may do what: roles and traits in, a decision with its reasons out. Pure; deny wins everywhere. */
 export type * from "./types.ts";
+export { aboutCluster } from "./reason.ts";
 export { buildRoleSet } from "./role-set.ts";
 export type { RoleSetOptions } from "./role-set.ts";

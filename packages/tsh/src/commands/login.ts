@@ -5,7 +5,7 @@ import { formatData, formatFields, type Prompter } from "@gatehouse/core/client/
 import { BaseCommand, durationFlag, formatFlag, withPrompter } from "@gatehouse/core/client/command";
 import { proxyFlag } from "../command.ts";
 import { runningProgram } from "../program.ts";
-import { describeValidity, listNames, shortProxy } from "../text.ts";
+import { describeValidity, listNames, noGroups, shortProxy } from "../text.ts";
 
 const maxPassword = 4096;
 
@@ -98,7 +98,8 @@ function describeKubernetes({ account, kube }: LoginResult): readonly string[] {
   const groups = [...new Set(usable.flatMap((cluster) => cluster.groups))].sort();
   const contexts = kube?.contexts.filter(({ cluster }) => usable.some(({ name }) => name === cluster)).map(({ context }) => context) ?? [];
   const reach = contexts.length === 0 ? listNames(groups) : `${listNames(groups)}   →  ${contexts.length === 1 ? "context" : "contexts"} ${listNames(contexts)} in ${kube?.file ?? ""}`;
-  return [...(usable.length === 0 ? ["no cluster that you may use"] : [reach]), ...refused.map((cluster) => `${cluster.name}: ${cluster.refused ?? "no groups there"}`)];
+  if (usable.length === 0) return ["no cluster that you may use"];
+  return [reach, ...refused.map((cluster) => `${cluster.name}: ${noGroups(cluster.refused)}`)];
 }
 
 /** The login as a short table, and how to switch kubectl where it talks to something else. */

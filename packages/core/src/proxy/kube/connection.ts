@@ -1,3 +1,4 @@
+import { aboutCluster } from "../../access/index.ts";
 import type { TLSSocket } from "node:tls";
 import type { KubeDecision } from "../../access/index.ts";
 import { parseKubeServerName } from "../../api/index.ts";
@@ -105,7 +106,7 @@ export class Connection {
     const decision = this.#context.gatekeeper.kube(identity, this.upstream.target);
     if (!decision.allowed || decision.groups.length === 0) {
       const why = decision.reasons[0]?.text;
-      throw new Refusal(403, `${identity.username} has no group in Kubernetes cluster "${this.clusterName}"${why === undefined ? "" : `: ${why}`}`);
+      throw new Refusal(403, `${identity.username} may not use Kubernetes cluster "${this.clusterName}"${why === undefined ? "" : `: ${aboutCluster(why, this.clusterName)}`}`);
     }
     const groups = decision.groups.includes(authenticated) ? decision.groups : [...decision.groups, authenticated];
     return { identity, decision, groups, headers: this.impersonate(identity.username, groups) };

@@ -3,7 +3,7 @@ import { kubeContexts, kubeContextName, openSession } from "@gatehouse/core/clie
 import { formatData, formatTable } from "@gatehouse/core/client/terminal";
 import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
 import { proxyFlag } from "../../command.ts";
-import { listNames } from "../../text.ts";
+import { listNames, noGroups } from "../../text.ts";
 
 /** `tsh kube ls` */
 export class KubeLs extends BaseCommand {
@@ -28,7 +28,7 @@ export class KubeLs extends BaseCommand {
     this.output.stdout.write(
       formatTable(
         ["", "CLUSTER", "GROUPS", "CONTEXT"],
-        rows.map((row) => [row.selected ? "*" : "", row.name, row.groups.length > 0 ? listNames(row.groups) : `none: ${row.refused ?? "no role gives you a group there"}`, row.context ?? "not in kubeconfig"]),
+        rows.map((row) => [row.selected ? "*" : "", row.name, row.groups.length > 0 ? listNames(row.groups) : noGroups(row.refused), row.context ?? "not in kubeconfig"]),
       ),
     );
     if (!kubernetes.enabled) this.output.stderr.write("this gateway offers no Kubernetes\n");
