@@ -40,7 +40,7 @@ export function readinessText(gateway: Gateway, facts: StartFacts): string {
     `  ${listeners.join("      ")}`,
     `  ca pin  ${gateway.caPin}`,
     ...clusters.map((line, index) => `  ${index === 0 ? "kubernetes  " : "            "}${line}`),
-    ...(gateway.firstStart ? [`  first start: create an administrator with  ${tctl} users add ${process.env["USER"] ?? "alice"} --roles=admin`] : []),
+    ...(gateway.firstStart ? [`  no administrator yet: create one with  ${tctl} users add ${process.env["USER"] ?? "alice"} --roles=admin`] : []),
     `ready in ${describeDuration(facts.took)}`,
   ];
   return `${lines.map(escapeLine).join("\n")}\n`;

@@ -63,7 +63,7 @@ describe("loadUpstreams", () => {
     await expect(load(file, "zzz")).rejects.toThrow(/no context "zzz" \(it has: a, b\)/);
     await expect(load(file, "b")).rejects.toThrow(/names the cluster "gone"/);
     await expect(load(await kubeconfig(good, "token: a", ""))).rejects.toThrow(/no current-context/);
-    await expect(load(join(folder, "missing"))).rejects.toThrow(/ENOENT/);
+    await expect(load(join(folder, "missing"))).rejects.toThrow(/missing of Kubernetes cluster "prod" does not exist/);
   });
 
   it("takes insecure-skip-tls-verify alone for leaving out the authority", async () => {

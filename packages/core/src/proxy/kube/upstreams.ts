@@ -4,7 +4,7 @@ import { dirname, isAbsolute, join } from "node:path";
 import type { Cluster, KubeConfig, User } from "@kubernetes/client-node";
 import { parse } from "yaml";
 import { z } from "zod";
-import { GatehouseError, errorMessage } from "../../base/index.ts";
+import { GatehouseError, errorMessage, fileProblem } from "../../base/index.ts";
 import type { Logger } from "../../base/index.ts";
 import { fixedToken, readTokenFile, rotatingToken } from "./token.ts";
 import type { KubeUpstream, TokenSource } from "./types.ts";
@@ -49,7 +49,7 @@ export async function loadUpstreams(clusters: readonly UpstreamConfig[], options
 /** The API server as a pod sees it (reference §5.8). */
 async function fromServiceAccount(cluster: UpstreamConfig, { env, logger, serviceAccountDirectory = defaultServiceAccount }: LoadOptions): Promise<KubeUpstream> {
   const ca = await readFile(join(serviceAccountDirectory, "ca.crt"), "utf8").catch((error: unknown) => {
-    throw new GatehouseError("unavailable", `Kubernetes cluster "${cluster.name}" names no kubeconfig, and there is no service account of a pod: ${errorMessage(error)}`, {
+    throw new GatehouseError("unavailable", `Kubernetes cluster "${cluster.name}" names no kubeconfig, and there is no service account of a pod: ${join(serviceAccountDirectory, "ca.crt")} ${fileProblem(error)}`, {
       hint: "set proxy_service.kubernetes.kubeconfig_file, or run the gateway in a pod with a service account",
       cause: error,
     });
@@ -73,7 +73,10 @@ async function fromKubeconfig(cluster: UpstreamConfig, file: string, { logger }:
   const bad = (problem: string, cause?: unknown): GatehouseError =>
     new GatehouseError("bad_parameter", `the kubeconfig ${file} of Kubernetes cluster "${cluster.name}" cannot be used: ${problem}`, { cause });
   const text = await readFile(file, "utf8").catch((error: unknown) => {
-    throw bad(errorMessage(error), error);
+    throw new GatehouseError("bad_parameter", `the kubeconfig ${file} of Kubernetes cluster "${cluster.name}" ${fileProblem(error)}`, {
+      hint: "correct proxy_service.kubernetes.kubeconfig_file (or --kubeconfig-file); docs/gateway.md says how to make one",
+      cause: error,
+    });
   });
   if (text.length > kubeconfigSize) throw bad("it is larger than 4 MiB");
   // Slow to import and needed by servers alone, once.
@@ -168,7 +171,7 @@ async function material(file: string | undefined, data: string | undefined, bad:
   if (data) return Buffer.from(data, "base64").toString("utf8");
   if (!file) return undefined;
   return readFile(file, "utf8").catch((error: unknown) => {
-    throw bad(errorMessage(error), error);
+    throw bad(`${file} ${fileProblem(error)}`, error);
   });
 }
 
