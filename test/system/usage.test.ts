@@ -37,7 +37,7 @@ describe("usage", () => {
     ["tctl users reset ana --ttl=100h", "--ttl=100h: it is 1 min to 48 h"],
     ["tsh proxy --drain-timeout=foo", '--drain-timeout: "foo" is not a duration\n  write it as 30m, 12h or 1h30m0s'],
     ["tctl get rolez", 'unsupported resource: rolez\n  did you mean "role"?'],
-    ["tctl get role/good good", "failed to parse 'role/good/good'\n  write it as kind/name, such as roles/admin"],
+    ["tctl get role/good good", "failed to parse 'role/good good'\n  write it as kind/name, such as roles/admin"],
     ["tctl rm rolez/x", 'unsupported resource: rolez\n  did you mean "role"?'],
   ])("%s", async (words, text) => {
     const { code, stdout, stderr } = await command(words);
