@@ -30,6 +30,8 @@ describe("usage", () => {
     ["tctl get roles --data-dir=x --proxy=y", "--proxy and --data-dir exclude each other\n  --data-dir is for the gateway's own machine, --proxy for any other"],
     ["tsh statsu", 'tsh has no command "statsu"; did you mean: tsh status\n  tsh --help lists the commands'],
     ["tsh kube lss", 'tsh has no command "kube lss"; did you mean: tsh kube ls\n  tsh --help lists the commands'],
+    ["tsh kube --prxy", "tsh kube needs one of its commands\n  tsh kube --help lists them"],
+    ["tctl -x", "tctl needs a command before -x\n  tctl --help lists the commands"],
     ["tctl frobnicate now", 'tctl has no command "frobnicate"\n  tctl --help lists the commands'],
     ["tsh login --proxy=localhost:1 --ttl=banana", '--ttl: "banana" is not a duration\n  write it as 30m, 12h or 1h30m0s'],
     ["tctl users add ana --ttl=banana", '--ttl: "banana" is not a duration\n  write it as 30m, 12h or 1h30m0s'],
@@ -51,6 +53,11 @@ describe("usage", () => {
       expect([words, code, stdout.split(summary).length - 1, stdout.includes("EXAMPLES"), stdout.includes("|  |")]).toEqual([words, 0, 1, true, false]);
     }
     expect((await command("tsh --help")).stdout.match(/1\.0\.0/g)).toHaveLength(1);
+  });
+
+  it("status of every gateway says that there is none", async () => {
+    expect(await command("tsh status --all")).toMatchObject({ code: 0, stdout: "", stderr: "not logged in to any gateway\n" });
+    expect(await command("tsh status --all --format=json")).toMatchObject({ code: 0, stdout: "[]\n", stderr: "" });
   });
 
   it("the version is told the same way by both, and flags may stand before the command", async () => {

@@ -157,10 +157,12 @@ export async function runProgram(program: Program, words: readonly string[]): Pr
 }
 
 function unknown(program: Program, argv: readonly string[]): GatehouseError {
-  const [first = "", second] = argv.filter((word) => !word.startsWith("-"));
+  const [first, second] = argv.filter((word) => !word.startsWith("-"));
+  if (first === undefined) return new GatehouseError("usage", `${program.name} needs a command before ${escapeLine(argv[0] ?? "")}`, { hint: `${program.name} --help lists the commands` });
+  if (Object.hasOwn(program.topics, first) && second === undefined) return new GatehouseError("usage", `${program.name} ${first} needs one of its commands`, { hint: `${program.name} ${first} --help lists them` });
   const words = Object.hasOwn(program.topics, first) && second !== undefined ? `${first} ${second}` : first;
   const best = nearest(words, Object.keys(program.commands).map((id) => id.replaceAll(":", " ")));
-  return new GatehouseError("usage", `${program.name} has no command "${escapeLine(words === "" ? (argv[0] ?? "") : words)}"${best === undefined ? "" : `; did you mean: ${program.name} ${best}`}`, {
+  return new GatehouseError("usage", `${program.name} has no command "${escapeLine(words)}"${best === undefined ? "" : `; did you mean: ${program.name} ${best}`}`, {
     hint: `${program.name} --help lists the commands`,
   });
 }
