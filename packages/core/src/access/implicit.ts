@@ -19,6 +19,8 @@ export const implicitRole: Role = {
       disconnect_expired_cert: false,
       allow_system_groups_from_traits: false,
       kubernetes_node_proxy: false,
+      record_stdin: false,
+      max_sessions: 0,
     },
     allow: {
       ...nothing,

@@ -28,7 +28,14 @@ function optionsOf(roles: readonly Role[]): EffectiveOptions {
     clientIdleTimeout: smallest(all.map((one) => one.client_idle_timeout)) ?? 0,
     disconnectExpiredCert: all.some((one) => one.disconnect_expired_cert),
     certFormat: all.some((one) => one.cert_format === "oldssh") ? "oldssh" : "standard",
+    recordStdin: all.some((one) => one.record_stdin),
+    maxSessions: smallest(all.map((one) => one.max_sessions)) ?? 0,
+    recordSession: strictest(all.map((one) => one.record_session)),
   };
+}
+
+function strictest(values: readonly EffectiveOptions["recordSession"][]): EffectiveOptions["recordSession"] {
+  return values.includes("strict") ? "strict" : values.find((value) => value !== undefined);
 }
 
 /**

@@ -45,6 +45,12 @@ export interface EffectiveOptions {
   readonly clientIdleTimeout: number;
   readonly disconnectExpiredCert: boolean;
   readonly certFormat: "standard" | "oldssh";
+  /** Input is recorded too: one role is enough to say so. */
+  readonly recordStdin: boolean;
+  /** Sessions at once; the smallest of the roles', 0 means any number. */
+  readonly maxSessions: number;
+  /** `strict` where one role says so, `best_effort` where only that is said; undefined: as the cluster says. */
+  readonly recordSession: "strict" | "best_effort" | undefined;
 }
 
 /**

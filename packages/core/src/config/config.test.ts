@@ -50,7 +50,7 @@ describe("teleport.yaml", () => {
       kubernetes: { enabled: false, clusters: [] },
       authentication: { type: "local", secondFactor: "off", connectorName: undefined, localAuth: true },
       log: { output: "stderr", severity: "info" },
-      audit: { sync: "group" },
+      audit: { sync: "group", recording: "strict" },
       clientIdleTimeout: 0,
       maxStaleness: 5000,
       warnings: [],
@@ -95,7 +95,7 @@ proxy_service:
       - name: staging
         kubeconfig_file: /staging
 ssh_service: { enabled: no }
-audit: { sync: strict }
+audit: { sync: strict, recording: best_effort }
 `);
     expect(config).toEqual({
       nodeName: "gateway-1",
@@ -127,13 +127,26 @@ audit: { sync: strict }
       authentication: { type: "github", secondFactor: "off", connectorName: "github", localAuth: false },
       caPins: [pin.toLowerCase()],
       log: { output: { file: "/var/log/gatehouse.log" }, severity: "warn" },
-      audit: { sync: "strict" },
+      audit: { sync: "strict", recording: "best_effort" },
       clientIdleTimeout: 5_400_000,
       disconnectExpiredCert: false,
       maxStaleness: 2000,
       maxConnections: 500,
-      warnings: [],
+      warnings: [expect.stringContaining("disconnect_expired_cert no") as string],
     });
+  });
+
+  it.each([
+    ["", "strict"],
+    ["auth_service: { session_recording: node }", "strict"],
+    ["auth_service: { session_recording: proxy }\naudit: { recording: best_effort }", "best_effort"],
+    ["audit: { recording: strict }", "strict"],
+    ["auth_service: { session_recording: off }", "off"],
+    ["auth_service: { session_recording: off }\naudit: { recording: strict }", "off"],
+  ])("%j records %s", (text, recording) => {
+    const config = load(text);
+    expect(config.audit.recording).toBe(recording);
+    expect(config.warnings.length).toBe(recording === "off" ? 1 : 0);
   });
 
   it("may use aliases", () => {
@@ -160,6 +173,7 @@ describe("a mistake", () => {
     ["auth_service: { cluster_name: [a] }", "is not a single value"],
     ["auth_service: { cluster_name: '' }", "is empty"],
     ["auth_service: { authentication: { type: githb } }", '"githb" is not one of local, github, oidc, saml; did you mean "github"?'],
+    ["audit: { recording: off }", '"off" is not one of strict, best_effort'],
     ["auth_service: { client_idle_timeout: 5 }", '"5" is not a duration'],
     ["teleport: { ca_pin: [sha256:ab] }", "teleport.ca_pin[0]"],
     ["teleport: { storage: { type: etcd } }", "state in etcd is not supported"],
@@ -225,7 +239,8 @@ describe("what has no effect", () => {
     ["teleport: { log: { output: syslog } }", "output syslog is not supported"],
     ["auth_service: { tokens: ['node:secret-token'] }", "auth_service.tokens"],
     ["auth_service: { proxy_protocol: on }", "auth_service.proxy_protocol"],
-    ["auth_service: { session_recording: proxy }", "session_recording"],
+    ["auth_service: { session_recording: off }", "no session is recorded"],
+    ["auth_service: { disconnect_expired_cert: no }", "disconnect_expired_cert"],
     ["auth_service: { authentication: { type: saml } }", "no saml connectors"],
     ["auth_service: { authentication: { second_factor: otp } }", "no second factors"],
     ["proxy_service: { tunnel_listen_addr: 0.0.0.0:3024 }", "proxy_service.tunnel_listen_addr"],

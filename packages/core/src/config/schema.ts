@@ -47,7 +47,7 @@ const storage = section({
   access_key: ownStore,
   secret_key: ownStore,
   audit_events_uri: ignored("has no effect: events are written under the data directory"),
-  audit_sessions_uri: ignored("has no effect: this version records no sessions"),
+  audit_sessions_uri: ignored("has no effect: recordings are written under the data directory"),
   audit_table_name: ownStore,
 });
 
@@ -157,7 +157,7 @@ export const configFile = section({
   auth_service: authService,
   proxy_service: proxyService,
   ssh_service: sshService,
-  audit: section({ sync: oneOf(["group", "strict"]) }),
+  audit: section({ sync: oneOf(["group", "strict"]), recording: oneOf(["strict", "best_effort"]) }),
 });
 
 type ValueOf<R> = R extends Reader<infer T> ? T : never;

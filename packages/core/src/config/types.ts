@@ -65,7 +65,11 @@ export interface GatewayConfig {
   /** `sha256:<hex>`. */
   readonly caPins: readonly string[];
   readonly log: { readonly output: "stderr" | "stdout" | { readonly file: string }; readonly severity: "debug" | "info" | "warn" | "error" };
-  readonly audit: { readonly sync: "group" | "strict" };
+  readonly audit: {
+    readonly sync: "group" | "strict";
+    /** What becomes of a session that cannot be recorded, where the person's roles do not say: it does not run, or the gap is audited. `off`: nothing is recorded. */
+    readonly recording: "strict" | "best_effort" | "off";
+  };
   /** Streams without traffic are ended after this; 0: never. */
   readonly clientIdleTimeout: number;
   /** Whether live streams end with the certificate that opened them. */

@@ -43,6 +43,9 @@ function roleSpec({ spec }: Role): Record<string, unknown> {
       // Options that v3 does not know are written only where they say something, so that v3 can read the rest.
       ...(options.allow_system_groups_from_traits ? { allow_system_groups_from_traits: true } : {}),
       ...(options.kubernetes_node_proxy ? { kubernetes_node_proxy: true } : {}),
+      ...(options.record_stdin ? { record_stdin: true } : {}),
+      ...(options.max_sessions > 0 ? { max_sessions: options.max_sessions } : {}),
+      ...(options.record_session === undefined ? {} : { record_session: options.record_session }),
     },
     allow: conditionsToJson(spec.allow, "allow"),
     deny: conditionsToJson(spec.deny, "deny"),

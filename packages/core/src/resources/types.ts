@@ -48,6 +48,12 @@ export interface RoleOptions {
   readonly allow_system_groups_from_traits: boolean;
   /** Lets requests to `proxy` of nodes pass (DESIGN §4.3). */
   readonly kubernetes_node_proxy: boolean;
+  /** Records what is typed and sent in as well. */
+  readonly record_stdin: boolean;
+  /** Sessions (exec, attach, port-forward) that a person may have open at once on a gateway; 0 means any number. */
+  readonly max_sessions: number;
+  /** What becomes of a session that cannot be recorded: it does not run, or the gap is audited. Absent: as the cluster says. */
+  readonly record_session?: "strict" | "best_effort" | undefined;
 }
 
 /** `role` v3. */
