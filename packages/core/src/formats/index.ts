@@ -1,4 +1,4 @@
-/** Pure functions over bytes: keys and certificates, ClientHello, the sealed login answer, SPDY and WebSocket frames. */
+/** Pure functions over bytes: keys and certificates, ClientHello, the sealed login answer, SPDY and WebSocket frames, recordings. */
 export { createSpdyTap } from "./spdy.ts";
 export type { SpdyTapOptions } from "./spdy.ts";
 export { createWebSocketTap } from "./websocket.ts";
@@ -25,3 +25,28 @@ export type { DistinguishedName, NameAttribute } from "./x509-names.ts";
 export { open, seal } from "./secretbox.ts";
 export { parseClientHello } from "./client-hello.ts";
 export type { ClientHello } from "./client-hello.ts";
+export { isRecordingStream, recordingFormat } from "./recording.ts";
+export type {
+  RecordedSession,
+  RecordingChain,
+  RecordingEnd,
+  RecordingGap,
+  RecordingHeader,
+  RecordingMarker,
+  RecordingRecord,
+  RecordingStreamType,
+  RecordingType,
+  TerminalSize,
+} from "./recording.ts";
+export { RecordingBuilder, emptyRecordingChain, encodeChunk } from "./recording-builder.ts";
+export { RecordingReader, readRecording, recordingDigest } from "./recording-reader.ts";
+export type { RecordingDamage, RecordingSummary } from "./recording-reader.ts";
+export {
+  encodeRecordingJson,
+  encodeRecordingResize,
+  parseRecordingEnd,
+  parseRecordingGap,
+  parseRecordingHeader,
+  parseRecordingMarker,
+  parseRecordingResize,
+} from "./recording-payloads.ts";
