@@ -1,8 +1,11 @@
 /** Pure functions over bytes: keys and certificates, ClientHello, the sealed login answer, SPDY and WebSocket frames, recordings. */
 export { createSpdyTap } from "./spdy.ts";
 export type { SpdyTapOptions } from "./spdy.ts";
-export { createWebSocketTap } from "./websocket.ts";
+export { createWebSocketTap, isWebSocketKnown } from "./websocket.ts";
 export type { WebSocketTapOptions } from "./websocket.ts";
+export type { CommandSink, CommandStream, PortConnection, PortSink, StreamSinks } from "./stream-sink.ts";
+export { commandOutcome, maxOutcome } from "./command-outcome.ts";
+export type { CommandOutcome } from "./command-outcome.ts";
 export { statusText } from "./stream-tap.ts";
 export type { StreamEnd, StreamTap } from "./stream-tap.ts";
 export { decodeBase64 } from "./bytes.ts";

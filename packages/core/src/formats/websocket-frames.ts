@@ -26,6 +26,7 @@ export class WebSocketFrames {
   readonly #sink: WebSocketSink;
   readonly #fromClient: boolean;
   readonly #extensions: boolean;
+  readonly #whole: boolean;
   readonly #header = Buffer.alloc(maxHeader);
   #headerFill = 0;
   /** Length of the header under way; 2 until its first bytes tell. */
@@ -37,11 +38,15 @@ export class WebSocketFrames {
   #fragmented = false;
   #closed = false;
 
-  /** `extensions`: frames may use the reserved bits, as those of a compressed message do. */
-  constructor(direction: "from client" | "from server", sink: WebSocketSink, extensions: boolean) {
+  /**
+   * `extensions`: frames may use the reserved bits, as those of a compressed message do. `whole`: no message may come in fragments; API servers
+   * take each fragment of a channel's message for a message of its own, so that what it means depends on who reads it.
+   */
+  constructor(direction: "from client" | "from server", sink: WebSocketSink, options: { readonly extensions: boolean; readonly whole?: boolean }) {
     this.#fromClient = direction === "from client";
     this.#sink = sink;
-    this.#extensions = extensions;
+    this.#extensions = options.extensions;
+    this.#whole = options.whole ?? false;
   }
 
   /** Stands between two messages. */
@@ -85,6 +90,7 @@ export class WebSocketFrames {
     else if (control ? opcode > webSocketOpcode.pong : opcode > webSocketOpcode.binary) this.problem = "a WebSocket frame has an unknown type";
     else if (((second & masked) !== 0) !== this.#fromClient) this.problem = this.#fromClient ? "a WebSocket frame of the client is not masked" : "a WebSocket frame of the server is masked";
     else if (control && ((first & fin) === 0 || short > maxControlPayload)) this.problem = "a WebSocket control frame is too large";
+    else if (this.#whole && !control && (first & fin) === 0) this.problem = "a WebSocket message of the client is in fragments";
     else if (!control && (opcode === webSocketOpcode.continuation) !== this.#fragmented) this.problem = "WebSocket messages are mixed up";
     this.#headerLength = 2 + (short === 126 ? 2 : short === 127 ? 8 : 0) + (this.#fromClient ? 4 : 0);
   }
