@@ -34,6 +34,10 @@ export const auditEvents = {
   kubeUpgrade: { event: "kube.upgrade", code: "G2001I" },
   kubeUpgradeFailed: { event: "kube.upgrade", code: "G2001E" },
   kubeDenied: { event: "kube.denied", code: "G2002W" },
+  auditStart: { event: "audit.start", code: "G4000I" },
+  auditCheckpoint: { event: "audit.checkpoint", code: "G4001I" },
+  auditCheckpointFailed: { event: "audit.failed", code: "G4001E" },
+  auditPruned: { event: "audit.pruned", code: "G4002I" },
   adminDenied: { event: "admin.denied", code: "G3000W" },
 } as const satisfies Readonly<Record<string, { readonly event: string; readonly code: string }>>;
 

@@ -1,6 +1,6 @@
-/** The log of events: JSON lines, one file a day, written before what they tell of is answered. */
-export { openAuditLog } from "./log.ts";
-export type { AuditLogOptions } from "./log.ts";
+/** The log of events: JSON lines, one file a day, written before what they tell of is answered, each tied to the line before it. */
+export { openAuditLog } from "./log/open.ts";
+export type { AuditLogOptions } from "./log/open.ts";
 export { auditEvents, authFailed, clientDisconnect, exec, port, resourceChange, userLogin } from "./events.ts";
 export type { EventFields, EventOrigin, KubeStreamFields } from "./events.ts";
-export type { AuditEvent, AuditEventInput, AuditLog, EventValue } from "./types.ts";
+export type { AuditEvent, AuditEventInput, AuditLog, AuditStatus, EventValue, OwnAuditLog } from "./types.ts";

@@ -18,6 +18,16 @@ export interface AuditEvent extends AuditEventInput {
   readonly time: string;
 }
 
+/** How the proof of the log stands. */
+export interface AuditStatus {
+  /** The chain of this process, and how many lines it has. */
+  readonly chain: { readonly id: string; readonly lines: number };
+  /** The last checkpoint of this process; `time` in ms since the epoch. */
+  readonly checkpoint: { readonly seq: number; readonly time: number } | undefined;
+  /** Why the last attempt at a checkpoint failed, if it did. */
+  readonly problem: string | undefined;
+}
+
 /** The audit log. */
 export interface AuditLog {
   /**
@@ -27,4 +37,11 @@ export interface AuditLog {
   emit(event: AuditEventInput): Promise<void>;
   /** Flushes, syncs and closes. */
   close(): Promise<void>;
+}
+
+/** The audit log as its owner has it. */
+export interface OwnAuditLog extends AuditLog {
+  status(): AuditStatus;
+  /** Writes a checkpoint now. Throws `unavailable`. */
+  checkpoint(): Promise<void>;
 }

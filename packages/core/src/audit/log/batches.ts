@@ -1,4 +1,4 @@
-import type { GatehouseError } from "../base/index.ts";
+import type { GatehouseError } from "../../base/index.ts";
 import { dayOf } from "./log-file.ts";
 
 /** Events that one write takes, all of one day. Their authors share one promise. */
@@ -7,9 +7,10 @@ export interface Batch {
   readonly written: Promise<void>;
   readonly resolve: () => void;
   readonly reject: (error: GatehouseError) => void;
-  /** Lines, each with its newline. */
-  text: string;
-  count: number;
+  /** Lines, each with its newline, without their links. */
+  readonly lines: string[];
+  /** Characters of the lines. */
+  size: number;
 }
 
 /** Characters after which a batch takes no more. */
@@ -22,7 +23,7 @@ function newBatch(day: number): Batch {
     resolve = done;
     reject = failed;
   });
-  return { day, written, resolve, reject, text: "", count: 0 };
+  return { day, written, resolve, reject, lines: [], size: 0 };
 }
 
 /** Batches that wait to be written, oldest first. */
@@ -51,12 +52,12 @@ export function createBatches(): Batches {
     add(line, now) {
       const day = dayOf(now);
       let last = waiting.at(-1);
-      if (last?.day !== day || last.text.length >= fullBatch) {
+      if (last?.day !== day || last.size >= fullBatch) {
         last = newBatch(day);
         waiting.push(last);
       }
-      last.text += line;
-      last.count += 1;
+      last.lines.push(line);
+      last.size += line.length;
       count += 1;
       size += line.length;
       return last.written;
@@ -64,8 +65,8 @@ export function createBatches(): Batches {
     take() {
       const batch = waiting.shift();
       if (batch) {
-        count -= batch.count;
-        size -= batch.text.length;
+        count -= batch.lines.length;
+        size -= batch.size;
       }
       return batch;
     },

@@ -1,7 +1,8 @@
+import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { lstat, mkdir, open, rename, symlink, unlink, type FileHandle } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { randomHex, systemErrorCode, type Logger, type Random } from "../base/index.ts";
+import { basename, dirname, join } from "node:path";
+import { randomHex, systemErrorCode, type Logger, type Random } from "../../base/index.ts";
 
 const dayMs = 86_400_000;
 const tailBlock = 64 * 1024;
@@ -14,6 +15,14 @@ export function dayOf(time: number): number {
 /** v3's name of a day's file (reference §12.2): `2026-11-24.00:00:00.log`. */
 export function dayFileName(day: number): string {
   return `${new Date(day * dayMs).toISOString().slice(0, 10)}.00:00:00.log`;
+}
+
+const filePattern = /^(\d{4}-\d{2}-\d{2})\.00:00:00\.log$/;
+
+/** The day of a file of {@link dayFileName}'s form; undefined for any other name. */
+export function dayOfFile(name: string): number | undefined {
+  const day = Date.parse(`${filePattern.exec(name)?.[1] ?? ""}T00:00:00Z`) / dayMs;
+  return Number.isNaN(day) || dayFileName(day) !== name ? undefined : day;
 }
 
 /** Where the last whole line ends. */
@@ -44,6 +53,22 @@ export interface LogFile {
   readonly day: number;
   /** Bytes of whole lines. */
   readonly size: number;
+  /** What a crash had left after them, and was cut off. */
+  readonly torn: { readonly file: string; readonly bytes: number; readonly sha256: string } | undefined;
+}
+
+const maxTorn = 16 * 1024 * 1024;
+
+async function hashFrom(file: FileHandle, start: number, end: number): Promise<string> {
+  const hash = createHash("sha256");
+  const block = Buffer.alloc(tailBlock);
+  for (let at = start; at < Math.min(end, start + maxTorn); ) {
+    const { bytesRead } = await file.read(block, 0, Math.min(block.length, end - at), at);
+    if (bytesRead === 0) break;
+    hash.update(block.subarray(0, bytesRead));
+    at += bytesRead;
+  }
+  return hash.digest("hex");
 }
 
 /**
@@ -57,12 +82,13 @@ export async function openLogFile(directory: string, day: number, logger: Logger
   try {
     const found = (await handle.stat()).size;
     const size = await endOfLastLine(handle, found);
-    if (size !== found) {
+    const torn = size === found ? undefined : { file: basename(path), bytes: found - size, sha256: await hashFrom(handle, size, found) };
+    if (torn) {
       logger.warn({ path, bytes: found - size }, "the audit log ended in a torn line, which was cut off");
       await handle.truncate(size);
     }
     if (found === 0) await syncDirectory(directory);
-    return { handle, day, size };
+    return { handle, day, size, torn };
   } catch (error) {
     await handle.close();
     throw error;

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { manualClock, nullLogger, type Logger } from "../base/index.ts";
-import { openAuditLog, userLogin, type AuditEvent, type AuditEventInput, type AuditLog } from "./index.ts";
+import { manualClock, nullLogger, type Logger } from "../../base/index.ts";
+import { openAuditLog, userLogin, type AuditEvent, type AuditEventInput, type AuditLog } from "../index.ts";
 
 let directory: string;
 const start = Date.parse("2026-11-24T23:59:59.123Z");
@@ -20,7 +20,11 @@ const fileOf = (day = "2026-11-24"): string => join(directory, "gw1", `${day}.00
 async function events(day?: string): Promise<AuditEvent[]> {
   const text = await readFile(fileOf(day), "utf8");
   expect(text === "" || text.endsWith("\n")).toBe(true);
-  return text.split("\n").slice(0, -1).map((line) => JSON.parse(line) as AuditEvent);
+  return text
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as AuditEvent)
+    .filter(({ event }) => !event.startsWith("audit."));
 }
 const numbered = (n: number, more: object = {}): AuditEventInput => ({ event: "test", code: "G9999I", n, ...more });
 
@@ -67,9 +71,11 @@ describe("days", () => {
     expect((await events("2026-11-25")).map((event) => event["n"])).toEqual([2]);
     expect(await readlink(join(directory, "events.log"))).toBe("gw1/2026-11-25.00:00:00.log");
     expect((await readFile(join(directory, "events.log"), "utf8")).split("\n")).toHaveLength(2);
+    // A day that is over stays as it is: files in order have lines in the order of writing.
     clock.advance(-1000);
     await log.emit(numbered(3));
-    expect((await events("2026-11-24")).map((event) => event["n"])).toEqual([1, 3]);
+    expect((await events("2026-11-24")).map((event) => event["n"])).toEqual([1]);
+    expect((await events("2026-11-25")).map((event) => event["n"])).toEqual([2, 3]);
     expect(await readdir(directory)).toEqual(["events.log", "gw1"]);
   });
 
@@ -142,7 +148,7 @@ describe("lines", () => {
         expect(lines.length).toBe(before + 1);
         const written = JSON.parse(lines.at(-2)!) as AuditEvent;
         const wanted = JSON.parse(JSON.stringify(input)) as AuditEvent;
-        expect(written).toEqual({ ...wanted, uid: written.uid, time: "2026-11-24T23:59:59.123Z" });
+        expect(written).toEqual({ ...wanted, uid: written.uid, time: "2026-11-24T23:59:59.123Z", chain: written["chain"] });
       }),
       { numRuns: 100 },
     );
@@ -150,9 +156,10 @@ describe("lines", () => {
 
   it("have the log's own uid and time, once", async () => {
     const log = await open();
-    await log.emit(numbered(1, { uid: "forged", time: "1970" }));
-    const text = await readFile(fileOf(), "utf8");
+    await log.emit(numbered(1, { uid: "forged", time: "1970", chain: "forged" }));
+    const text = (await readFile(fileOf(), "utf8")).split("\n").slice(-2).join("");
     expect(text.match(/"time"/g)).toHaveLength(1);
+    expect(text.match(/"chain"/g)).toHaveLength(1);
     expect(text).not.toContain("forged");
   });
 

@@ -1,4 +1,4 @@
-import type { AuditEventInput, EventValue } from "./types.ts";
+import type { AuditEventInput, EventValue } from "../types.ts";
 
 /** Characters of one text, entries of one list or object, and levels of nesting; what is over is cut. */
 const maxText = 4096;
@@ -67,15 +67,15 @@ function withinLimits(event: Fields): Fields {
 }
 
 function withoutOwn(event: AuditEventInput): Fields {
-  return Object.fromEntries(Object.entries(event).filter(([key]) => key !== "uid" && key !== "time"));
+  return Object.fromEntries(Object.entries(event).filter(([key]) => key !== "uid" && key !== "time" && key !== "chain"));
 }
 
 /**
- * One line of the log, newline included. Texts over 4096 characters are cut, and the event marked `truncated`. Most events are
+ * One line of the log, newline included; its link in the chain comes when it is written. Texts over 4096 characters are cut, and the event marked `truncated`. Most events are
  * shorter than that as a whole, and then no field is looked at.
  */
 export function serialiseEvent(event: AuditEventInput, uid: string, time: string): string {
-  const own = event["uid"] === undefined && event["time"] === undefined ? event : withoutOwn(event);
+  const own = event["uid"] === undefined && event["time"] === undefined && event["chain"] === undefined ? event : withoutOwn(event);
   let json = JSON.stringify(own);
   if (json.length > maxText) json = JSON.stringify(withinLimits(own));
   return `${json.slice(0, -1)},"uid":"${uid}","time":"${time}"}\n`;

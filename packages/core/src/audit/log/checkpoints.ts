@@ -1,0 +1,103 @@
+import { GatehouseError, errorMessage, type Clock, type Logger } from "../../base/index.ts";
+import { auditEvents } from "../events.ts";
+import type { AuditStatus } from "../types.ts";
+import { checkpointText } from "../verify/index.ts";
+import type { ChainedLog } from "./log.ts";
+import type { Ratchet } from "./ratchet.ts";
+
+/** Checkpoints asked for within this time are one. */
+const coalesceMs = 1000;
+
+/** Signs what the log says, every so often. */
+export interface Checkpoints {
+  /** Counts what was written: only then is there something to sign. */
+  written(lines: number): void;
+  /** A checkpoint within a second. */
+  soon(): void;
+  /** A checkpoint now, after one that is under way. Throws `unavailable`. */
+  now(): Promise<void>;
+  /** Stops, with a last checkpoint that says so; one that fails is told to the logger. */
+  close(): Promise<void>;
+  status(): Pick<AuditStatus, "checkpoint" | "problem">;
+}
+
+/** Checkpoints of a log, every `intervalMs` in which something was written. `onCheckpoint` gets each line. */
+export function createCheckpoints(options: {
+  readonly log: ChainedLog;
+  readonly ratchet: Ratchet;
+  readonly serverId: string;
+  readonly intervalMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onCheckpoint: (line: string) => void;
+}): Checkpoints {
+  const { log, ratchet, serverId, clock, logger } = options;
+  let unsigned = 0;
+  let problem: string | undefined;
+  let made: AuditStatus["checkpoint"];
+  let working: Promise<void> = Promise.resolve();
+  let waiting: NodeJS.Timeout | undefined;
+
+  async function write(last: boolean): Promise<void> {
+    const next = await ratchet.stage();
+    const { seq, publicKey: key } = ratchet;
+    const line = await log.append((chain, time) => {
+      const signature = ratchet.sign(checkpointText({ server: serverId, chain, time, seq, key, next, last }));
+      return { ...auditEvents.auditCheckpoint, server_id: serverId, seq, key, next, ...(last ? { last } : {}), signature };
+    });
+    ratchet.turn();
+    unsigned = 0;
+    made = { seq, time: clock.now() };
+    options.onCheckpoint(line);
+    // The old key may go when the line that announces the new one cannot get lost any more.
+    await log.sync();
+    await ratchet.erase();
+  }
+
+  function now(last = false): Promise<void> {
+    const attempt = working.then(() => write(last));
+    working = attempt.then(
+      () => {
+        problem = undefined;
+      },
+      (error: unknown) => {
+        problem = errorMessage(error);
+        logger.error({ error: problem }, "a checkpoint of the audit log could not be signed, written or its key erased");
+      },
+    );
+    return attempt.catch((error: unknown) => {
+      throw new GatehouseError("unavailable", `the audit log has no checkpoint: ${errorMessage(error)}`, { cause: error });
+    });
+  }
+
+  function attempt(): void {
+    if (unsigned === 0 && problem === undefined) return;
+    now().catch((error: unknown) => {
+      // Where the log cannot be written either, the logger has both.
+      log.emit({ ...auditEvents.auditCheckpointFailed, server_id: serverId, error: errorMessage(error) }).catch(() => undefined);
+    });
+  }
+
+  const timer = setInterval(attempt, options.intervalMs);
+  timer.unref();
+  return {
+    written: (lines) => {
+      unsigned += lines;
+    },
+    soon() {
+      if (waiting) return;
+      waiting = setTimeout(() => {
+        waiting = undefined;
+        attempt();
+      }, coalesceMs);
+      waiting.unref();
+    },
+    now: () => now(),
+    async close() {
+      clearInterval(timer);
+      clearTimeout(waiting);
+      await now(true).catch(() => undefined);
+    },
+    status: () => ({ checkpoint: made, problem }),
+  };
+}
