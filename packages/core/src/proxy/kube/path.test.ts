@@ -30,7 +30,7 @@ describe("parseTarget", () => {
   });
 
   it.each([
-    "http://other/api", "*", "", "api/v1", "//api/v1/pods", "/api//v1/pods", "/api/v1/pods//", "/api/v1/./pods", "/api/v1/x/../pods", "/api/v1/%2e%2e/pods",
+    "http://other/api", "*", "", "api/v1", "//", "//api/v1/pods", "/api//v1/pods", "/api/v1/pods//", "/api/v1/./pods", "/api/v1/x/../pods", "/api/v1/%2e%2e/pods",
     "/api/v1/namespaces/web/pods/a/ex%65c", "/api/v1/namespaces/web/p%6fds/a/exec", "/%61pi/v1/pods", "/api/v1/namespaces/web%2Fpods/a", "/api/v1/nodes/a%2Fproxy",
     "/api/v1/nodes/a%2fproxy/x", "/api/v1/namespaces/web/pods/a%00", "/api/v1/namespaces/web/pods/a%5cb", "/api\\v1", "/api/v1/pods#x", "/api/v1/pods/%", "/api/v1/pods/%zz",
     "/api/v1/pods/a/exec;x", "/api/v1/pods/%ff", "/api/v1/namespaces/web/pods/a%252f", "/api/v1/p\u00f6ds", "/version%2f", "/api/v1/namespaces/web/services/a/proxy/..%2fx", "/api/v1/namespaces/web/services/a/proxy//x",

@@ -49,7 +49,7 @@ export function parseTarget(target: string): Target {
   const encoded = pathname.includes("%");
   if (encoded && malformedEscape.test(pathname)) return refuse("the path has a malformed percent-encoding");
   for (const segment of segments) {
-    if (segment === "" && segments.length > 1) return refuse("the path has an empty segment");
+    if (segment === "" && pathname !== "/") return refuse("the path has an empty segment");
     if (isDots(segment)) return refuse("the path has a dot segment");
   }
   const parsed = classify(segments);
