@@ -128,6 +128,8 @@ function createTable(people: FixedGatewayOptions["people"]): { readonly gatekeep
       return { username, subjectId, sessionId, traits, roles, expires: notAfter };
     },
     kube: (identity, target) => identity.roles.kube(target),
+    node: (identity, { labels }, login) => identity.roles.node(labels, login),
+    sessionLock: () => undefined,
     get generation() {
       return generation;
     },

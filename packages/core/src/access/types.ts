@@ -1,3 +1,5 @@
+import type { LockTarget } from "../resources/index.ts";
+
 /** Why: which role, which line of it, in words. */
 export interface Reason {
   readonly effect: "allow" | "deny";
@@ -9,12 +11,45 @@ export interface Reason {
   readonly line: number | undefined;
   /** One sentence for people, no full stop. */
   readonly text: string;
+  /** Name of the lock that refuses, where it is one; then no role has a part in it. */
+  readonly lock?: string | undefined;
 }
 
 /** A decision with its reasons: the first is the one that decided. */
 export interface Decision {
   readonly allowed: boolean;
   readonly reasons: readonly Reason[];
+}
+
+/** A host as access sees it. */
+export interface NodeTarget {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** A lock as it is enforced. */
+export interface ActiveLock {
+  readonly name: string;
+  readonly target: LockTarget;
+  readonly message: string | undefined;
+  /** ms since the epoch, infinity for one that stays; it counts until then, and not at that moment. */
+  readonly expires: number;
+  /** Parts of it cannot be read by this version: it counts for whomever the rest names. */
+  readonly unreadable: boolean;
+}
+
+/** What happens, as locks see it. What is absent here is matched by no lock that names it. */
+export interface Interaction {
+  readonly user: string;
+  /** Roles that count now. */
+  readonly roles: readonly string[];
+  /** Ids of the login session and of the live session. */
+  readonly sessions: readonly string[];
+  readonly login?: string | undefined;
+  /** Names that the host goes by. */
+  readonly node?: readonly string[] | undefined;
+  readonly kubeCluster?: string | undefined;
 }
 
 /** A Kubernetes cluster as access sees it. */

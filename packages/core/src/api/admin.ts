@@ -23,6 +23,8 @@ export const changeResponse = z.object({
   outcome: z.enum(["created", "updated", "unchanged", "deleted"]),
   revision: z.number(),
   streams: z.object({ checked: z.number(), ended: z.number() }),
+  /** What the administrator should know besides, a sentence each. */
+  notes: z.array(z.string()).optional(),
 });
 export type ChangeResponse = z.infer<typeof changeResponse>;
 

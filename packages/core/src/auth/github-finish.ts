@@ -6,6 +6,7 @@ import type { Traits } from "../resources/index.ts";
 import type { Context } from "./context.ts";
 import { cookieName, equalTexts, findRequest, spendRequest, type GithubRequest } from "./github-request.ts";
 import { Overtaken, issueSession } from "./issue.ts";
+import { Locked } from "./locks.ts";
 import { answerLocation, parseLoopback } from "./loopback.ts";
 import { digest } from "./records.ts";
 import { NameTaken, findStanding, userOperations, type ExternalPerson } from "./sso-user.ts";
@@ -72,7 +73,7 @@ async function admit(context: Context, request: GithubRequest, found: GithubPers
 /** What the audit log is told of a refusal: always the failed login, and whose name or organization was not whose it was. */
 function refusalEvents(request: GithubRequest | undefined, user: string | undefined, error: GatehouseError, id: string, origin: RequestOrigin): AuditEventInput[] {
   const connector = request?.record.connector;
-  const events: AuditEventInput[] = [userLogin({ method: "github", user, error: error.message, id, origin, fields: { connector } })];
+  const events: AuditEventInput[] = [userLogin({ method: "github", user, error: error.message, id, origin, fields: { connector, lock: error instanceof Locked ? error.lock : undefined } })];
   if (error instanceof PinMismatch || error instanceof NameTaken) {
     events.push({ ...auditEvents.identityRefused, user, method: "github", connector, error: error.message, id, "addr.remote": origin.remoteAddress });
   }

@@ -27,7 +27,8 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
   const snapshot = await openSnapshot({ store, clock, logger });
   const github = createGithubClients(store, options.githubTimeouts);
   const onApplied = options.onApplied ?? (() => ({ checked: 0, ended: 0 }));
-  const context: Context = { store, authorities, audit, clock, random, logger, snapshot, passwords, github, onApplied };
+  const kubeClusters = options.kubeClusters ?? (() => []);
+  const context: Context = { store, authorities, audit, clock, random, logger, snapshot, passwords, github, kubeClusters, onApplied };
 
   async function logout(identity: Identity): Promise<void> {
     await store.transact([{ op: "delete", kind: kinds.session, name: identity.sessionId }]);

@@ -1,5 +1,5 @@
 import { GatehouseError } from "../base/index.ts";
-import { parseResource, redact, resourceToJson, type GithubConnector, type Kind, type Resource, type Role, type User } from "../resources/index.ts";
+import { parseResource, redact, resourceToJson, type GithubConnector, type Kind, type Lock, type Resource, type Role, type User } from "../resources/index.ts";
 import type { StoredItem } from "../store/index.ts";
 import { digest } from "./records.ts";
 
@@ -24,7 +24,8 @@ function secretOf(resource: Resource): string | undefined {
 
 /** The resource as it is stored; secrets apart from the rest. */
 export function toStored(resource: Resource): StoredForm {
-  const { name, expires } = resource.metadata;
+  const { name } = resource.metadata;
+  const { expires } = resource.kind === "lock" ? resource.spec : resource.metadata;
   return {
     kind: resource.kind,
     name: storedName(resource.kind, name),
@@ -71,5 +72,12 @@ export function readRole(item: StoredItem): Role {
 export function readConnector(item: StoredItem): GithubConnector {
   const resource = fromStored(item, { withSecrets: true });
   if (resource.kind !== "github") throw wrongKind(item);
+  return resource;
+}
+
+/** {@link fromStored} for a lock. */
+export function readLock(item: StoredItem): Lock {
+  const resource = fromStored(item, { withSecrets: false });
+  if (resource.kind !== "lock") throw wrongKind(item);
   return resource;
 }

@@ -40,11 +40,14 @@ function requestWith(presented: { raw: Buffer } | undefined, socket = new TLSSoc
 }
 
 describe("callers by certificate", () => {
+  const never = (): never => {
+    throw new Error("not part of this test");
+  };
   const gatekeeper = (identify: () => Identity): AuthService["gatekeeper"] => ({
     identify,
-    kube: () => {
-      throw new Error("not part of this test");
-    },
+    kube: never,
+    node: never,
+    sessionLock: never,
     generation: 0,
     onChange: () => () => undefined,
   });
@@ -115,7 +118,7 @@ describe("whoami", () => {
     );
     const auth = {
       clusterName: "example",
-      gatekeeper: { identify: () => identity, kube: (person: Identity, target: Parameters<Identity["roles"]["kube"]>[0]) => person.roles.kube(target), generation: 0, onChange: () => () => undefined },
+      gatekeeper: { identify: () => identity, kube: (person: Identity, target: Parameters<Identity["roles"]["kube"]>[0]) => person.roles.kube(target), node: () => ({ allowed: false, reasons: [] }), sessionLock: () => undefined, generation: 0, onChange: () => () => undefined },
     };
     const cluster = (name: string, env: string): KubeView["clusters"][number] => ({ target: { name, labels: { env } }, healthy: true, problem: undefined });
     const view: KubeView = { enabled: true, publicAddr: "gw:3026", clusters: [cluster("staging", "staging"), cluster("prod", "prod")], streams: 0 };

@@ -69,6 +69,7 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
     logger,
     preference: { type, second_factor: secondFactor, ...(connectorName === undefined ? {} : { connector_name: connectorName }) },
     maxStaleness: config.maxStaleness,
+    kubeClusters: () => live.kube?.clusters.map(({ name }) => name) ?? [],
     onApplied: () => live.kube?.streams.recheck() ?? { checked: 0, ended: 0 },
     ...(deps.passwordCost === undefined ? {} : { passwordCost: deps.passwordCost }),
   });

@@ -104,7 +104,9 @@ export class Connection {
     if (this.upstream === undefined) throw new Refusal(404, `there is no Kubernetes cluster "${this.clusterName}" here`);
     const decision = this.#context.gatekeeper.kube(identity, this.upstream.target);
     if (!decision.allowed || decision.groups.length === 0) {
-      const why = decision.reasons[0]?.text;
+      const [reason] = decision.reasons;
+      const why = reason?.text;
+      if (reason?.lock !== undefined) throw new Refusal(403, reason.text, reason.lock);
       throw new Refusal(403, `${identity.username} has no group in Kubernetes cluster "${this.clusterName}"${why === undefined ? "" : `: ${why}`}`);
     }
     const groups = decision.groups.includes(authenticated) ? decision.groups : [...decision.groups, authenticated];
@@ -122,7 +124,9 @@ export class Connection {
     } catch (error) {
       if (error instanceof Refusal) throw error;
       const known = toGatehouseError(error);
-      throw known.code === "internal" ? error : new Refusal(failureOf(known).code, failureOf(known).message);
+      if (known.code === "internal") throw error;
+      const { code, message, lock } = failureOf(known);
+      throw new Refusal(code, message, lock);
     }
   }
 

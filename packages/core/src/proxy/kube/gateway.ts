@@ -39,5 +39,5 @@ export function recordRefusal(shared: Shared, connection: Connection, request: I
     groups: [],
   };
   // A refusal stands even where it cannot be written: nothing was let through.
-  shared.recorder.write(deniedEvent(facts, why.code, why.message, id), () => answer({ ...why, message: `${why.message} (refusal ${id})` }));
+  shared.recorder.write({ ...deniedEvent(facts, why.code, why.message, id), lock: why.lock }, () => answer({ ...why, message: `${why.message} (refusal ${id})` }));
 }

@@ -151,6 +151,8 @@ function createGatekeeper(groups: ReadonlyMap<string, readonly string[]>): { rea
       const own = groups.get(identity.username) ?? [];
       return { allowed: own.length > 0, groups: own, nodeProxy: false, reasons: [] };
     },
+    node: () => ({ allowed: false, reasons: [] }),
+    sessionLock: () => undefined,
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

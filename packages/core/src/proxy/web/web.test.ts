@@ -28,7 +28,7 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
     explainRule: missing,
     ...parts.admin,
   };
-  const gatekeeper = { identify: missing, kube: missing, generation: 0, onChange: () => () => undefined };
+  const gatekeeper = { identify: missing, kube: missing, node: missing, sessionLock: missing, generation: 0, onChange: () => () => undefined };
   return { clusterName: "example", gatekeeper, logins, admin, close: async () => undefined };
 }
 
