@@ -1,5 +1,6 @@
 import { Flags } from "@oclif/core";
 import type { AdminClient } from "@gatehouse/core/api";
+import { escapeLine } from "@gatehouse/core/base";
 import { BaseCommand } from "@gatehouse/core/client/command";
 import { connect } from "./connect.ts";
 
@@ -24,6 +25,11 @@ export abstract class TctlCommand extends BaseCommand {
   /** The admin API, by the way that the flags choose. */
   protected connect(flags: ConnectFlagValues): Promise<AdminClient> {
     return connect({ dataDir: flags["data-dir"], config: flags.config, proxy: flags.proxy, identity: flags.identity }, process.env);
+  }
+
+  /** Lines for people that something has been done and is not all that they may have meant. */
+  protected note(notes: readonly string[] = []): void {
+    for (const text of notes) this.output.stderr.write(`  ${this.output.style.yellow("note:")} ${escapeLine(text)}\n`);
   }
 
   /** A line for people that something has been done. */

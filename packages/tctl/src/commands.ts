@@ -14,9 +14,12 @@ export const tctl: Program = {
     "users:ls": { summary: "List users", load: async () => (await import("./commands/users/ls.ts")).UsersLs },
     "users:rm": { summary: "Remove users", load: async () => (await import("./commands/users/rm.ts")).UsersRm },
     "users:reset": { summary: "Take a user's password away and invite them to choose another", load: async () => (await import("./commands/users/reset.ts")).UsersReset },
+    lock: { summary: "Lock somebody or something out", load: async () => (await import("./commands/lock.ts")).LockCommand },
+    "locks:ls": { summary: "List locks", load: async () => (await import("./commands/locks/ls.ts")).LocksLs },
+    "locks:rm": { summary: "Remove locks", load: async () => (await import("./commands/locks/rm.ts")).LocksRm },
     "auth:export": { summary: "Print the public keys of the certificate authorities", load: async () => (await import("./commands/auth/export.ts")).AuthExport },
     status: { summary: "Show the cluster, its authorities and its Kubernetes clusters", load: async () => (await import("./commands/status.ts")).Status },
     version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).Version },
   },
-  topics: { users: "People with an account", auth: "Certificate authorities" },
+  topics: { users: "People with an account", locks: "Who and what is locked out", auth: "Certificate authorities" },
 };

@@ -2,4 +2,4 @@
 export type * from "./types.ts";
 export { buildRoleSet } from "./role-set.ts";
 export type { RoleSetOptions } from "./role-set.ts";
-export { describeLock, describeTarget, findLock, kubeUnderLocks, lockReason, underLocks } from "./lock.ts";
+export { activeLock, describeLock, describeTarget, findLock, kubeUnderLocks, lockReason, underLocks } from "./lock.ts";

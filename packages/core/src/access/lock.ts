@@ -1,6 +1,17 @@
 import { escapeLine } from "../base/index.ts";
-import { implicitRoleName, type LockTarget } from "../resources/index.ts";
+import { implicitRoleName, type Lock, type LockTarget } from "../resources/index.ts";
 import type { ActiveLock, Decision, Interaction, KubeDecision, Reason } from "./types.ts";
+
+/** A lock as it is enforced. */
+export function activeLock({ metadata, spec }: Lock): ActiveLock {
+  return {
+    name: metadata.name,
+    target: spec.target,
+    message: spec.message,
+    expires: spec.expires === undefined ? Number.POSITIVE_INFINITY : Date.parse(spec.expires),
+    unreadable: false,
+  };
+}
 
 /** Whether a lock is over: it counts until, and not at, the moment it names. */
 export function hasEnded(lock: ActiveLock, now: number): boolean {

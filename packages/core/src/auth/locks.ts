@@ -1,6 +1,6 @@
-import { describeLock, findLock, type ActiveLock } from "../access/index.ts";
+import { activeLock, describeLock, findLock, type ActiveLock } from "../access/index.ts";
 import { GatehouseError, type Logger } from "../base/index.ts";
-import type { Lock, LockTarget } from "../resources/index.ts";
+import type { LockTarget } from "../resources/index.ts";
 import type { StoredItem } from "../store/index.ts";
 import type { Context } from "./context.ts";
 import { readLock } from "./stored-resources.ts";
@@ -14,16 +14,6 @@ export class Locked extends GatehouseError {
     super("access_denied", describeLock(lock), { hint: "ask an administrator to remove the lock" });
     this.lock = lock.name;
   }
-}
-
-function active({ metadata, spec }: Lock): ActiveLock {
-  return {
-    name: metadata.name,
-    target: spec.target,
-    message: spec.message,
-    expires: spec.expires === undefined ? Number.POSITIVE_INFINITY : Date.parse(spec.expires),
-    unreadable: false,
-  };
 }
 
 const targetFields: readonly (keyof LockTarget)[] = ["user", "role", "login", "node", "kube_cluster", "session"];
@@ -48,7 +38,7 @@ function salvage(item: StoredItem): ActiveLock {
 /** A stored lock as it is enforced. One that cannot be read counts for everybody whom it could concern, and is logged. */
 export function enforce(item: StoredItem, logger: Logger): ActiveLock {
   try {
-    return active(readLock(item));
+    return activeLock(readLock(item));
   } catch (error) {
     const lock = salvage(item);
     logger.error({ lock: item.name, target: { ...lock.target }, err: error }, "a stored lock cannot be read; it refuses everybody whom it could concern until it is removed: tctl locks rm");
