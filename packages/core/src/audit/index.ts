@@ -4,3 +4,4 @@ export type { AuditLogOptions } from "./log/open.ts";
 export { auditEvents, authFailed, clientDisconnect, exec, port, resourceChange, userLogin } from "./events.ts";
 export type { EventFields, EventOrigin, KubeStreamFields } from "./events.ts";
 export type { AuditEvent, AuditEventInput, AuditLog, AuditStatus, EventValue, OwnAuditLog } from "./types.ts";
+export * from "./recordings/index.ts";
