@@ -8,7 +8,7 @@ import { GatehouseError, nullLogger, systemClock, systemRandom } from "@gatehous
 import type { Clock, Logger } from "@gatehouse/core/base";
 import { newKeyPair, openAuthorities } from "@gatehouse/core/ca";
 import type { Authorities } from "@gatehouse/core/ca";
-import { createKubeProxy } from "@gatehouse/core/proxy/kube";
+import { createKubeProxy, fixedClusters } from "@gatehouse/core/proxy/kube";
 import type { KubeProxy, KubeProxyOptions, KubeUpstream } from "@gatehouse/core/proxy/kube";
 import { parseResource } from "@gatehouse/core/resources";
 import type { Role } from "@gatehouse/core/resources";
@@ -59,8 +59,7 @@ export async function startFixedGateway(options: FixedGatewayOptions): Promise<F
   const table = createTable(people);
   const server = await hostPair(authorities);
   const proxy = createKubeProxy({
-    clusters,
-    defaultCluster: clusters[0]?.name ?? "",
+    clusters: fixedClusters(clusters),
     gatekeeper: table.gatekeeper,
     authorities,
     audit,

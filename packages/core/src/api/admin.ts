@@ -50,6 +50,8 @@ export const statusResponse = z.object({
   ca_pin: z.string(),
   authorities: z.array(z.object({ kind: z.string(), fingerprint: z.string() })),
   kubernetes: z.array(z.object({ name: z.string(), healthy: z.boolean(), problem: z.string().optional() })),
+  /** What the operator should know about the Kubernetes clusters besides. */
+  notes: z.array(z.string()).optional(),
   streams: z.number(),
 });
 export type StatusResponse = z.infer<typeof statusResponse>;
@@ -79,6 +81,10 @@ export const whoamiResponse = z.object({
         groups: z.array(z.string()),
         /** Why not, where groups is empty. */
         refused: z.string().optional(),
+        /** Whether the gateway can serve it now; absent from gateways that do not say. */
+        healthy: z.boolean().optional(),
+        /** Why not. */
+        problem: z.string().optional(),
       }),
     ),
   }),

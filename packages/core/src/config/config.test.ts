@@ -33,7 +33,8 @@ describe("teleport.yaml", () => {
       labels: {},
       listen: { host: "0.0.0.0", port: 3026 },
       publicAddrs: [{ host: "teleport.example.com", port: 3026 }],
-      clusters: [{ name: "gate1", kubeconfigFile: "/path/to/kubeconfig", context: undefined, labels: {} }],
+      kubeconfigFile: "/path/to/kubeconfig",
+      clusters: [],
     });
   });
 
@@ -116,6 +117,7 @@ audit: { sync: strict, recording: best_effort }
       kubernetes: {
         enabled: true,
         unnamed: false,
+        kubeconfigFile: "/shared",
         labels: { team: "platform", env: "none" },
         listen: { host: "10.0.0.1", port: 6443 },
         publicAddrs: [],
@@ -206,7 +208,8 @@ describe("a mistake", () => {
     expect(() => load("", { hostname: "my host" })).toThrow(expect.objectContaining({ code: "bad_parameter", hint: "set auth_service.cluster_name" }));
     const long = "long-name.of-a-machine.in.example.com";
     expect(load("", { hostname: long }).clusterName).toBe(long);
-    expect(() => load(guide, { hostname: long })).toThrow(expect.objectContaining({ code: "bad_parameter", hint: expect.stringContaining("kubernetes.clusters") as string }));
+    // Too long for a Kubernetes cluster: the pod's own goes by the end of it.
+    expect(load("proxy_service: { kubernetes: { enabled: yes } }", { hostname: long }).kubernetes.clusters).toMatchObject([{ name: expect.stringMatching(/^[a-z.-]{1,24}-[0-9a-f]{6}$/) as string, kubeconfigFile: undefined }]);
   });
 
   it("by a file that is too large, too deep or full of aliases ends at once", () => {
@@ -305,7 +308,7 @@ describe("flags", () => {
       ssh: { listen: { host: "0.0.0.0", port: 0 } },
       admin: { listen: { host: "127.0.0.1", port: 3025 } },
       diag: { listen: { host: "127.0.0.1", port: 0 } },
-      kubernetes: { listen: { host: "::1", port: 0 }, publicAddrs: [{ host: "gw.example.com", port: 3026 }], clusters: [{ name: "other", kubeconfigFile: "/path/to/kubeconfig" }] },
+      kubernetes: { listen: { host: "::1", port: 0 }, publicAddrs: [{ host: "gw.example.com", port: 3026 }], unnamed: true, kubeconfigFile: "/path/to/kubeconfig", clusters: [] },
       log: { severity: "debug" },
     });
     expect(applyOverrides(config, {})).toEqual(config);
@@ -315,11 +318,17 @@ describe("flags", () => {
     const off = load("proxy_service: { kubernetes: { enabled: no, labels: { env: test } } }");
     expect(applyOverrides(off, { kubeconfigFile: "/k" }).kubernetes).toMatchObject({
       enabled: true,
-      clusters: [{ name: "gate1", kubeconfigFile: "/k", labels: { env: "test" } }],
+      kubeconfigFile: "/k",
+      labels: { env: "test" },
+      clusters: [],
     });
     const named = load("proxy_service: { kubernetes: { enabled: yes, clusters: [{ name: a }] } }");
     expect(applyOverrides(named, { clusterName: "other" }).kubernetes.clusters).toMatchObject([{ name: "a" }]);
-    expect(() => applyOverrides(named, { kubeconfigFile: "/k" })).toThrow(expect.objectContaining({ code: "usage" }));
+    expect(applyOverrides(named, { kubeconfigFile: "/k" }).kubernetes).toMatchObject({ kubeconfigFile: "/k", clusters: [{ name: "a", kubeconfigFile: "/k" }] });
+    const kept = load("proxy_service: { kubernetes: { enabled: no, clusters: [{ name: a }] } }");
+    expect(() => applyOverrides(kept, { kubeconfigFile: "/k" })).toThrow(expect.objectContaining({ code: "usage" }));
+    const pod = load("proxy_service: { kubernetes: { enabled: yes } }");
+    expect(applyOverrides(pod, { clusterName: "other" }).kubernetes.clusters).toMatchObject([{ name: "other", kubeconfigFile: undefined }]);
   });
 
   it.each([

@@ -26,11 +26,13 @@ export interface KubernetesConfig {
   readonly enabled: boolean;
   readonly listen: ListenAddress;
   readonly publicAddrs: readonly PublicAddress[];
-  /** Empty where `enabled` is false; otherwise the first is the default. */
+  /** Clusters of `kubernetes.clusters`, and the pod's own where neither they nor a kubeconfig are given. Empty where `enabled` is false. */
   readonly clusters: readonly KubernetesClusterConfig[];
-  /** Labels that each of the clusters has already. */
+  /** Every context of this kubeconfig is a cluster too, and its current one the default; without it the first of `clusters` is the default. */
+  readonly kubeconfigFile: string | undefined;
+  /** Labels of the kubeconfig's contexts; those that `clusters` names have them already. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Whether the one cluster is not named in the file and goes by the name of the gateway's own cluster. */
+  /** No cluster is named in the file: a cluster that is the only one goes by the name of the gateway's own cluster. */
   readonly unnamed: boolean;
 }
 
@@ -102,7 +104,7 @@ export interface ConfigOverrides {
   readonly kubePublicAddr?: string | undefined;
   readonly dataDir?: string | undefined;
   readonly clusterName?: string | undefined;
-  /** Turns the Kubernetes proxy on, with this kubeconfig for its one cluster. */
+  /** Turns the Kubernetes proxy on, with this kubeconfig instead of the file's `kubeconfig_file`. */
   readonly kubeconfigFile?: string | undefined;
   readonly logSeverity?: string | undefined;
 }

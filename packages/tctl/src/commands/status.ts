@@ -25,6 +25,7 @@ export class Status extends TctlCommand {
         ["ca pin", escapeLine(status.ca_pin)],
         ["authorities", status.authorities.map(({ kind, fingerprint }) => `${kind.padEnd(8)} ${fingerprint}`).join("\n")],
         ["kubernetes", kubernetes.length === 0 ? "off" : kubernetes.join("\n")],
+        ...(status.notes === undefined ? [] : ([["notes", status.notes.map(escapeLine).join("\n")]] as const)),
         ["live streams", String(status.streams)],
       ]),
     );

@@ -75,6 +75,7 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
           ca_pin: authorities.caPin,
           authorities: kinds.map((kind) => ({ kind, fingerprint: exportAuthority(authorities.trust(kind)).fingerprints[0] ?? "" })),
           kubernetes: kube.clusters.map(({ target, healthy, problem }) => ({ name: target.name, healthy, ...(problem === undefined ? {} : { problem }) })),
+          ...(kube.notes.length === 0 ? {} : { notes: [...kube.notes] }),
           streams: kube.streams,
         };
       });

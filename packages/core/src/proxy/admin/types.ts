@@ -9,6 +9,8 @@ export interface KubeClusterView {
   readonly healthy: boolean;
   /** What is missing, in words, where it is not healthy. */
   readonly problem: string | undefined;
+  /** The same for people who only use the cluster: without paths and addresses. */
+  readonly summary: string | undefined;
 }
 
 /** The Kubernetes side of the gateway, as the admin API tells it. */
@@ -17,6 +19,8 @@ export interface KubeView {
   /** `host:port` as people reach it. */
   readonly publicAddr: string | undefined;
   readonly clusters: readonly KubeClusterView[];
+  /** What the operator should know besides, one line each. */
+  readonly notes: readonly string[];
   /** Live streams on this gateway. */
   readonly streams: number;
 }

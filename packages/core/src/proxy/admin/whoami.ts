@@ -4,7 +4,7 @@ import type { KubeView } from "./types.ts";
 
 /** A person as the cluster sees them now, and every Kubernetes cluster with what they are there. */
 export function whoami(identity: Identity, auth: Pick<AuthService, "clusterName" | "gatekeeper">, kube: KubeView): WhoamiResponse {
-  const clusters = kube.clusters.map(({ target }) => {
+  const clusters = kube.clusters.map(({ target, healthy, summary }) => {
     const decision = auth.gatekeeper.kube(identity, target);
     const refused = decision.groups.length > 0 ? undefined : (decision.reasons[0]?.text ?? "no role gives a group in this cluster");
     return {
@@ -13,6 +13,9 @@ export function whoami(identity: Identity, auth: Pick<AuthService, "clusterName"
       labels: { ...target.labels },
       groups: [...decision.groups],
       ...(refused === undefined ? {} : { refused }),
+      healthy,
+      // What is wrong with a cluster is for those who may use it.
+      ...(healthy || refused !== undefined || summary === undefined ? {} : { problem: summary }),
     };
   });
   return {

@@ -8,7 +8,7 @@ import type { GatewayConfig } from "../../config/index.ts";
 import { openStore, type Store } from "../../store/index.ts";
 import { certificateCallers, createAdminApp, localCaller, openAdminSocket, writeNonce, type KubeView } from "../admin/index.ts";
 import type { App } from "../http/index.ts";
-import { createKubeProxy, loadUpstreams, type KubeProxy } from "../kube/index.ts";
+import { createKubeProxy, openClusters, type KubeProxy } from "../kube/index.ts";
 import { createFrontListener } from "../listener/index.ts";
 import { createWebApp, type ProxyFacts } from "../web/index.ts";
 import { formatAddress, publicAddress } from "./addresses.ts";
@@ -80,12 +80,10 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
 
 async function openKube(base: Base): Promise<KubeProxy | undefined> {
   const { config, auth, authorities, audit, clock, logger, random, certificates, env } = base;
-  const [first] = config.kubernetes.clusters;
-  if (!config.kubernetes.enabled || !first) return undefined;
-  const clusters = await loadUpstreams(config.kubernetes.clusters, { logger, env });
+  if (!config.kubernetes.enabled) return undefined;
+  const clusters = await openClusters(config.kubernetes, { logger, env, clusterName: config.clusterName, wait: checkWait });
   return createKubeProxy({
     clusters,
-    defaultCluster: first.name,
     gatekeeper: auth.gatekeeper,
     authorities,
     audit,
@@ -123,8 +121,9 @@ function kubeViewOf(live: Live, kubeAddr: () => string | undefined): KubeView {
     clusters: (kube?.clusters ?? []).map((target) => {
       const check = health?.checks.find(({ cluster }) => cluster === target.name);
       const problem = check ? describeCheck(check) : "has not answered yet";
-      return { target, healthy: problem === undefined, problem };
+      return { target, healthy: problem === undefined, problem, summary: check?.summary };
     }),
+    notes: kube?.notes ?? [],
     streams: kube?.streams.count ?? 0,
   };
 }
@@ -274,6 +273,9 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDependenc
       kubePublicAddr: reach.kubeAddr(),
       get kubernetes() {
         return live.health?.checks ?? [];
+      },
+      get kubernetesNotes() {
+        return live.kube?.notes ?? [];
       },
       firstStart: users.length === 0,
       close(options) {

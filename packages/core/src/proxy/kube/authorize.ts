@@ -30,7 +30,8 @@ const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PAT
 export function authorize(connection: Connection, request: IncomingMessage): Grant {
   const principal = connection.principal();
   const { upstream } = connection;
-  if (upstream === undefined) throw new Refusal(404, `there is no Kubernetes cluster "${connection.clusterName}" here`);
+  if (upstream === undefined) throw connection.noCluster();
+  if (upstream.problem !== undefined) throw new Refusal(503, `Kubernetes cluster "${upstream.name}" cannot be used now: ${upstream.problem.summary}`);
   const method = request.method ?? "";
   if (!methods.has(method)) throw new Refusal(405, `the gateway does not forward ${JSON.stringify(method)} requests`);
   const target = parseTarget(request.url ?? "");

@@ -1,6 +1,6 @@
 import type { Dispatcher } from "undici";
 import { z } from "zod";
-import { GatehouseError, errorMessage } from "../../base/index.ts";
+import { GatehouseError, errorMessage, systemErrorCode } from "../../base/index.ts";
 import type { UpstreamCheck } from "./types.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -10,14 +10,24 @@ const answerSize = 256 * 1024;
 
 /** Asks an API server whether the gateway's own credentials may impersonate users and groups. Never throws. */
 export async function checkImpersonation(upstream: Upstream): Promise<UpstreamCheck> {
+  const { name: cluster, problem } = upstream;
+  if (problem !== undefined) return { cluster, ok: false, missing: [], problem: problem.detail, summary: problem.summary };
   try {
     const resources = ["users", "groups"];
     const allowed = await Promise.all(resources.map((resource) => mayImpersonate(upstream, resource)));
     const missing = resources.filter((_, index) => allowed[index] !== true).map((resource) => `impersonate ${resource}`);
-    return { cluster: upstream.name, ok: missing.length === 0, missing, problem: undefined };
+    const ok = missing.length === 0;
+    return { cluster, ok, missing, problem: undefined, summary: ok ? undefined : `the gateway cannot ${missing.join(", ")} there` };
   } catch (error) {
-    return { cluster: upstream.name, ok: false, missing: [], problem: errorMessage(error) };
+    return { cluster, ok: false, missing: [], problem: errorMessage(error), summary: summaryOf(error) };
   }
+}
+
+/** What failed, without the address that it failed at. */
+function summaryOf(error: unknown): string {
+  if (!(error instanceof GatehouseError) || error.cause === undefined) return errorMessage(error);
+  const code = systemErrorCode(error.cause);
+  return `its API server cannot be reached${code === undefined ? "" : ` (${code})`}`;
 }
 
 async function mayImpersonate(upstream: Upstream, resource: string): Promise<boolean> {

@@ -15,7 +15,8 @@ export interface ConnectionContext {
   readonly gatekeeper: Gatekeeper;
   readonly clock: Clock;
   readonly upstreams: ReadonlyMap<string, Upstream>;
-  readonly defaultCluster: string;
+  /** The cluster for connections whose server name chooses none; undefined where they must choose. */
+  readonly defaultCluster: () => string | undefined;
 }
 
 /** Who a connection's certificate is now, and what they may be in its cluster. */
@@ -37,7 +38,6 @@ export class Connection {
   readonly localAddress: string;
   /** Name of the cluster that the connection chose; there may be none of that name. */
   readonly clusterName: string;
-  readonly upstream: Upstream | undefined;
   /**
    * What to call when the client is gone, for each request under way. Node tells only the first of pipelined requests, and none of those before
    * an upgrade.
@@ -61,11 +61,20 @@ export class Connection {
     this.localAddress = `${socket.localAddress ?? ""}:${String(socket.localPort ?? 0)}`;
     this.#der = socket.getPeerX509Certificate()?.raw;
     const serverName: unknown = Reflect.get(socket, "servername");
-    this.clusterName = (typeof serverName === "string" ? parseKubeServerName(serverName) : undefined) ?? context.defaultCluster;
-    this.upstream = context.upstreams.get(this.clusterName);
+    this.clusterName = (typeof serverName === "string" ? parseKubeServerName(serverName) : undefined) ?? context.defaultCluster() ?? "";
     socket.once("close", () => {
       for (const gone of [...this.underWay]) gone();
     });
+  }
+
+  /** The cluster as it is now; undefined where there is none of that name. */
+  get upstream(): Upstream | undefined {
+    return this.#context.upstreams.get(this.clusterName);
+  }
+
+  /** Why there is no cluster for this connection. */
+  noCluster(): Refusal {
+    return new Refusal(404, this.clusterName === "" ? "this gateway has several Kubernetes clusters and none that is the default: choose one with tsh kube login" : `there is no Kubernetes cluster "${this.clusterName}" here`);
   }
 
   /** Name on the certificate, for the audit event of a refusal; undefined until a certificate was good. */
@@ -101,8 +110,9 @@ export class Connection {
 
   #decide(now: number): Principal {
     const identity = this.#identify(now);
-    if (this.upstream === undefined) throw new Refusal(404, `there is no Kubernetes cluster "${this.clusterName}" here`);
-    const decision = this.#context.gatekeeper.kube(identity, this.upstream.target);
+    const { upstream } = this;
+    if (upstream === undefined) throw this.noCluster();
+    const decision = this.#context.gatekeeper.kube(identity, upstream.target);
     if (!decision.allowed || decision.groups.length === 0) {
       const [reason] = decision.reasons;
       const why = reason?.text;

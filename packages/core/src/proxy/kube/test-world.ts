@@ -17,6 +17,7 @@ import { newKeyPair, openAuthorities } from "../../ca/index.ts";
 import type { Authorities } from "../../ca/index.ts";
 import { kubeServerName } from "../../api/index.ts";
 import { openStore } from "../../store/index.ts";
+import { fixedClusters } from "./clusters.ts";
 import { createKubeProxy } from "./proxy.ts";
 import type { KubeProxy, KubeProxyOptions, KubeUpstream } from "./types.ts";
 
@@ -25,6 +26,8 @@ type RequestOptions = PlainOptions & { readonly session?: Buffer };
 /** For the tests of this folder alone: a proxy with real authorities, in front of an API server that a test plays. */
 export interface TestWorld {
   readonly proxy: KubeProxy;
+  /** The API server, as a cluster of the proxy. */
+  readonly cluster: KubeUpstream;
   readonly port: number;
   readonly clock: ManualClock;
   readonly ca: string;
@@ -81,8 +84,7 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
     name: "real", labels: {}, url: `https://localhost:${String(upstreamPort)}`, ca, insecureSkipTlsVerify: false, serverName: undefined, certificate: undefined, token: undefined, ...more.upstream,
   };
   const proxy = createKubeProxy({
-    clusters: [cluster],
-    defaultCluster: "real",
+    clusters: fixedClusters([cluster]),
     gatekeeper: table.gatekeeper,
     authorities,
     audit: { emit: (event) => world.audit(event).then(() => void world.events.push(event)), close: () => Promise.resolve() },
@@ -100,7 +102,7 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
     return pair;
   };
   const world: TestWorld = {
-    proxy, port, clock, ca, events: [], arrived: [], groups,
+    proxy, cluster, port, clock, ca, events: [], arrived: [], groups,
     answer: (_request, response) => response.end("ok"),
     upgrade: (_request, socket) => socket.destroy(),
     audit: () => Promise.resolve(),
