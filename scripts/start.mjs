@@ -5,7 +5,8 @@ import { ensureBuilt, ensureInstalled, main, root, run } from "./workspace.mjs";
 await main(async () => {
   await ensureInstalled();
   await ensureBuilt();
-  // Ctrl-C goes to the whole group: the demo ends by itself, and this process reports how.
+  // A terminal's signals go to the whole group: the demo ends by itself, and this process reports how.
   process.on("SIGINT", () => undefined);
-  return run(process.execPath, [join(root, "test/dist/demo.js")]);
+  process.on("SIGHUP", () => undefined);
+  return run(process.execPath, [join(root, "test/dist/demo.js")], { forward: ["SIGTERM"] });
 });

@@ -1,17 +1,19 @@
 // What npm start, npm test and pnpm bench share: install what is missing, build what has changed, run a child and wait for it.
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Runs a command in the root with this terminal; resolves with its exit code (128 + n for a signal). */
-export function run(command, args, options = {}) {
+/** Runs a command in the root with this terminal; resolves with its exit code (128 + n for a signal). Signals in `forward` go on to it. */
+export function run(command, args, { forward = [], ...options } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: root, stdio: "inherit", ...options });
+    for (const signal of forward) process.on(signal, () => child.kill(signal));
     child.once("error", reject);
-    child.once("exit", (code, signal) => resolve(signal === null ? code : 128 + (signal === "SIGINT" ? 2 : 15)));
+    child.once("exit", (code, signal) => resolve(signal === null ? code : 128 + constants.signals[signal]));
   });
 }
 
@@ -24,10 +26,8 @@ async function read(path) {
 
 /** Installs exactly what the lock file says, unless that is what node_modules already holds. Needs only Node's own npm. */
 export async function ensureInstalled() {
-  const [major, minor] = process.versions.node.split(".").map(Number);
-  if (major < 20 || (major === 20 && minor < 18)) {
-    throw new Error(`Gatehouse needs Node 20.18.1 or newer; this is ${process.version}`);
-  }
+  const [major, minor, patch] = process.versions.node.split(".").map(Number);
+  if (major * 1e6 + minor * 1e3 + patch < 20_018_001) throw new Error(`Gatehouse needs Node 20.18.1 or newer; this is ${process.version}`);
   const [wanted, installed, manifest] = await Promise.all([
     read("pnpm-lock.yaml"),
     read("node_modules/.pnpm/lock.yaml"),

@@ -1,100 +1,131 @@
-import { access, writeFile } from "node:fs/promises";
+import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { parse } from "yaml";
 import { startKubeApi } from "../stand-ins/kube-api.ts";
-import type { Outcome } from "../support/process.ts";
+import { NotSaid, endCommands, type Outcome } from "../support/process.ts";
 import { createWorld, people, type Person, type World } from "../support/world.ts";
 
+/** The main job could not be done; the message is for the person who typed `npm start`. */
+class Failed extends Error {}
+
 /** What `npm start` runs: a gateway, a GitHub login, kubectl through it, for real, each command shown with its output. */
-async function main(): Promise<number> {
-  const interactive = process.stdin.isTTY && process.stdout.isTTY;
-  const given = process.env["KUBECONFIG"];
+async function main(): Promise<void> {
+  const stopped = untilStopped();
+  const given = process.env["KUBECONFIG"] ?? "";
   say("Starting a gateway on loopback, with a stand-in GitHub and");
-  const api = given === undefined || given === "" ? await startKubeApi() : undefined;
-  say(api ? "a small stand-in for the Kubernetes API that enforces RBAC (set KUBECONFIG to use your own cluster)." : `the Kubernetes of KUBECONFIG=${String(given)}.`);
-  const world = await startWorld(api?.kubeconfig ?? given);
+  say(given === "" ? "a small stand-in for the Kubernetes API that enforces RBAC (set KUBECONFIG to use your own cluster)." : `the Kubernetes of KUBECONFIG=${given}.`);
+  const cluster = given === "" ? await standIn() : { kubeconfig: await firstThere(given), close: () => Promise.resolve() };
   try {
-    const failed = await walkThrough(world);
-    if (failed !== undefined) {
-      say(`\n✖ ${failed}`);
-      return 1;
+    const world = await createWorld({ kubeconfig: cluster.kubeconfig, users: people }).catch((error: unknown) => {
+      throw new Failed(`the gateway did not start:\n${explain(error)}`);
+    });
+    try {
+      await Promise.race([walkThrough(world).then(() => (process.stdin.isTTY && process.stdout.isTTY ? stayUp(world, stopped) : undefined)), stopped]);
+    } finally {
+      await endCommands();
+      await world.close();
     }
-    if (interactive) await stayUp(world);
-    return 0;
   } finally {
-    await world.close();
-    await api?.close();
+    await cluster.close();
   }
 }
 
-async function startWorld(kubeconfig: string | undefined): Promise<World> {
-  const file = kubeconfig?.includes("\n") === true ? await temporary(kubeconfig) : kubeconfig;
-  // kubectl's list of files: the gateway takes the first, as kubectl takes its current context.
-  const first = file?.split(delimiter).find((part) => part !== "");
-  return createWorld({ kubeconfig: first, users: people });
+/** Resolves when this should end: told by a signal, or because nobody reads what it says. */
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
+    process.stdout.on("error", () => resolve());
+  });
 }
 
-async function temporary(text: string): Promise<string> {
-  const { mkdtemp } = await import("node:fs/promises");
-  const { tmpdir } = await import("node:os");
-  const path = join(await mkdtemp(join(tmpdir(), "gatehouse-kube-")), "kubeconfig");
-  await writeFile(path, text, { mode: 0o600 });
-  return path;
+async function standIn(): Promise<{ readonly kubeconfig: string; close(): Promise<void> }> {
+  const api = await startKubeApi();
+  const folder = await mkdtemp(join(tmpdir(), "gatehouse-kube-"));
+  const kubeconfig = join(folder, "kubeconfig");
+  await writeFile(kubeconfig, api.kubeconfig, { mode: 0o600 });
+  return {
+    kubeconfig,
+    async close() {
+      await api.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 }
 
-/** Runs the main job; returns what failed, or undefined. */
-async function walkThrough(world: World): Promise<string | undefined> {
+/** Of kubectl's list of files, the first that exists: the gateway takes one. */
+async function firstThere(list: string): Promise<string> {
+  for (const file of list.split(delimiter)) if (file !== "" && (await isThere(file))) return file;
+  throw new Failed(`there is no file ${list}: set KUBECONFIG to one that is there, or unset it to try without a cluster of your own`);
+}
+
+/** What the gateway said of why it does not start, without the rest. */
+function explain(error: unknown): string {
+  if (!(error instanceof NotSaid)) return error instanceof Error ? error.message : String(error);
+  const at = error.stderr.indexOf("✖");
+  return (at < 0 ? error.stderr : error.stderr.slice(at)).trimEnd().replace(/^/gm, "  ");
+}
+
+/** Runs the main job. Throws {@link Failed}. */
+async function walkThrough(world: World): Promise<void> {
   const ana = await world.person("ana");
-  show(`tsh login --proxy=${world.proxy} --auth=github`, await ana.logIn());
+  show(`tsh ${ana.loginArgs.join(" ")}`, await ana.logIn());
   show("tsh status", await ana.tsh(["status"]));
-  if (!(await onPath("kubectl"))) {
+  if (await onPath("kubectl")) await useKubectl(world, ana);
+  else {
     say("\nkubectl is not on this machine; the same request, made with the certificate that its plugin would get:");
-    return (await plainRequest(ana)) === 200 ? undefined : "the request through the gateway was refused";
+    if ((await plainRequest(ana)) !== 200) throw new Failed("the request through the gateway was refused");
   }
+  const events = await world.events();
+  say(`\nThe audit log has ${events.length} events; the last is`);
+  say(`  ${JSON.stringify(events.at(-1))}`);
+}
+
+async function useKubectl(world: World, ana: Person): Promise<void> {
   const pods = await ana.kubectl(["get", "pods"]);
   show("kubectl get pods", pods);
-  if (pods.code !== 0) return "kubectl could not list pods through the gateway: in your own cluster, bind the group developers to a role that may";
+  if (pods.code !== 0) {
+    throw new Failed(
+      pods.stderr.includes("(Forbidden)")
+        ? "kubectl could not list pods through the gateway: in your own cluster, bind the group developers to a role that may"
+        : "the Kubernetes of KUBECONFIG does not answer (see above): check it with kubectl get --raw /readyz",
+    );
+  }
   const names = await ana.kubectl(["get", "pods", "-o", "name", "--field-selector=status.phase=Running"]);
   const [pod] = names.stdout.split("\n");
   if (pod !== undefined && pod !== "") {
     const exec = await ana.kubectl(["exec", pod, "--", "echo", "hello from the pod"]);
     show(`kubectl exec ${pod} -- echo "hello from the pod"`, exec);
-    if (exec.code !== 0) return "kubectl exec through the gateway failed";
+    if (exec.code !== 0) throw new Failed("kubectl exec through the gateway failed");
   }
   const bo = await world.person("bo");
   await bo.logIn();
-  show("kubectl auth can-i create pods --subresource=exec   # as bo, of team viewers", await bo.kubectl(["auth", "can-i", "create", "pods", "--subresource=exec"]));
-  const events = await world.events();
-  say(`\nThe audit log has ${events.length} events; the last is`);
-  say(`  ${JSON.stringify(events.at(-1))}`);
-  return undefined;
+  const may = await bo.kubectl(["auth", "can-i", "create", "pods", "--subresource=exec"]);
+  show("kubectl auth can-i create pods --subresource=exec   # as bo, of team viewers", { ...may, code: 0 });
 }
 
-async function stayUp(world: World): Promise<void> {
+async function stayUp(world: World, stopped: Promise<void>): Promise<void> {
   const ana = await world.person("ana");
   say("\nThe gateway stays up until Ctrl-C. In another terminal, in this folder, try:");
   say(`  export TELEPORT_HOME=${join(ana.home, ".tsh")} KUBECONFIG=${ana.kubeconfig}`);
   say("  npx tsh status");
   say("  kubectl get pods -w");
-  say(`  npx tctl --data-dir=${world.dataDir} get roles/access > access.yaml   # edit it, then: npx tctl … create -f access.yaml`);
-  await new Promise<void>((resolve) => {
-    process.once("SIGINT", resolve);
-    process.once("SIGTERM", resolve);
-  });
+  say("and as its administrator:");
+  say(`  npx tctl --data-dir=${world.dataDir} get roles/access > access.yaml`);
+  say(`  npx tctl --data-dir=${world.dataDir} create -f access.yaml`);
+  await stopped;
 }
 
 /** `GET` of the default namespace's pods as kubectl would send it. Returns the status. */
 async function plainRequest(person: Person): Promise<number> {
-  const status = await person.tsh(["status", "--format=json"]);
   const credentials = await person.tsh(["kube", "credentials"]);
   if (credentials.code !== 0) throw new Error(`tsh kube credentials: ${credentials.stderr}`);
-  const { parse } = await import("yaml");
-  const { readFile } = await import("node:fs/promises");
   const kubeconfig = parse(await readFile(person.kubeconfig, "utf8")) as {
     clusters: { cluster: { server: string; "certificate-authority-data": string; "tls-server-name"?: string } }[];
   };
   const cluster = kubeconfig.clusters[0]?.cluster;
-  if (!cluster) throw new Error(`no cluster in ${person.kubeconfig}: ${status.stdout}`);
+  if (!cluster) throw new Error(`no cluster in ${person.kubeconfig}`);
   const { status: held } = JSON.parse(credentials.stdout) as { status: { clientCertificateData: string; clientKeyData: string } };
   return new Promise((resolve, reject) => {
     const sent = request(
@@ -120,11 +151,11 @@ async function plainRequest(person: Person): Promise<number> {
 }
 
 async function onPath(command: string): Promise<boolean> {
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
-    if (await access(join(folder, command)).then(() => true, () => false)) return true;
-  }
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) if (await isThere(join(folder, command))) return true;
   return false;
 }
+
+const isThere = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
 
 function show(command: string, outcome: Outcome): void {
   say(`\n$ ${command}`);
@@ -136,4 +167,11 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-process.exitCode = await main();
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`\n✖ ${error instanceof Failed ? error.message : explain(error)}\n`);
+  process.exitCode = 1;
+}
+// A reader of standard output that went away, or a command under way when the signal came, does not hold the process.
+process.exit();

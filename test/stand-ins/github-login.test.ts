@@ -256,6 +256,12 @@ describe("what the start refuses", () => {
   };
   const key = encodeURIComponent(Buffer.alloc(32, 1).toString("base64"));
 
+  it("is a flood from one address, and not the logins of others meanwhile", async () => {
+    for (let count = 0; count < 128; count++) await start({});
+    await expect(start({})).rejects.toMatchObject({ code: "limit_exceeded" });
+    await start({ origin: { remoteAddress: "192.0.2.7:4711" } });
+  });
+
   it.each([
     [{ clientRedirectUrl: "" }, "missing redirect_url"],
     [{ publicKey: "" }, "missing public_key"],

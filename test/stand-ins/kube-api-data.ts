@@ -1,6 +1,6 @@
 /** What the stand-in's one namespace holds, and how Kubernetes writes it. */
 
-const started = "2026-11-02T08:00:00Z";
+const started = new Date().toISOString().replace(/\.\d+Z$/, "Z");
 
 /** A Kubernetes object as JSON. */
 export type KubeObject = Readonly<Record<string, unknown>>;
@@ -31,7 +31,7 @@ export function podList(items: readonly KubeObject[]): KubeObject {
 }
 
 function age(): string {
-  return `${String(Math.max(0, Math.floor((Date.now() - Date.parse(started)) / 86_400_000)))}d`;
+  return `${String(Math.max(0, Math.floor((Date.now() - Date.parse(started)) / 1000)))}s`;
 }
 
 /** The form that `kubectl get` asks for: columns computed by the server. */

@@ -19,6 +19,17 @@ export interface RunOptions {
   readonly timeout?: number;
 }
 
+const underWay = new Set<ChildProcess>();
+
+/** Kills what {@link run} has started and has not ended, and waits for it: nothing writes any more. */
+export async function endCommands(): Promise<void> {
+  for (const child of [...underWay]) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill("SIGKILL");
+    await once(child, "close");
+  }
+}
+
 /** Runs a command without a terminal and gathers what it says. */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const child = spawn(command, args, { env: options.env ?? process.env, cwd: options.cwd, stdio: ["pipe", "pipe", "pipe"] });
@@ -30,11 +41,23 @@ export async function run(command: string, args: readonly string[], options: Run
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input);
   const timer = setTimeout(() => child.kill("SIGKILL"), options.timeout ?? 60_000);
+  underWay.add(child);
   try {
     const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
     return { code, signal, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() };
   } finally {
     clearTimeout(timer);
+    underWay.delete(child);
+  }
+}
+
+/** A child ended, or said nothing of what was waited for. */
+export class NotSaid extends Error {
+  /** All that it wrote to standard error. */
+  readonly stderr: string;
+  constructor(message: string, stdout: string, stderr: string) {
+    super(`${message}\nstdout:\n${stdout}\nstderr:\n${stderr}`);
+    this.stderr = stderr;
   }
 }
 
@@ -79,12 +102,12 @@ export function start(command: string, args: readonly string[], options: RunOpti
     ended,
     waitFor: (pattern, stream, timeout = 30_000) =>
       new Promise((resolve, reject) => {
-        const all = (): string => `stdout:\n${text.stdout}\nstderr:\n${text.stderr}`;
-        const timer = setTimeout(() => finish(() => reject(new Error(`${command}: no ${String(pattern)} within ${timeout} ms\n${all()}`))), timeout);
+        const fail = (why: string): void => finish(() => reject(new NotSaid(`${command} ${why}`, text.stdout, text.stderr)));
+        const timer = setTimeout(() => fail(`did not say ${String(pattern)} within ${timeout} ms`), timeout);
         const look = (): void => {
           const match = pattern.exec(text[stream]);
           if (match) finish(() => resolve(match));
-          else if (child.exitCode !== null || child.signalCode !== null) finish(() => reject(new Error(`${command} ended before ${String(pattern)}\n${all()}`)));
+          else if (child.exitCode !== null || child.signalCode !== null) fail(`ended before ${String(pattern)}`);
         };
         const finish = (done: () => void): void => {
           clearTimeout(timer);

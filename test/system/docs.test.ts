@@ -51,10 +51,15 @@ describe("examples in docs", () => {
 
   for (const [page, examples] of pages) {
     for (const { line, text } of examples.filter(({ info }) => info === "yaml")) {
-      it(`${page}:${line} loads`, () => {
+      it(`${page}:${line} loads`, async () => {
         const name = /^# (\S+)/.exec(text)?.[1] ?? "example.yaml";
         const value = parseAllDocuments(text)[0]?.toJS() as Record<string, unknown>;
-        if ("apiVersion" in value) expect(value["kind"]).toBe("ClusterRole");
+        if ("apiVersion" in value) {
+          expect(value["kind"]).toBe("ClusterRole");
+          if (!cluster) return;
+          const applied = await run("kubectl", ["--kubeconfig", cluster.adminKubeconfig, "apply", "--dry-run=server", "-f", "-"], { input: text });
+          expect(applied).toMatchObject({ code: 0, stdout: expect.stringContaining("clusterrolebinding") as string });
+        }
         else if ("kind" in value) expect(parseResources(text, name).length).toBe(1);
         else expect(loadConfig(text, name).warnings).toEqual([]);
       });

@@ -2,7 +2,7 @@ import { access } from "node:fs/promises";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { createAdminClient, type AdminClient } from "@gatehouse/core/api";
-import { GatehouseError, errorMessage, systemClock } from "@gatehouse/core/base";
+import { GatehouseError, systemClock } from "@gatehouse/core/base";
 import { chosenProxy, clientHome, connectAdmin, openSession, readFileLimited, type Environment } from "@gatehouse/core/client";
 import { readIdentityFile } from "./identity-file.ts";
 import { connectSocket } from "./socket.ts";
@@ -15,7 +15,11 @@ export interface ConnectOptions {
   readonly identity: string | undefined;
 }
 
-const systemConfig = "/etc/teleport.yaml";
+/** Where a gateway's configuration is, for a command that is not told; `TELEPORT_CONFIG_FILE` as for the gateway itself. */
+function systemConfigOf(env: Environment): string {
+  const named = env["TELEPORT_CONFIG_FILE"];
+  return named === undefined || named === "" ? "/etc/teleport.yaml" : named;
+}
 const maxConfig = 1024 * 1024;
 
 /** `teleport.data_dir` of a configuration file, if it has one. The rest is the gateway's to check. */
@@ -25,14 +29,8 @@ async function configuredDataDir(file: string, required: boolean): Promise<strin
     if (required) throw new GatehouseError("not_found", `${file} does not exist`);
     return undefined;
   }
-  const { parse } = await import("yaml");
-  try {
-    const config = parse(text, { maxAliasCount: 10 }) as { readonly teleport?: { readonly data_dir?: unknown } | null } | null;
-    const folder = config?.teleport?.data_dir;
-    return typeof folder === "string" ? folder : undefined;
-  } catch (error) {
-    throw new GatehouseError("bad_parameter", `${file} is not YAML: ${errorMessage(error)}`, { cause: error });
-  }
+  const { readDataDir } = await import("./config-file.ts");
+  return readDataDir(file, text);
 }
 
 /** Where a gateway of this user keeps its data unless told otherwise. */
@@ -46,7 +44,7 @@ function defaultDataDir(env: Environment): string {
 export async function localDataDir(options: Pick<ConnectOptions, "dataDir" | "config">, env: Environment): Promise<string> {
   const { dataDir, config } = options;
   if (dataDir !== undefined) return dataDir;
-  return (config === undefined ? await configuredDataDir(systemConfig, false) : await configuredDataDir(config, true)) ?? defaultDataDir(env);
+  return (config === undefined ? await configuredDataDir(systemConfigOf(env), false) : await configuredDataDir(config, true)) ?? defaultDataDir(env);
 }
 
 const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false);

@@ -1,4 +1,4 @@
-import { GatehouseError, systemClock, systemRandom } from "@gatehouse/core/base";
+import { GatehouseError, escapeLine, systemClock, systemRandom } from "@gatehouse/core/base";
 import { clientHome, login, parseProxyAddress, profileName, readProfile } from "@gatehouse/core/client";
 import { deviceOutput, devicePrompter } from "@gatehouse/core/client/command";
 import { openTerminalDevice } from "@gatehouse/core/client/terminal";
@@ -16,7 +16,7 @@ export async function loginOnTerminal(proxy: string, auth: string | undefined): 
         proxy,
         auth,
         user: auth === "local" ? profile?.user : undefined,
-        password: (user) => prompter.password(`Password of ${user}:`),
+        password: (user) => prompter.password(`Password of ${escapeLine(user)}:`),
         otp: () => prompter.password("One-time code:"),
         ttl: undefined,
         caPin: undefined,

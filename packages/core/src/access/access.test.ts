@@ -65,9 +65,10 @@ test.each([
   ["a trait that is not set names no group", { kubernetes_groups: ["{{external.missing}}"] }, ["edit", "view"], ["edit", "view"]],
   ["a list of groups that comes out empty is no denial of the cluster", { kubernetes_groups: ["{{external.missing}}"], kubernetes_labels: { env: "prod" } }, ["edit", "view"], ["edit", "view"]],
   ["labels of a trait", { kubernetes_labels: { env: "{{external.closed}}" } }, [], ["edit", "view"]],
+  ["a label whose name is any of a trait's", { kubernetes_labels: { "{{external.names}}": "prod" } }, [], ["edit", "view"]],
   ["labels of a trait with a glob", { kubernetes_labels: { env: "{{external.glob}}" } }, [], ["edit", "view"]],
 ])("deny: %s", (_, deny, inProd, inStage) => {
-  const set = buildRoleSet([role("dev", { allow: { kubernetes_groups: ["view", "edit"] } }), role("no", { deny })], { blocked: ["view"], closed: ["prod"], glob: ["pro*"] });
+  const set = buildRoleSet([role("dev", { allow: { kubernetes_groups: ["view", "edit"] } }), role("no", { deny })], { blocked: ["view"], closed: ["prod"], glob: ["pro*"], names: ["other", "env"] });
   expect(set.kube(prod).groups).toEqual(inProd);
   expect(set.kube(stage).groups).toEqual(inStage);
 });

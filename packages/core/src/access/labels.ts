@@ -48,6 +48,12 @@ function patternsOf(text: string, traits: Traits, side: Side): Pattern[] {
   });
 }
 
+/** Keys that a templated key stands for: under allow the trait's first value, as in v3; under deny any of them. */
+function keysOf(key: string, traits: Traits, side: Side): readonly string[] {
+  const keys = expand(key, traits).values.map(({ value }) => value);
+  return side === "deny" ? keys : keys.slice(0, 1);
+}
+
 /**
  * A selector as a test of labels (reference §8.4): every key has to be there with one of its values; `*: *` selects everything, an empty
  * selector nothing. A variable without a trait matches no label.
@@ -56,17 +62,19 @@ export function compileSelector(selector: LabelSelector, traits: Traits, side: S
   const entries = Object.entries(selector);
   if (entries.length === 0) return { empty: true, matches: () => false };
   if (Object.hasOwn(selector, "*") && selector["*"]?.includes("*") === true) return { empty: false, matches: () => true };
-  const wanted: { readonly key: string | undefined; readonly patterns: readonly Pattern[] }[] = entries.map(([key, values]) => ({
-    key: expand(key, traits).values[0]?.value,
+  const wanted: { readonly keys: readonly string[]; readonly patterns: readonly Pattern[] }[] = entries.map(([key, values]) => ({
+    keys: keysOf(key, traits, side),
     patterns: values.flatMap((value) => patternsOf(value, traits, side)),
   }));
   return {
     empty: false,
     matches: (labels) =>
-      wanted.every(({ key, patterns }) => {
-        if (key === undefined || !Object.hasOwn(labels, key)) return false;
-        const label = labels[key] ?? "";
-        return patterns.some((one) => one.matches(label));
-      }),
+      wanted.every(({ keys, patterns }) =>
+        keys.some((key) => {
+          if (!Object.hasOwn(labels, key)) return false;
+          const label = labels[key] ?? "";
+          return patterns.some((one) => one.matches(label));
+        }),
+      ),
   };
 }

@@ -11,10 +11,13 @@ export function kubeServerName(kubeCluster: string): string {
   return `k${Buffer.from(kubeCluster).toString("hex")}${kubeSuffix}`;
 }
 
-/** The cluster that a server name (or Host) of {@link kubeServerName}'s form chooses, or undefined for any other name. */
+/**
+ * The cluster that a server name (or Host) of {@link kubeServerName}'s form chooses, or undefined for any other name. A name under the suffix that
+ * is not of the form chooses the cluster of that very name, which there is not: never in silence the default one.
+ */
 export function parseKubeServerName(serverName: string): string | undefined {
-  const lower = serverName.toLowerCase();
-  if (!lower.startsWith("k") || !lower.endsWith(kubeSuffix)) return undefined;
-  const hex = lower.slice(1, -kubeSuffix.length);
-  return /^(?:[0-9a-f]{2})+$/.test(hex) ? Buffer.from(hex, "hex").toString("utf8") : undefined;
+  const name = serverName.toLowerCase().replace(/\.$/, "");
+  if (!name.endsWith(kubeSuffix)) return undefined;
+  const hex = /^k((?:[0-9a-f]{2})+)$/.exec(name.slice(0, -kubeSuffix.length))?.[1];
+  return hex === undefined ? name : Buffer.from(hex, "hex").toString("utf8");
 }

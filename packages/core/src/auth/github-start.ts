@@ -1,4 +1,4 @@
-import { GatehouseError, limits } from "../base/index.ts";
+import { GatehouseError, addressKey, createRateLimiter, limits } from "../base/index.ts";
 import { callbackUrl } from "../connectors/index.ts";
 import type { Context } from "./context.ts";
 import { bindRequest, codeChallenge, cookieName, equalTexts, findRequest, randomToken, saveRequest, stateOf } from "./github-request.ts";
@@ -9,11 +9,15 @@ import type { Logins, SsoStart } from "./types.ts";
 
 /** Logins that one gateway begins within the time that one may take. */
 const maxUnderWay = 4096;
+/** Of these, for one address: an office behind one, but not everybody's. */
+const maxForAddress = 128;
 
-/** Counts what began within the last 180 s. Throws `limit_exceeded` over the limit. */
-function createCounter(context: Context): () => void {
+/** Counts what began within the last 180 s. Throws `limit_exceeded` over the limit of all, or of the address (`ip:port`). */
+function createCounter(context: Context): (address: string) => void {
+  const byAddress = createRateLimiter({ burst: maxForAddress, perSecond: (maxForAddress / limits.loginTime) * 1000, keys: 10_000 }, context.clock);
   let begun: number[] = [];
-  return () => {
+  return (address) => {
+    if (byAddress.take(addressKey(address)) > 0) throw new GatehouseError("limit_exceeded", "too many logins from your address are under way", { hint: "try again in a minute" });
     const now = context.clock.now();
     if ((begun[0] ?? now) <= now - limits.loginTime) begun = begun.filter((time) => time > now - limits.loginTime);
     if (begun.length >= maxUnderWay) throw new GatehouseError("limit_exceeded", "too many logins are under way", { hint: "try again in a minute" });
@@ -34,7 +38,7 @@ export function createGithubStart(context: Context): Pick<Logins, "startGithub" 
       checkRequest(request);
       parseLoopback(clientRedirectUrl);
       const { connector } = await context.github.find(connectorId);
-      count();
+      count(request.origin.remoteAddress);
       const loginId = await saveRequest(context, { connector: connectorId, publicKey, ttl, compatibility }, { verifier: randomToken(context.random), clientRedirectUrl });
       // The browser must meet the cookie's host again at the callback, so this is the host of the callback.
       const open = new URL("/v1/webapi/github/login/open", callbackUrl(connector));

@@ -6,7 +6,7 @@ export { connectAdmin, connectWeb, openSession, readLogin } from "./gateway.ts";
 export type { Session, WebConnection } from "./gateway.ts";
 export { createTlsTransport } from "./transport.ts";
 export type { TlsTransportOptions } from "./transport.ts";
-export { knownTrust, parsePin, settleTrust } from "./trust.ts";
+export { parsePin, settleTrust } from "./trust.ts";
 export type { GatewayTrust, TrustOptions } from "./trust.ts";
 export { readAccount } from "./kube-access.ts";
 export type { Account } from "./kube-access.ts";

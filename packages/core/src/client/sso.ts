@@ -54,7 +54,7 @@ function judge(key: Uint8Array, query: CallbackQuery): Verdict<SshLoginResponse>
 
 function checkTarget(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || (url.protocol !== "https:" && !(url.protocol === "http:" && /^(127\.|localhost$|\[::1\]$)/.test(url.hostname)))) {
+  if (!url || (url.protocol !== "https:" && !(url.protocol === "http:" && /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/.test(url.hostname)))) {
     throw new GatehouseError("internal", "the gateway named a login page that is not an https address");
   }
   return url.href;

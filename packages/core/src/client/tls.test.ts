@@ -52,6 +52,15 @@ describe("a gateway that is met for the first time", () => {
     expect(server.requests).toEqual(["GET /x"]);
   });
 
+  it("has to have the pin even where the machine's authorities vouch for it, and is then believed for the pin alone", async () => {
+    const bundle = join(folder, "extra.pem");
+    await writeFile(bundle, authority.certificate + other.certificate);
+    const env = { SSL_CERT_FILE: bundle };
+    await expect(settle({ env, pin: spkiPin(other.certificate) })).rejects.toThrow(/does not have the pin/);
+    expect((await settle({ env, pin: spkiPin(authority.certificate) })).authorities).toEqual([authority.certificate]);
+    expect(server.requests).toEqual([]);
+  });
+
   it("that shows a pinned authority which did not sign its certificate is refused", async () => {
     const liar = await startTlsServer(serverPair(other), [authority.certificate]);
     try {
@@ -93,6 +102,13 @@ describe("a gateway that was pinned before", () => {
     await expect(refused).rejects.toMatchObject({ hint: expect.stringContaining(spkiPin(authority.certificate)) as string });
     expect((await settle({ pin: spkiPin(authority.certificate) })).pinnedCa).toBe(authority.certificate);
     expect(server.requests).toEqual([]);
+  });
+
+  it("is refused where only the machine's own authorities vouch for it: they could vouch for anybody", async () => {
+    await writeFile(join(folder, "gw.ca.pem"), other.certificate);
+    const bundle = join(folder, "extra.pem");
+    await writeFile(bundle, authority.certificate);
+    await expect(settle({ env: { SSL_CERT_FILE: bundle } })).rejects.toThrow(/is not the one that this machine is pinned to/);
   });
 });
 

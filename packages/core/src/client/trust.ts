@@ -109,7 +109,7 @@ async function choosePinned(options: TrustOptions, chain: readonly string[]): Pr
     const match = chain.find((certificate) => spkiPin(certificate) === pin);
     if (match !== undefined) return match;
     throw new GatehouseError("unavailable", `the gateway ${address.text} does not have the pin ${pin}; nothing was sent to it`, {
-      hint: `it shows ${chain.map(spkiPin).at(-1) ?? "no certificate"}: ask its operator which is right, and do not log in while they differ`,
+      hint: `it shows ${chain.map(spkiPin).at(-1) ?? "no certificate"}: ask its operator which is right, and do not log in while they differ; where its web certificate comes from a public authority, leave --ca-pin out`,
     });
   }
   const last = chain.at(-1);
@@ -120,35 +120,33 @@ async function choosePinned(options: TrustOptions, chain: readonly string[]): Pr
 }
 
 /**
- * Decides, before anything is sent, whether this is the gateway that is meant: the machine's own authorities vouch for it, or the authority
- * that this profile is pinned to does, or `--ca-pin` names one in the chain that it presents, or a person on a terminal compares the pin.
+ * Decides, before anything is sent, whether this is the gateway that is meant. Where there is a pin, given or kept from before, the authority
+ * that it names must vouch for the gateway, and no other can; else the machine's own authorities do, or a person on a terminal compares the pin.
  * Throws `unavailable`.
  */
 export async function settleTrust(options: TrustOptions): Promise<GatewayTrust> {
-  const { address, home, profile } = options;
-  const roots = await systemRoots(options.env);
+  const { address, home, profile, pin } = options;
   const kept = await readFileLimited(home.pinnedCa(profile), { limit: maxPinnedCa });
-  const known = kept === undefined ? [...roots] : [...roots, kept];
-  if (kept !== undefined && (options.pin === undefined || spkiPin(kept) === options.pin)) {
-    if (await vouchedBy(address, known)) return { authorities: known, pinnedCa: kept, pin: spkiPin(kept) };
-  } else if (await vouchedBy(address, roots)) {
-    return { authorities: roots, pinnedCa: undefined, pin: undefined };
+  if (kept !== undefined && (pin === undefined || spkiPin(kept) === pin)) {
+    if (await vouchedBy(address, [kept])) return pinned(kept);
+  } else if (pin === undefined) {
+    const roots = await systemRoots(options.env);
+    if (await vouchedBy(address, roots)) return { authorities: roots, pinnedCa: undefined, pin: undefined };
   }
   const chain = await presentedChain(address).catch((error: unknown) => {
     throw unreachable(address.text, error);
   });
-  if (kept !== undefined && options.pin === undefined) {
+  if (kept !== undefined && pin === undefined) {
     throw new GatehouseError("unavailable", `the gateway ${address.text} is not the one that this machine is pinned to (${spkiPin(kept)}); nothing was sent to it`, {
       hint: `it shows ${chain.map(spkiPin).at(-1) ?? "no certificate"}: if its operator confirms that, log in with --ca-pin`,
     });
   }
-  const pinnedCa = await choosePinned(options, chain);
-  if (!(await vouchedBy(address, [pinnedCa]))) throw unknownGateway(address);
-  return { authorities: [...roots, pinnedCa], pinnedCa, pin: spkiPin(pinnedCa) };
+  const chosen = await choosePinned(options, chain);
+  if (!(await vouchedBy(address, [chosen]))) throw unknownGateway(address);
+  return pinned(chosen);
 }
 
-/** The authorities that vouch for a gateway that was logged in to before. */
-export async function knownTrust(home: ClientHome, profile: string, env: Environment): Promise<readonly string[]> {
-  const kept = await readFileLimited(home.pinnedCa(profile), { limit: maxPinnedCa });
-  return kept === undefined ? systemRoots(env) : [...(await systemRoots(env)), kept];
+/** Trust in one authority and in no other: a public one could vouch for anybody. */
+function pinned(authority: string): GatewayTrust {
+  return { authorities: [authority], pinnedCa: authority, pin: spkiPin(authority) };
 }

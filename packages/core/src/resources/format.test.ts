@@ -74,7 +74,7 @@ const github = fc.record({
       client_id: name,
       client_secret: literal.filter((value) => !/[\u0000-\u0008\u000b-\u001f\u007f]/.test(value)),
       redirect_url: fc.constant("https://gate.example.com/v1/webapi/github/callback"),
-      display: text,
+      display: text.map((value) => value.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "")),
       teams_to_logins: fc.array(fc.record({ ...team, logins: fc.array(name, { minLength: 1, maxLength: 2 }), kubernetes_groups: fc.array(name, { maxLength: 2 }) }), { maxLength: 2 }),
       teams_to_roles: fc.array(fc.record({ ...team, roles: fc.array(name, { minLength: 1, maxLength: 2 }) }), { maxLength: 2 }),
       endpoint_url: fc.constant("http://127.0.0.1:8080"),

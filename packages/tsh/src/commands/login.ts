@@ -72,7 +72,7 @@ Kubernetes clusters that you may use to kubeconfig. kubectl's current context ch
     this.output.stderr.write(`\n${this.output.style.green("✔")} logged in as ${this.output.style.bold(escapeLine(result.record.username))}  (${escapeLine(result.authType)}, ${shortProxy(result.record.proxy)})\n`);
     if (flags.format === "text") this.output.stderr.write(describeLogin(result, systemClock.now()));
     else this.output.stdout.write(await formatData(loginData(result), flags.format));
-    if (flags.embed && result.kube) this.output.stderr.write(`\n  ${this.output.style.yellow("the private key is in")} ${result.kube.file}: keep that file to yourself\n`);
+    if (flags.embed && result.kube) this.output.stderr.write(`\n  ${this.output.style.yellow("the private key is in")} ${result.kube.file}, which only you can read now: keep it to yourself\n`);
     if (result.kubeProblem) throw result.kubeProblem;
   }
 

@@ -15,7 +15,7 @@ Readiness is printed on standard output, the log goes to standard error unless t
     },
   ];
   static override flags = {
-    config: Flags.string({ char: "c", summary: "Configuration; /etc/teleport.yaml where there is one", helpValue: "<teleport.yaml>" }),
+    config: Flags.string({ char: "c", summary: "Configuration; /etc/teleport.yaml where there is one", env: "TELEPORT_CONFIG_FILE", helpValue: "<teleport.yaml>" }),
     "data-dir": Flags.string({ summary: "Where state is kept", helpValue: "<dir>" }),
     "cluster-name": Flags.string({ summary: "Name of the cluster; fixed at the first start", helpValue: "<name>" }),
     "web-listen-addr": Flags.string({ summary: "Web, and everything else by server name", helpValue: "<host:port>" }),

@@ -86,22 +86,30 @@ export function destination(files: readonly KubeconfigFile[]): KubeconfigFile {
   return chosen;
 }
 
+/** Without files that another name of the list leads to already: each would be written over the other. */
+function withoutTwins(files: readonly KubeconfigFile[]): readonly KubeconfigFile[] {
+  return files.filter((file, index) => files.findIndex(({ target }) => target === file.target) === index);
+}
+
 /**
  * Reads every file of the list, lets `change` edit the documents, and writes those that differ, each whole. The files' locks, `<file>.lock` as
- * kubectl has them, are held from the reading to the writing. Throws `internal` where a lock stays held for 10 s.
+ * kubectl has them, are held from the reading to the writing. With `secret`, what is written can be read by its owner alone, whatever its mode was.
+ * Throws `internal` where a lock stays held for 10 s.
  */
-export async function changeKubeconfig<T>(paths: readonly string[], change: (files: readonly KubeconfigFile[]) => T): Promise<T> {
-  const first = await Promise.all(paths.map(readKubeconfig));
+export async function changeKubeconfig<T>(paths: readonly string[], change: (files: readonly KubeconfigFile[]) => T, options: { readonly secret?: boolean } = {}): Promise<T> {
+  const first = withoutTwins(await Promise.all(paths.map(readKubeconfig)));
+  const once = first.map((file) => file.path);
   const lockable = first.filter((file) => file.writable).map((file) => file.path).sort();
   const result: { value?: T } = {};
   const work = async (): Promise<void> => {
-    const files = await Promise.all(paths.map(readKubeconfig));
+    const files = await Promise.all(once.map(readKubeconfig));
     const before = files.map((file) => file.document.toString());
     result.value = change(files);
     const changed = files.filter((file, index) => file.document.toString() !== before[index]);
     const blocked = changed.find((file) => !file.writable);
     if (blocked) throw readOnly(blocked.path);
-    for (const file of changed) await writeFileAtomic(file.target, kubeconfigText(file.source, file.document), file.mode);
+    const mask = options.secret === true ? 0o700 : 0o777;
+    for (const file of changed) await writeFileAtomic(file.target, kubeconfigText(file.source, file.document), file.mode & mask);
   };
   const locked = lockable.reduceRight<() => Promise<void>>(
     (inner, path) => async () => {

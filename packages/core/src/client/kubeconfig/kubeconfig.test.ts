@@ -132,9 +132,26 @@ describe("login's entries", () => {
     await removeKubeEntries(envOf("config"), "gw.example.com:3080");
     expect(await readFile(path("config"), "utf8")).not.toContain("S0VZ");
   });
+
+  it("close the file to others when a key goes into it, and leave its mode alone otherwise", async () => {
+    await writeFile(path("config"), foreign, { mode: 0o644 });
+    await addKubeEntries(envOf("config"), entries());
+    expect((await stat(path("config"))).mode & 0o777).toBe(0o644);
+    await addKubeEntries(envOf("config"), entries({ embed: { certificate: "CERT", key: "KEY" } }));
+    expect((await stat(path("config"))).mode & 0o777).toBe(0o600);
+  });
 });
 
 describe("KUBECONFIG", () => {
+  it("with one file under two names: it is written once, and holds what was added last", async () => {
+    await writeFile(path("real"), foreign);
+    await symlink(path("real"), path("link"));
+    const more = { cluster: "more", serverName: "k6d.kube.teleport.cluster.local" };
+    await addKubeEntries(envOf("real", "link"), entries({ clusters: [...entries().clusters, more] }));
+    await addKubeEntries(envOf("real", "link"), entries({ clusters: [more] }));
+    expect((await read("real")).contexts.map((context) => context.name)).toEqual(["minikube", "example-more"]);
+  });
+
   it("with two files: new entries go to the first that exists, each entry stays where it is, the selection is kubectl's", async () => {
     await writeFile(path("b"), foreign);
     expect((await addKubeEntries(envOf("a", "b"), entries())).file).toBe(path("b"));

@@ -106,7 +106,7 @@ function selected(files: readonly KubeconfigFile[]): { readonly context: string 
  * then it stays selected while it exists). Throws `internal` for a file that cannot be read, locked or written.
  */
 export async function addKubeEntries(env: Environment, entries: KubeEntries): Promise<KubeUpdate> {
-  return changeKubeconfig(kubeconfigPaths(env), (files) => {
+  const add = (files: readonly KubeconfigFile[]): KubeUpdate => {
     const before = selected(files);
     const target = destination(files);
     const named = entries.clusters.map((entry) => ({ ...entry, context: freeName(files, entries, entry) }));
@@ -130,7 +130,8 @@ export async function addKubeEntries(env: Environment, entries: KubeEntries): Pr
       current: after.context,
       currentIsOurs: after.proxy !== undefined,
     };
-  });
+  };
+  return changeKubeconfig(kubeconfigPaths(env), add, { secret: entries.embed !== undefined });
 }
 
 /** Removes what this gateway's login added, and the selection where it was one of those. Returns the contexts that are gone. */

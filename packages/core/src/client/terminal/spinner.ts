@@ -1,3 +1,4 @@
+import { escapeLine } from "../../base/index.ts";
 import type { Output } from "./output.ts";
 
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
@@ -20,11 +21,12 @@ function left(ms: number): string {
  */
 export function startSpinner(output: Output, text: string, limit?: number): Spinner {
   if (!output.animated) return { stop: () => undefined };
+  const shown = escapeLine(text);
   const end = performance.now() + (limit ?? 0);
   let frame = 0;
   const draw = (): void => {
     const rest = limit === undefined ? "" : output.style.dim(` (Ctrl-C to stop, ${left(end - performance.now())} left)`);
-    output.stderr.write(`\r\x1b[2K${output.style.cyan(frames[frame++ % frames.length] ?? "")} ${text}${rest}`);
+    output.stderr.write(`\r\x1b[2K${output.style.cyan(frames[frame++ % frames.length] ?? "")} ${shown}${rest}`);
   };
   draw();
   const timer = setInterval(draw, period);

@@ -54,6 +54,12 @@ describe("colour and movement", () => {
     }
   });
 
+  it("show outside text as text", () => {
+    const stderr = sink(true);
+    startSpinner(createOutput({ stdout: sink(true), stderr, env: {}, style: plainStyle }), "waiting for \u001b]52;c;aGk=\u0007 …").stop();
+    expect(stderr.text).toContain("waiting for \\x1b]52;c;aGk=\\x07 …");
+  });
+
   it("count the time down and clear the line", () => {
     const stderr = sink(true);
     startSpinner(createOutput({ stdout: sink(true), stderr, env: {}, style: plainStyle }), "waiting for GitHub …", 171_000).stop();

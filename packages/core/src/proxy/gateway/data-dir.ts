@@ -1,5 +1,5 @@
 import { mkdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { GatehouseError, errorMessage, systemErrorCode } from "../../base/index.ts";
 
@@ -11,9 +11,25 @@ export interface DataDir {
   release(): Promise<void>;
 }
 
+/** Makes a directory and its parents. Node's own recursive mkdir never ends where the system says ENOENT to every attempt, as below /proc. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === "EEXIST" && (await exists(path))) return;
+    const parent = dirname(path);
+    if (code !== "ENOENT" || parent === path || (await exists(parent))) throw error;
+    await makeDirectory(parent);
+    await makeDirectory(path);
+  }
+}
+
+const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);
+
 async function checkDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectory(path);
   } catch (error) {
     throw new GatehouseError("unavailable", `cannot make the data directory ${path}: ${errorMessage(error)}`, {
       hint: "choose another one with --data-dir, or run as a user who may write there",

@@ -87,6 +87,11 @@ export function deniedEvent(facts: RequestFacts, status: number, reason: string,
   return { ...auditEvents.kubeDenied, ...common(facts), response_code: status, reason, id };
 }
 
+/** Requests without a good certificate that came too fast from one address to be told of one by one. */
+export function strangersEvent(address: string, count: number): AuditEventInput {
+  return { ...auditEvents.kubeDenied, proto: "kube", "addr.remote": address, count, response_code: 401, reason: "more requests without a good certificate than are written down one by one" };
+}
+
 /** An upgraded connection, or with an error one that the API server refused or that did not come about. */
 export function upgradeEvent(facts: RequestFacts & { readonly user: string }, status: number, protocol: string, error?: string): AuditEventInput {
   const { path } = facts;

@@ -8,9 +8,11 @@ import type { Recorder } from "./recorder.ts";
 import type { Registry } from "./registry.ts";
 import { Refusal, failure } from "./status.ts";
 import type { Failure } from "./status.ts";
+import type { Strangers } from "./strangers.ts";
 
 /** What every request of the proxy shares. */
 export interface Shared {
+  readonly strangers: Strangers;
   readonly recorder: Recorder;
   readonly registry: Registry;
   readonly clock: Clock;
@@ -25,15 +27,23 @@ export function refusalOf(error: unknown, logger: Logger): Failure {
   return failure(500, "the gateway could not decide this request");
 }
 
+/** Characters of a path that somebody without a good certificate asked for. */
+const strangerPath = 128;
+
 /** Writes a refusal down, under an id, then calls `answer` with what the client is told, id included. */
 export function recordRefusal(shared: Shared, connection: Connection, request: IncomingMessage, why: Failure, answer: (why: Failure) => void): void {
+  const stranger = connection.username === undefined;
+  if (stranger && !shared.strangers.admit(connection.remoteAddress)) {
+    answer(why);
+    return;
+  }
   const id = refusalId(shared.random);
   const target = parseTarget(request.url ?? "");
   const facts = {
     connection,
     method: request.method ?? "",
     path: target.ok ? target.path : undefined,
-    pathname: target.ok ? target.pathname : (request.url ?? "").replace(/\?.*$/s, ""),
+    pathname: (target.ok ? target.pathname : (request.url ?? "").replace(/\?.*$/s, "")).slice(0, stranger ? strangerPath : undefined),
     query: target.ok ? target.query : "",
     user: connection.username,
     groups: [],

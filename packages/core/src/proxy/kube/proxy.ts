@@ -10,12 +10,14 @@ import type { Grant } from "./authorize.ts";
 import { checkImpersonation } from "./check.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionContext } from "./connection.ts";
+import { strangersEvent } from "./events.ts";
 import { Exchange } from "./exchange.ts";
 import { recordRefusal, refusalOf } from "./gateway.ts";
 import type { Shared } from "./gateway.ts";
 import { Recorder } from "./recorder.ts";
 import { Registry } from "./registry.ts";
 import { Refusal, failure } from "./status.ts";
+import { Strangers } from "./strangers.ts";
 import type { Failure } from "./status.ts";
 import type { KubeProxy, KubeProxyOptions } from "./types.ts";
 import { Upgrade, checkUpgrade } from "./upgrade.ts";
@@ -30,7 +32,9 @@ export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
   const directory = options.clusters;
   const upstreams = new Map<string, Upstream>();
   const registry = new Registry(gatekeeper, clock, logger, options.clientIdleTimeout ?? 0);
-  const shared: Shared = { recorder: new Recorder(options.audit, logger), registry, clock, logger, random };
+  const recorder = new Recorder(options.audit, logger);
+  const strangers = new Strangers(clock, (address, count) => recorder.write(strangersEvent(address, count)));
+  const shared: Shared = { recorder, strangers, registry, clock, logger, random };
   const context: ConnectionContext = { authorities, gatekeeper, clock, upstreams, defaultCluster: () => directory.defaultCluster };
   const connections = new WeakMap<Socket, Connection>();
   const connectionOf = (socket: Socket): Connection => {
@@ -141,6 +145,7 @@ export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
       registry.endAll(stopping, () => true);
       await closed;
       registry.close();
+      strangers.close();
       stopFollowing();
       await directory.close();
       await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));

@@ -240,6 +240,32 @@ describe("a refusal", () => {
     expect((await world.send("ana", pods, { headers: { host: `${kubeServerName("other").toUpperCase()}.:443` } })).status).toBe(421);
     expect((await world.send("ana", pods, { headers: { host: "anything.example.com" } })).status).toBe(200);
   });
+
+  it("of a server name that is nearly a cluster's never reaches the default cluster", async () => {
+    world = await createTestWorld();
+    const statusFor = async (servername: string): Promise<number> => (await world.send("ana", pods, { servername, rejectUnauthorized: false })).status;
+    expect(await statusFor(`${kubeServerName("real")}.`)).toBe(200);
+    for (const name of [`${kubeServerName("other")}.`, "kzz.kube.teleport.cluster.local", "k.kube.teleport.cluster.local", "abc.kube.teleport.cluster.local"]) expect(await statusFor(name)).toBe(404);
+  });
+
+  it("of strangers who come too fast are told of together, and of others one by one", async () => {
+    world = await createTestWorld();
+    const { port, ca } = world;
+    const ask = async (): Promise<string> => {
+      const client = connect({ host: "127.0.0.1", port, ca, servername: kubeServerName("real") });
+      let got = "";
+      client.on("data", (chunk: Buffer) => (got += chunk.toString()));
+      client.write(`GET /${"x".repeat(1000)} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      await once(client, "close");
+      return got;
+    };
+    for (let count = 0; count < 35; count++) expect(await ask()).toMatch(/^HTTP\/1\.1 401 /);
+    expect(named("kube.denied")).toHaveLength(30);
+    expect(named("kube.denied")[0]!["path"]).toHaveLength(128);
+    expect((await world.send("ed", pods)).status).toBe(403);
+    await world.proxy.close({ drainMs: 0 });
+    expect(named("kube.denied").slice(30)).toMatchObject([{ user: "ed", response_code: 403 }, { "addr.remote": "127.0.0.1", count: 5, response_code: 401 }]);
+  });
 });
 
 describe("where the audit log cannot be written", () => {

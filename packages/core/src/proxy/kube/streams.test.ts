@@ -108,6 +108,20 @@ describe("an upgrade", () => {
     await vi.waitFor(async () => expect((await server).destroyed).toBe(true));
   });
 
+  it("whose stream the API server closes at once, while it is being written down, is told so", async () => {
+    world = await createTestWorld();
+    world.upgrade = (_request, socket) => {
+      socket.write(webSocketHead("v5.channel.k8s.io"));
+      // The TCP socket under the TLS one.
+      setTimeout(() => (Reflect.get(socket, "_parent") as Socket).resetAndDestroy(), 20);
+    };
+    world.audit = () => new Promise((resolve) => setTimeout(resolve, 300));
+    const stream = await ask();
+    await once(stream.socket, "close");
+    expect(stream.text()).toMatch(/^HTTP\/1\.1 502 [\s\S]*closed the stream at once/);
+    expect(world.proxy.streams.count).toBe(0);
+  });
+
   it("waits for nobody: no answer ends in 504, a client that goes cancels it", async () => {
     world = await createTestWorld({ limits: { upgradeTimeout: 1000 } });
     const cancelled: boolean[] = [];

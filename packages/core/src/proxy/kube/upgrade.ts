@@ -95,12 +95,17 @@ export class Upgrade implements Live {
       return;
     }
     this.#shared.recorder.write(upgradeEvent(grant, 101, protocolOf(answer)), (written) => {
-      if (!this.#over && written && !this.#client.destroyed) {
+      if (!this.#over && written && !this.#client.destroyed && !server.destroyed) {
         this.#join(answer.rawHeaders, server, head, tap);
         return;
       }
+      const lost = server.destroyed;
       server.destroy();
       if (this.#over) return;
+      if (written && lost) {
+        this.#fail(failure(502, `the API server of Kubernetes cluster "${grant.connection.clusterName}" closed the stream at once`));
+        return;
+      }
       this.#finish();
       sendFailureRaw(this.#client, unaudited);
     });

@@ -1,5 +1,5 @@
 /** The web API of reference §1 and the few pages a browser sees. */
-import { GatehouseError } from "../../base/index.ts";
+import { GatehouseError, createRateLimiter } from "../../base/index.ts";
 import { createApp, errorBody, type App } from "../http/index.ts";
 import { pagePolicy } from "./html.ts";
 import { inviteRoutes } from "./invite-routes.ts";
@@ -7,12 +7,10 @@ import { limited } from "./limit-hook.ts";
 import { loginRoutes } from "./login-routes.ts";
 import { errorPage, frontPage, loginFailedPage, loginSuccessPage } from "./pages.ts";
 import { ping, pingConnector } from "./ping.ts";
-import { createRateLimiter } from "./rate-limit.ts";
 import type { WebOptions } from "./types.ts";
 
 export type { LoginSettings, ProxyFacts, WebOptions } from "./types.ts";
 export type { PasswordRules } from "./pages.ts";
-export type { RateLimit } from "./rate-limit.ts";
 
 /** Bytes of a request's body: a login is a key and a few names. */
 const bodyLimit = 64 * 1024;

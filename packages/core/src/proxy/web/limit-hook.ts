@@ -1,6 +1,5 @@
 import type { preHandlerAsyncHookHandler } from "fastify";
-import { GatehouseError, formatDuration } from "../../base/index.ts";
-import { addressKey, type RateLimiter } from "./rate-limit.ts";
+import { GatehouseError, addressKey, formatDuration, type RateLimiter } from "../../base/index.ts";
 
 /** Refuses a caller who comes too often, in v3's words and with its header (reference §1.4). */
 export function limited(limiter: RateLimiter): preHandlerAsyncHookHandler {

@@ -1,7 +1,6 @@
-import type { Clock, Logger, Random } from "../../base/index.ts";
+import type { Clock, Logger, Random, RateLimit } from "../../base/index.ts";
 import type { AuthService } from "../../auth/index.ts";
 import type { PasswordRules } from "./pages.ts";
-import type { RateLimit } from "./rate-limit.ts";
 
 /** What `ping` says of the listeners; addresses are `host:port`. */
 export interface ProxyFacts {

@@ -6,7 +6,6 @@ import { GatehouseError, manualClock, nullLogger, systemRandom, type Logger } fr
 import { pingResponse } from "../../api/index.ts";
 import type { AuthService } from "../../auth/index.ts";
 import { html } from "./html.ts";
-import { addressKey, createRateLimiter } from "./rate-limit.ts";
 import { createWebApp, type LoginSettings, type WebOptions } from "./index.ts";
 
 const token = "0123456789abcdef0123456789abcdef";
@@ -325,22 +324,5 @@ describe("pages", () => {
         return !/[<>"']/.test(markup.replace('<p title="', "").replace('">', "").replace("</p>", ""));
       }),
     );
-  });
-});
-
-describe("rate limits", () => {
-  it("forget whom they have not seen longest, and stay bounded", () => {
-    const limiter = createRateLimiter({ burst: 1, perSecond: 1, keys: 3 }, manualClock(0));
-    for (const caller of ["a", "b", "c", "d"]) expect(limiter.take(caller)).toBe(0);
-    expect(limiter.take("d")).toBeGreaterThan(0);
-    expect(limiter.take("a")).toBe(0);
-  });
-
-  it("count an IPv6 household as one", () => {
-    expect(addressKey("2001:db8:1:2:3:4:5:6")).toBe(addressKey("2001:db8:1:2::9"));
-    expect(addressKey("2001:db8:1:2::1")).not.toBe(addressKey("2001:db8:1:3::1"));
-    expect(addressKey("::ffff:10.0.0.1")).toBe("10.0.0.1");
-    expect(addressKey("::1")).toBe("0:0:0:0");
-    expect(addressKey("10.0.0.1")).not.toBe(addressKey("10.0.0.2"));
   });
 });

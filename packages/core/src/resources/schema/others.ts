@@ -53,7 +53,9 @@ export const githubV3: z.ZodType<GithubConnector> = fields({
     client_id: text(),
     client_secret: z.preprocess((value) => (value === null || value === "" ? undefined : value), text().optional()),
     redirect_url: webAddress,
+    // Every person's terminal and browser show it.
     display: anyText(256)
+      .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, "has control characters")
       .nullish()
       .transform((value) => value ?? ""),
     teams_to_logins: list(teamToLogins),

@@ -25,7 +25,7 @@ export class KubeLogin extends BaseCommand {
     }
     await selectKubeContext(process.env, entry.context);
     this.output.stderr.write(`${this.output.style.green("✔")} kubectl now talks to ${escapeLine(entry.cluster)} as ${escapeLine(record.username)}\n`);
-    if (flags.embed && update) this.output.stderr.write(`  ${this.output.style.yellow("the private key is in")} ${update.file}: keep that file to yourself\n`);
+    if (flags.embed && update) this.output.stderr.write(`  ${this.output.style.yellow("the private key is in")} ${update.file}, which only you can read now: keep it to yourself\n`);
     const refused = account.kubeClusters.find((cluster) => cluster.name === entry.cluster && cluster.groups.length === 0);
     if (refused) this.output.stderr.write(`  you will be refused there: ${escapeLine(refused.refused ?? "no role gives you a group")}\n`);
   }

@@ -1,4 +1,4 @@
-import type { Clock } from "../../base/index.ts";
+import type { Clock } from "./clock.ts";
 
 /** A token bucket per key. */
 export interface RateLimit {
@@ -41,8 +41,9 @@ export function createRateLimiter(limit: RateLimit, clock: Clock): RateLimiter {
   };
 }
 
-/** What one caller is counted by: an IPv4 address, or the /64 of an IPv6 one (a household has that many addresses). */
-export function addressKey(address: string): string {
+/** What one caller is counted by: an IPv4 address, or the /64 of an IPv6 one (a household has that many addresses). Takes `ip:port` too. */
+export function addressKey(peer: string): string {
+  const address = peer.replace(/^(::ffff:)?(\d+\.\d+\.\d+\.\d+):\d+$/i, "$2");
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
   if (mapped?.[1] !== undefined) return mapped[1];
   if (!address.includes(":")) return address;
