@@ -11,7 +11,7 @@ import { lockFields } from "./lock-change.ts";
 import { kinds } from "./records.ts";
 import { fromStored, readConnector, readUser, storedName } from "./stored-resources.ts";
 import type { Admin, Caller } from "./types.ts";
-import { endLateSessions, endUser, userDeletions } from "./user-change.ts";
+import { endLateSessions, userDeletions } from "./user-change.ts";
 
 const maxNamed = 10;
 
@@ -56,9 +56,7 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
     if (kind === "cluster_auth_preference") throw new GatehouseError("bad_parameter", "the cluster's auth preference cannot be removed", { hint: "change it in the gateway's configuration" });
     if (kind === "role") await refuseUsedRole(context, name);
     if (kind === "github") await forgetConnector(context, name);
-    if (kind !== "user") return [];
-    await endUser(context, name);
-    return userDeletions(name);
+    return kind === "user" ? userDeletions(context, name) : [];
   }
 
   async function find(kind: Kind, name: string): Promise<StoredItem | undefined> {

@@ -1,5 +1,5 @@
 import { buildRoleSet, findLock, kubeUnderLocks, lockReason, underLocks, type Interaction, type KubeDecision, type KubeTarget } from "../access/index.ts";
-import { GatehouseError, type Clock } from "../base/index.ts";
+import { GatehouseError, escapeLine, type Clock } from "../base/index.ts";
 import type { CertificateIdentity } from "../ca/index.ts";
 import type { Role } from "../resources/index.ts";
 import { Locked } from "./locks.ts";
@@ -41,7 +41,10 @@ export function createGatekeeper(options: { readonly snapshot: Snapshot; readonl
     const { sessionId, subjectId } = certificate;
     if (sessionId === undefined || subjectId === undefined) throw unauthenticated("the certificate names no login session of this cluster");
     const session = tables.session(sessionId);
-    if (!session || session.expires <= now) throw unauthenticated("your login session has ended");
+    if (!session || session.expires <= now) {
+      const { username } = certificate;
+      throw unauthenticated(tables.user(username) ? "your login session has ended" : `user "${escapeLine(username)}" was removed, and your login session has ended with it`);
+    }
     if (session.user !== certificate.username || session.subject !== subjectId) {
       throw new GatehouseError("access_denied", "the certificate names a login session of somebody else");
     }

@@ -145,15 +145,15 @@ export class Connection {
     if (this.#der === undefined) {
       throw new GatehouseError("unauthenticated", "the gateway needs a client certificate and got none", { hint: "log in with tsh login" });
     }
+    if (this.#certificate !== undefined && now >= this.#certificate.notAfter) {
+      throw new GatehouseError("unauthenticated", `your certificate expired at ${new Date(this.#certificate.notAfter).toISOString().replace(".000Z", "Z")}`, { hint: "log in again: tsh login" });
+    }
     const trust = this.#context.authorities.trust("user").tlsCertificates;
     const sameTrust = trust.length === this.#trust.length && trust.every((one, index) => one === this.#trust[index]);
-    if (this.#certificate === undefined || !sameTrust || now >= this.#certificate.notAfter || now < this.#certificate.notBefore) {
+    if (this.#certificate === undefined || !sameTrust || now < this.#certificate.notBefore) {
       this.#certificate = undefined;
       this.#certificate = this.#context.authorities.identifyUser(this.#der);
       this.#trust = trust;
-    }
-    if (now >= this.#certificate.notAfter) {
-      throw new GatehouseError("unauthenticated", "the client certificate has expired", { hint: "log in again with tsh login" });
     }
     return this.#certificate;
   }
