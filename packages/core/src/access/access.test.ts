@@ -186,6 +186,20 @@ test("expressions see own fields alone", () => {
   expect(see('equals(resource.spec.on, "true")', { spec: { on: true } })).toBe(true);
 });
 
+test("sessions: everyone has their own, a rule gives others, deny takes any", () => {
+  const session = (user: string, cluster = "prod"): RuleContext => ({
+    ...context(),
+    session: { sid: "s", kind: "exec", user, participants: [user], cluster, namespace: "default", pod: "web", container: "web" },
+  });
+  const may = (roles: readonly Role[], given: RuleContext, verb = "read"): boolean => buildRoleSet(roles, {}).rule("session", verb, given).allowed;
+  expect([may([], session("ana")), may([], session("bo")), may([], context())]).toEqual([true, false, false]);
+  expect(may([], session("ana"), "delete")).toBe(false);
+  const stageOnly = role("stage", { allow: { rules: [{ resources: ["session"], verbs: ["list", "read"], where: 'equals(session.cluster, "stage")' }] } });
+  expect([may([stageOnly], session("bo", "stage")), may([stageOnly], session("bo"))]).toEqual([true, false]);
+  const none = role("none", { deny: { rules: [{ resources: ["session"], verbs: ["read"] }] } });
+  expect([may([none, stageOnly], session("ana", "stage")), may([none], session("ana"), "list")]).toEqual([false, true]);
+});
+
 test("lifetimes: the wish, but no longer than the shortest role, nor than 30 h", () => {
   const hour = 3_600_000;
   const set = buildRoleSet([role("a", { options: { max_session_ttl: "10h" } }), role("b", { options: { max_session_ttl: "8h" } })], {});

@@ -66,11 +66,28 @@ export interface KubeDecision extends Decision {
   readonly nodeProxy: boolean;
 }
 
+/** A session as a `where` expression sees it: `session.user`, `session.participants`, … */
+export interface SessionView {
+  readonly sid: string;
+  readonly kind: string;
+  /** Who opened it. */
+  readonly user: string;
+  /** Everybody who took part, the opener first. */
+  readonly participants: readonly string[];
+  /** Kubernetes cluster. */
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+}
+
 /** What a `where` expression can see. */
 export interface RuleContext {
   readonly user: { readonly metadata: { readonly name: string }; readonly spec: { readonly roles: readonly string[]; readonly traits: Readonly<Record<string, readonly string[]>> } };
   /** The resource concerned, as it is written in YAML; absent for lists. */
   readonly resource?: unknown;
+  /** The session concerned; absent where none is. */
+  readonly session?: SessionView | undefined;
 }
 
 /** Options over all roles of a person. Durations in ms; 0 means none. */

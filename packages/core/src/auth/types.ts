@@ -1,4 +1,4 @@
-import type { Decision, KubeDecision, KubeTarget, NodeTarget, Reason, RoleSet } from "../access/index.ts";
+import type { Decision, KubeDecision, KubeTarget, NodeTarget, Reason, RoleSet, SessionView } from "../access/index.ts";
 import type { SshLoginResponse } from "../api/index.ts";
 import type { AuditLog } from "../audit/index.ts";
 import type { Clock, Logger, Random } from "../base/index.ts";
@@ -136,6 +136,10 @@ export interface Admin {
   /** Sets the password of an invited or reset user; the token is spent. */
   acceptInvite(token: string, password: string, origin: RequestOrigin): Promise<void>;
   explainRule(caller: Caller, kind: string, verb: string): Decision;
+  /** Whether the caller may do `verb` to this session. */
+  explainSession(caller: Caller, verb: string, session: SessionView): Decision;
+  /** Throws `access_denied`, audited, where the caller may not. */
+  authorizeSession(caller: Caller, verb: string, session: SessionView): Promise<void>;
 }
 
 /** Cost of a password hash (argon2id); memory in KiB. */

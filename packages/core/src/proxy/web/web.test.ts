@@ -25,6 +25,8 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
     readInvite: missing,
     acceptInvite: missing,
     explainRule: missing,
+    explainSession: missing,
+    authorizeSession: missing,
     ...parts.admin,
   };
   const gatekeeper = { identify: missing, kube: missing, node: missing, sessionLock: missing, generation: 0, onChange: () => () => undefined };
