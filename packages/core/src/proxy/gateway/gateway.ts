@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { openAuditLog, type AuditLog } from "../../audit/index.ts";
+import { setTimeout as after } from "node:timers/promises";
+import { openAuditLog, openRecordings, type AuditLog, type Recordings } from "../../audit/index.ts";
 import { openAuth, passwordLength, type AuthService } from "../../auth/index.ts";
 import { systemClock, systemRandom, type Clock, type Logger, type Random } from "../../base/index.ts";
 import { openAuthorities, type Authorities } from "../../ca/index.ts";
@@ -36,6 +37,7 @@ interface Base {
   readonly hostId: string;
   readonly authorities: Authorities;
   readonly audit: AuditLog;
+  readonly recordings: Recordings;
   readonly auth: AuthService;
   readonly certificates: Certificates;
 }
@@ -59,6 +61,10 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
   const hostId = await readHostId(config.dataDir);
   const audit = await openAuditLog({ directory: join(config.dataDir, "log"), serverId: hostId, clock, random, logger, sync: config.audit.sync });
   cleanup.add("audit log", () => audit.close());
+  const recordings = openRecordings({ directory: join(config.dataDir, "log"), serverId: hostId, clock, logger, audit });
+  cleanup.add("recordings", () => recordings.close());
+  // What a crash has left open is closed before there is anything new, unless there is very much of it.
+  await Promise.race([recordings.recovered, after(checkWait, undefined, { ref: false })]);
   const { type, secondFactor, connectorName } = config.authentication;
   const auth = await openAuth({
     store,
@@ -75,11 +81,11 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
   });
   cleanup.add("auth", () => auth.close());
   const certificates = await openCertificates({ authorities, config, hostId, clock, logger });
-  return { config, clock, random, logger, env, store, hostId, authorities, audit, auth, certificates };
+  return { config, clock, random, logger, env, store, hostId, authorities, audit, recordings, auth, certificates };
 }
 
 async function openKube(base: Base): Promise<KubeProxy | undefined> {
-  const { config, auth, authorities, audit, clock, logger, random, certificates, env } = base;
+  const { config, auth, authorities, audit, recordings, hostId, clock, logger, random, certificates, env } = base;
   if (!config.kubernetes.enabled) return undefined;
   const clusters = await openClusters(config.kubernetes, { logger, env, clusterName: config.clusterName, wait: checkWait });
   return createKubeProxy({
@@ -92,6 +98,9 @@ async function openKube(base: Base): Promise<KubeProxy | undefined> {
     random,
     tls: certificates.host,
     clientIdleTimeout: config.clientIdleTimeout,
+    serverId: hostId,
+    recordings,
+    recording: config.audit.recording,
     ...(config.maxConnections === undefined ? {} : { serverLimits: { connections: config.maxConnections } }),
   });
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import type { KubeDecision } from "../../access/index.ts";
 import { parseKubeServerName } from "../../api/index.ts";
@@ -48,6 +49,7 @@ export class Connection {
   readonly #context: ConnectionContext;
   readonly #der: Buffer | undefined;
   readonly #ip: string;
+  #certificateId: string | undefined;
   #certificate: CertificateIdentity | undefined;
   #trust: readonly string[] = [];
   #principal: Principal | undefined;
@@ -75,6 +77,11 @@ export class Connection {
   /** Why there is no cluster for this connection. */
   noCluster(): Refusal {
     return new Refusal(404, this.clusterName === "" ? "this gateway has several Kubernetes clusters and none that is the default: choose one with tsh kube login" : `there is no Kubernetes cluster "${this.clusterName}" here`);
+  }
+
+  /** Tells connections of one certificate from all others; undefined without one. */
+  get certificateId(): string | undefined {
+    return this.#der && (this.#certificateId ??= createHash("sha256").update(this.#der).digest("base64"));
   }
 
   /** Name on the certificate, for the audit event of a refusal; undefined until a certificate was good. */

@@ -16,6 +16,7 @@ import { recordRefusal, refusalOf } from "./gateway.ts";
 import type { Shared } from "./gateway.ts";
 import { Recorder } from "./recorder.ts";
 import { Registry } from "./registry.ts";
+import { Attempts, Sessions } from "./sessions/index.ts";
 import { Refusal, failure } from "./status.ts";
 import { Strangers } from "./strangers.ts";
 import type { Failure } from "./status.ts";
@@ -34,7 +35,9 @@ export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
   const registry = new Registry(gatekeeper, clock, logger, options.clientIdleTimeout ?? 0);
   const recorder = new Recorder(options.audit, logger);
   const strangers = new Strangers(clock, (address, count) => recorder.write(strangersEvent(address, count)));
-  const shared: Shared = { recorder, strangers, registry, clock, logger, random };
+  const sessions = new Sessions({ recorder, clock, logger, serverId: options.serverId ?? "", recordings: options.recordings, recording: options.recording ?? "strict" });
+  const attempts = new Attempts();
+  const shared: Shared = { recorder, strangers, registry, sessions, attempts, clock, logger, random };
   const context: ConnectionContext = { authorities, gatekeeper, clock, upstreams, defaultCluster: () => directory.defaultCluster };
   const connections = new WeakMap<Socket, Connection>();
   const connectionOf = (socket: Socket): Connection => {
@@ -134,6 +137,14 @@ export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    sessions: {
+      list: () => sessions.list(),
+      watch: (sid, signal) => sessions.watch(sid, signal),
+      kill(sid, message) {
+        if (registry.endAll(failure(403, message), (live) => live.sid === sid) > 0) return;
+        throw new GatehouseError("not_found", `there is no live session ${sid} on this gateway`, { hint: "tctl sessions ls" });
+      },
+    },
     async close({ drainMs }) {
       closing = true;
       const stopping = failure(503, "the gateway is shutting down");
@@ -148,6 +159,8 @@ export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
       strangers.close();
       stopFollowing();
       await directory.close();
+      attempts.close();
+      await sessions.close(stopping.message);
       await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
     },
   };

@@ -85,9 +85,11 @@ export class Registry implements LiveStreams {
     for (const live of [...this.#live]) live.tick(now);
   }
 
-  /** Ends all that `which` chooses. */
-  endAll(why: Failure, which: (live: Live) => boolean): void {
-    for (const live of [...this.#live]) if (which(live)) this.#end(live, why);
+  /** Ends all that `which` chooses; returns how many. */
+  endAll(why: Failure, which: (live: Live) => boolean): number {
+    const chosen = [...this.#live].filter(which);
+    for (const live of chosen) this.#end(live, why);
+    return chosen.length;
   }
 
   /** Resolves when nothing is under way any more, or after `ms`. */

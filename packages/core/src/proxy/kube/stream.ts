@@ -6,6 +6,7 @@ import type { Grant } from "./authorize.ts";
 import { disconnectEvent } from "./events.ts";
 import type { Shared } from "./gateway.ts";
 import type { Live } from "./registry.ts";
+import type { SessionStream, StreamSession } from "./sessions/index.ts";
 import { failure } from "./status.ts";
 import type { Failure } from "./status.ts";
 
@@ -15,7 +16,7 @@ const boundaryWait = 500;
 const halfOpenTime = 30_000;
 
 /** Two sockets joined: bytes pass unchanged both ways, a tap looks on, and the stream can be ended with a reason. */
-export class StreamPair implements Live {
+export class StreamPair implements Live, SessionStream {
   readonly grant: Grant;
   readonly stream = true;
   lastActive: number;
@@ -23,19 +24,29 @@ export class StreamPair implements Live {
   readonly #client: TLSSocket;
   readonly #server: Socket;
   readonly #tap: StreamTap;
+  readonly #session: StreamSession | undefined;
   #ending: Failure | undefined;
   #said = false;
   #over = false;
   #carried = 0;
   #halfOpenSince: number | undefined;
 
-  constructor(shared: Shared, grant: Grant, client: TLSSocket, server: Socket, tap: StreamTap) {
+  constructor(shared: Shared, grant: Grant, client: TLSSocket, server: Socket, tap: StreamTap, session?: StreamSession) {
     this.#shared = shared;
     this.grant = grant;
     this.#client = client;
     this.#server = server;
     this.#tap = tap;
+    this.#session = session;
     this.lastActive = shared.clock.now();
+  }
+
+  get sid(): string | undefined {
+    return this.#session?.sid;
+  }
+
+  get carried(): number {
+    return this.#carried;
   }
 
   /** Starts to pass bytes; what came right after the headers goes first. */
@@ -44,6 +55,7 @@ export class StreamPair implements Live {
     const server = this.#server;
     this.grant.upstream.streams += 1;
     this.#shared.registry.add(this);
+    this.#session?.run(this);
     // Each side ends when the other does, not by itself: what is under way the other way still arrives.
     client.allowHalfOpen = true;
     server.allowHalfOpen = true;
@@ -53,8 +65,8 @@ export class StreamPair implements Live {
     server.on("close", this.#closed);
     if (clientHead.length > 0) this.#fromClient(clientHead);
     if (serverHead.length > 0) this.#fromServer(serverHead);
-    client.on("drain", () => server.resume());
-    server.on("drain", () => client.resume());
+    client.on("drain", this.#flow);
+    server.on("drain", this.#flow);
     client.on("end", () => this.#ended(server));
     server.on("end", () => this.#ended(client));
     client.on("data", this.#fromClient);
@@ -64,12 +76,21 @@ export class StreamPair implements Live {
   end(why: Failure): void {
     if (this.#over || this.#ending !== undefined) return;
     this.#ending = why;
-    this.#shared.recorder.write(disconnectEvent(this.grant, why.message));
+    this.#shared.recorder.write(disconnectEvent(this.grant, why.message, this.sid));
     if (this.#tap.problem === undefined && this.#tap.atBoundary) this.#say();
     else setTimeout(this.#cut, boundaryWait).unref();
   }
 
+  /** The recording is behind or not any more, or is no longer possible. */
+  changed(): void {
+    const problem = this.#session?.problem;
+    if (problem !== undefined) this.end(failure(500, `access ended: ${problem}`));
+    else if (this.#session?.behind === true) this.#hold();
+    else this.#flow();
+  }
+
   tick(now: number): void {
+    this.#session?.tick(now);
     if (this.#halfOpenSince !== undefined && now - this.#halfOpenSince >= halfOpenTime) this.#cut();
   }
 
@@ -79,6 +100,7 @@ export class StreamPair implements Live {
     this.#noteActivity();
     if (this.#tap.problem !== undefined) this.#malformed("client");
     else if (!this.#server.write(chunk)) this.#client.pause();
+    if (this.#session?.behind === true) this.#hold();
   };
 
   readonly #fromServer = (chunk: Buffer): void => {
@@ -93,6 +115,20 @@ export class StreamPair implements Live {
     } else if (!this.#client.write(chunk)) {
       this.#server.pause();
     }
+    if (this.#session?.behind === true) this.#hold();
+  };
+
+  #hold(): void {
+    if (this.#said || this.#over) return;
+    this.#client.pause();
+    this.#server.pause();
+  }
+
+  /** Lets each side send on whose other side takes more. */
+  readonly #flow = (): void => {
+    if (this.#said || this.#over || this.#session?.behind === true) return;
+    if (!this.#client.writableNeedDrain) this.#server.resume();
+    if (!this.#server.writableNeedDrain) this.#client.resume();
   };
 
   /** kubectl pings every few seconds: that somebody's terminal is open does not make them active. */
@@ -123,7 +159,7 @@ export class StreamPair implements Live {
     const why = failure(400, `the ${side} sent bytes that are not the protocol that was negotiated: ${this.#tap.problem ?? ""}`);
     if (this.#ending === undefined) {
       this.#ending = why;
-      this.#shared.recorder.write(disconnectEvent(this.grant, why.message));
+      this.#shared.recorder.write(disconnectEvent(this.grant, why.message, this.sid));
     }
     this.#cut();
   }
@@ -159,5 +195,6 @@ export class StreamPair implements Live {
     this.#over = true;
     this.grant.upstream.streams -= 1;
     this.#shared.registry.remove(this);
+    this.#session?.end(this.#ending?.message);
   }
 }

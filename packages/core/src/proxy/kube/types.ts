@@ -1,8 +1,9 @@
-import type { AuditLog } from "../../audit/index.ts";
+import type { AuditLog, Recordings } from "../../audit/index.ts";
 import type { Gatekeeper } from "../../auth/index.ts";
 import type { Clock, Logger, Random } from "../../base/index.ts";
 import type { Authorities } from "../../ca/index.ts";
 import type { PurposeServer, ServerLimits } from "../listener/index.ts";
+import type { LiveSessions, RecordingDefault } from "./sessions/index.ts";
 
 /** A credential that changes while the gateway runs. */
 export interface TokenSource {
@@ -87,6 +88,12 @@ export interface KubeProxyOptions {
   readonly tls: { readonly key: string; readonly cert: string };
   /** The cluster's own `client_idle_timeout`, ms; 0 means none. The smaller of it and the person's roles' counts. */
   readonly clientIdleTimeout?: number | undefined;
+  /** Id of this gateway, for events of sessions. */
+  readonly serverId?: string | undefined;
+  /** Where sessions are recorded; without it none is. */
+  readonly recordings?: Recordings | undefined;
+  /** How strictly, where a person's roles do not say; `strict` by default. */
+  readonly recording?: RecordingDefault | undefined;
   readonly limits?: Partial<KubeLimits> | undefined;
   readonly serverLimits?: Partial<ServerLimits> | undefined;
 }
@@ -128,6 +135,7 @@ export interface KubeProxy {
   check(cluster: string): Promise<UpstreamCheck>;
   /** Calls the listener when a cluster came, went, or got other credentials. */
   onClusters(listener: () => void): () => void;
+  readonly sessions: LiveSessions;
   /** Stops accepting, ends watches at once and streams after `drainMs` at the latest (with the reason), then closes everything. */
   close(options: { readonly drainMs: number }): Promise<void>;
 }

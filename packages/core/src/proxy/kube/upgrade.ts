@@ -2,15 +2,17 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { systemErrorCode } from "../../base/index.ts";
-import { createSpdyTap, createWebSocketTap } from "../../formats/index.ts";
-import type { StreamTap } from "../../formats/index.ts";
+import { createSpdyTap, createWebSocketTap, isWebSocketKnown } from "../../formats/index.ts";
+import type { StreamSinks, StreamTap } from "../../formats/index.ts";
 import { rawHead, sendFailureRaw, unaudited } from "./answer.ts";
 import type { Grant } from "./authorize.ts";
-import { disconnectEvent, streamKind, upgradeEvent } from "./events.ts";
+import { attemptEvent, disconnectEvent, streamKind, upgradeEvent } from "./events.ts";
+import { attemptKey, isFirstAttempt, recordDenial, refusalOf } from "./gateway.ts";
 import type { Shared } from "./gateway.ts";
 import { answerHeaders } from "./headers.ts";
 import { isNodeProxy } from "./path.ts";
 import type { Live } from "./registry.ts";
+import type { StreamSession } from "./sessions/index.ts";
 import { Refusal, failure } from "./status.ts";
 import type { Failure } from "./status.ts";
 import { StreamPair } from "./stream.ts";
@@ -43,6 +45,10 @@ export class Upgrade implements Live {
   readonly #head: Buffer;
   readonly #asked: ClientRequest;
   readonly #deadline: number;
+  readonly #attempt: string | undefined;
+  /** What the API server decided a moment ago on the first attempt at this. */
+  #decided: number | undefined;
+  #session: StreamSession | undefined;
   #answered = false;
   #over = false;
 
@@ -51,6 +57,7 @@ export class Upgrade implements Live {
     this.grant = grant;
     this.#client = client;
     this.#head = head;
+    this.#attempt = attemptKey(grant);
     this.lastActive = shared.clock.now();
     const { upstream, method, pathname, query, headers, incoming } = grant;
     this.#deadline = this.lastActive + upstream.limits.upgradeTimeout;
@@ -59,7 +66,11 @@ export class Upgrade implements Live {
     this.#asked = upstream.upgrade(method, query === "" ? pathname : `${pathname}?${query}`, all);
   }
 
-  /** Asks the API server. */
+  get sid(): string | undefined {
+    return this.#session?.sid;
+  }
+
+  /** Begins the session, if this is to be one, then asks the API server. */
   start(): void {
     this.grant.upstream.streams += 1;
     this.#shared.registry.add(this);
@@ -67,7 +78,15 @@ export class Upgrade implements Live {
     this.#asked.on("upgrade", (answer, server, head) => this.#upgraded(answer, server, head));
     this.#asked.on("response", (answer) => this.#refused(answer));
     this.#asked.on("error", (error) => this.#failed(error));
-    this.#asked.end();
+    if (this.#attempt !== undefined && !isFirstAttempt(this.grant.incoming.upgrade)) this.#decided = this.#shared.attempts.second(this.#attempt);
+    this.#shared.sessions.open(this.grant).then(
+      (session) => {
+        this.#session = session;
+        if (this.#over) session?.drop();
+        else this.#asked.end();
+      },
+      (error: unknown) => this.#unopened(error),
+    );
   }
 
   end(why: Failure): void {
@@ -88,13 +107,15 @@ export class Upgrade implements Live {
     // Node took its own listener off; between here and the pair a reset must not end the process.
     server.on("error", ignore);
     const { grant } = this;
-    const tap = tapOf(grant, answer);
+    const tap = tapOf(grant, answer, this.#session);
     if (typeof tap === "string") {
       server.destroy();
       this.#fail(failure(502, `the API server of Kubernetes cluster "${grant.connection.clusterName}" ${tap}`));
       return;
     }
-    this.#shared.recorder.write(upgradeEvent(grant, 101, protocolOf(answer)), (written) => {
+    const protocol = protocolOf(answer);
+    const events = [...(this.#session?.started(protocol) ?? []), upgradeEvent(grant, 101, protocol, undefined, this.#session?.sid)];
+    this.#shared.recorder.writeAll(events, (written) => {
       if (!this.#over && written && !this.#client.destroyed && !server.destroyed) {
         this.#join(answer.rawHeaders, server, head, tap);
         return;
@@ -111,9 +132,34 @@ export class Upgrade implements Live {
     });
   }
 
+  /** What must be recorded and cannot be, or is one session too many, is not even asked for. */
+  #unopened(error: unknown): void {
+    if (this.#over) return;
+    this.#finish();
+    this.#asked.destroy();
+    const why = refusalOf(error, this.#shared.logger);
+    recordDenial(this.#shared, this.grant, this.grant.incoming.upgrade, why, (told) => sendFailureRaw(this.#client, told));
+  }
+
+  /** Writes down that this failed: at once, or where a second attempt may not fail, once none has come. */
+  #recordFailure(status: number, error: string, isDecision: boolean, done: (written: boolean) => void): void {
+    const { attempts, recorder } = this.#shared;
+    const event = upgradeEvent(this.grant, status, "", error);
+    const key = this.#attempt;
+    if (key === undefined) recorder.write(event, done);
+    else if (isFirstAttempt(this.grant.incoming.upgrade)) {
+      if (isDecision) attempts.decided(key, status);
+      else attempts.failed(key, event, (held) => recorder.write(held));
+      recorder.write(isDecision ? event : attemptEvent(this.grant, status, error), done);
+    } else if (isDecision && this.#decided === status) done(true);
+    else recorder.write(event, done);
+  }
+
   #join(rawHeaders: readonly string[], server: Socket, head: Buffer, tap: StreamTap): void {
     const { grant } = this;
     const client = this.#client;
+    const session = this.#session;
+    this.#session = undefined;
     this.#finish();
     client.off("close", this.#clientClosed);
     client.setNoDelay(true);
@@ -121,7 +167,7 @@ export class Upgrade implements Live {
     client.write(rawHead(101, "Switching Protocols", rawHeaders), "latin1");
     // What was needed to decide the request is not kept for as long as the stream lasts.
     const kept: Grant = { ...grant, headers: [], incoming: { ...grant.incoming, passed: [], impersonation: [] } };
-    new StreamPair(this.#shared, kept, client, server, tap).start(this.#head, head);
+    new StreamPair(this.#shared, kept, client, server, tap, session).start(this.#head, head);
   }
 
   /** The API server's own answer, as it is: what kubectl prints is Kubernetes' message. */
@@ -129,9 +175,11 @@ export class Upgrade implements Live {
     const status = answer.statusCode ?? 502;
     if (status === 401) this.grant.upstream.refreshCredentials();
     answer.on("error", ignore);
-    this.#shared.recorder.write(upgradeEvent(this.grant, status, "", `the API server answered ${String(status)}`), (written) => {
+    this.#recordFailure(status, `the API server answered ${String(status)}`, status === 401 || status === 403, (written) => {
       if (this.#over) return;
       this.#answered = true;
+      // Before the answer: its client may try again as soon as it has it.
+      this.#drop();
       if (!written) {
         this.#finish();
         this.#asked.destroy();
@@ -162,7 +210,7 @@ export class Upgrade implements Live {
   }
 
   #fail(why: Failure): void {
-    this.#shared.recorder.write(upgradeEvent(this.grant, why.code, "", why.message), (written) => {
+    this.#recordFailure(why.code, why.message, false, (written) => {
       if (this.#over) return;
       this.#finish();
       sendFailureRaw(this.#client, written ? why : unaudited);
@@ -181,17 +229,27 @@ export class Upgrade implements Live {
     this.#over = true;
     this.grant.upstream.streams -= 1;
     this.#shared.registry.remove(this);
+    this.#drop();
+  }
+
+  /** The session did not come about. */
+  #drop(): void {
+    this.#session?.drop();
+    this.#session = undefined;
   }
 }
 
 const ignore = (): void => undefined;
 
 /** What the 101 negotiated decides how the stream is watched; a text says what is wrong with it. */
-function tapOf(grant: Grant, answer: IncomingMessage): StreamTap | string {
+function tapOf(grant: Grant, answer: IncomingMessage, session: StreamSession | undefined): StreamTap | string {
   const negotiated = answer.headers.upgrade?.toLowerCase() ?? "";
   if (negotiated !== grant.incoming.upgrade?.toLowerCase()) return `switched to ${JSON.stringify(negotiated)}, which was not asked for`;
-  if (negotiated === "websocket") return createWebSocketTap({ subprotocol: protocolOf(answer), purpose: streamKind(grant.path) });
-  return createSpdyTap({ protocol: protocolOf(answer) });
+  const protocol = protocolOf(answer);
+  const sinks: StreamSinks = session?.sinks ?? {};
+  if (negotiated !== "websocket") return createSpdyTap({ protocol, ...sinks });
+  const options = { subprotocol: protocol, purpose: streamKind(grant.path), ...sinks };
+  return (isWebSocketKnown(options) ? undefined : session?.blind(protocol)) ?? createWebSocketTap(options);
 }
 
 function protocolOf(answer: IncomingMessage): string {
