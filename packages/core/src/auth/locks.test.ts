@@ -178,6 +178,7 @@ describe("a lock that cannot be read", () => {
   it.each(["{}", "no json", '{"spec":{"target":{"user":["bo"]}}}', '{"spec":{"target":"bo"}}'])("counts for everybody where nothing of it can be read (%s), until it ends or the host's administrator removes it", async (value) => {
     const bo = await logIn("bo", ["dev"]);
     await raw(value, world.clock.now() + hour);
+    await expect(world.auth.admin.get(localAdmin, { kind: "lock" }, { withSecrets: false })).rejects.toMatchObject({ message: 'the stored lock "odd" cannot be read by this version', hint: expect.stringContaining("tctl rm lock/odd") as string });
     await expect.poll(() => refusal(bo)).toContain("everything is locked");
     await expect(again("bo")).rejects.toMatchObject({ code: "access_denied" });
     await world.auth.admin.remove(localAdmin, { kind: "lock", name: "odd" });
