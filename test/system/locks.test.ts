@@ -208,6 +208,24 @@ describe.skipIf(!cluster)("a lock and kubectl against a real Kubernetes", () => 
     await unlockAll(world);
   });
 
+  it("on one live session: ends that one with the message, and no other of the same person", async () => {
+    const sids = async (): Promise<readonly string[]> =>
+      (await world.events()).filter((event) => event["event"] === "session.start" && event["user"] === "ana").map((event) => String(event["sid"]));
+    const before = await sids();
+    const first = await open();
+    await expect.poll(async () => (await sids()).length).toBe(before.length + 1);
+    const sid = (await sids()).at(-1) ?? "";
+    const second = await open();
+    expect((await lock(world, `--session=${sid}`, "--message=only this one")).stderr).toMatch(new RegExp(`^✔ session ${sid} is locked until the lock is removed; 1 session ended on 1 gateway`));
+    expect((await first.ended).code).not.toBe(0);
+    expect(first.stderr()).toContain(`session ${sid} is locked: only this one`);
+    second.child.stdin?.write("still here\n");
+    await second.waitFor(/still here/, "stdout");
+    await second.stop();
+    expect((await world.events()).findLast((event) => event["event"] === "session.end" && event["sid"] === sid)?.["reason"]).toContain("only this one");
+    await unlockAll(world);
+  });
+
   it("on somebody else leaves what is open alone", async () => {
     const exec = await open();
     expect((await lock(world, "--user=bo")).stderr).toContain("no live session was concerned");

@@ -50,7 +50,7 @@ export interface RoleOptions {
   readonly kubernetes_node_proxy: boolean;
   /** Records what is typed and sent in as well. */
   readonly record_stdin: boolean;
-  /** Sessions (exec, attach, port-forward) that a person may have open at once on a gateway; 0 means any number. */
+  /** Sessions (exec, attach) that a person may have open at once on a gateway; 0 means any number. */
   readonly max_sessions: number;
   /** What becomes of a session that cannot be recorded: it does not run, or the gap is audited. Absent: as the cluster says. */
   readonly record_session?: "strict" | "best_effort" | undefined;
