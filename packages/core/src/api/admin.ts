@@ -53,6 +53,15 @@ export const statusResponse = z.object({
   /** What the operator should know about the Kubernetes clusters besides. */
   notes: z.array(z.string()).optional(),
   streams: z.number(),
+  /** How the proof of the audit log stands: what the last checkpoint and each witness know. Times in ms. */
+  audit: z
+    .object({
+      lines: z.number(),
+      checkpoint: z.object({ seq: z.number(), time: z.number() }).optional(),
+      problem: z.string().optional(),
+      witnesses: z.array(z.object({ name: z.string(), waiting: z.number(), lag: z.number(), dropped: z.number(), problem: z.string().optional() })),
+    })
+    .optional(),
 });
 export type StatusResponse = z.infer<typeof statusResponse>;
 

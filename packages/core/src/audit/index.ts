@@ -5,3 +5,6 @@ export { auditEvents, authFailed, clientDisconnect, exec, port, resourceChange, 
 export type { EventFields, EventOrigin, KubeStreamFields } from "./events.ts";
 export type { AuditEvent, AuditEventInput, AuditLog, AuditStatus, EventValue, OwnAuditLog } from "./types.ts";
 export * from "./recordings/index.ts";
+export type { WitnessOptions, WitnessStatus } from "./witnesses/index.ts";
+export { createWitnessKeeper } from "./witnesses/keeper.ts";
+export type { WitnessKeeper } from "./witnesses/keeper.ts";

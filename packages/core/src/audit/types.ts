@@ -1,3 +1,5 @@
+import type { WitnessStatus } from "./witnesses/types.ts";
+
 /** A JSON value of an event's field. */
 export type EventValue = string | number | boolean | null | readonly EventValue[] | { readonly [key: string]: EventValue | undefined };
 
@@ -26,6 +28,7 @@ export interface AuditStatus {
   readonly checkpoint: { readonly seq: number; readonly time: number } | undefined;
   /** Why the last attempt at a checkpoint failed, if it did. */
   readonly problem: string | undefined;
+  readonly witnesses: readonly WitnessStatus[];
 }
 
 /** The audit log. */

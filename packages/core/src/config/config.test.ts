@@ -51,7 +51,7 @@ describe("teleport.yaml", () => {
       kubernetes: { enabled: false, clusters: [] },
       authentication: { type: "local", secondFactor: "off", connectorName: undefined, localAuth: true },
       log: { output: "stderr", severity: "info" },
-      audit: { sync: "group", recording: "strict" },
+      audit: { sync: "group", recording: "strict", witnesses: [], witnessFor: [], retention: 0 },
       clientIdleTimeout: 0,
       maxStaleness: 5000,
       warnings: [],
@@ -129,7 +129,7 @@ audit: { sync: strict, recording: best_effort }
       authentication: { type: "github", secondFactor: "off", connectorName: "github", localAuth: false },
       caPins: [pin.toLowerCase()],
       log: { output: { file: "/var/log/gatehouse.log" }, severity: "warn" },
-      audit: { sync: "strict", recording: "best_effort" },
+      audit: { sync: "strict", recording: "best_effort", witnesses: [], witnessFor: [], retention: 0 },
       clientIdleTimeout: 5_400_000,
       disconnectExpiredCert: false,
       maxStaleness: 2000,
@@ -339,5 +339,49 @@ describe("flags", () => {
     [{ logSeverity: "loud" }, "--log-level"],
   ])("that are wrong (%j) are named", (overrides, name) => {
     expect(() => applyOverrides(load(""), overrides)).toThrow(expect.objectContaining({ code: "usage", message: expect.stringContaining(name) as string }));
+  });
+});
+
+describe("witnesses", () => {
+  it("are read, each type with its keys", () => {
+    const { audit } = load(`
+audit:
+  retention: 8760h
+  witness_for: [{ name: gw2, token_file: /etc/gw2.token }]
+  witnesses:
+    - { type: file, path: /mnt/witness.log }
+    - { type: syslog, address: "tcp://[::1]:601" }
+    - { type: syslog, address: "unix:///run/log" }
+    - { type: gateway, url: "https://other.example.com:3080", ca_file: /etc/ca.pem, name: gw1, token_file: /etc/token }
+    - { type: s3, endpoint: "https://s3.example.com", bucket: audit-log, access_key_id: AK, secret_key_file: /etc/secret, lock_for: 24h, prefix: gw/ }
+`);
+    expect(audit.retention).toBe(8760 * 3_600_000);
+    expect(audit.witnessFor).toEqual([{ name: "gw2", tokenFile: "/etc/gw2.token" }]);
+    expect(audit.witnesses).toEqual([
+      { type: "file", path: "/mnt/witness.log" },
+      { type: "syslog", address: "tcp://[::1]:601" },
+      { type: "syslog", address: "unix:///run/log" },
+      { type: "gateway", url: "https://other.example.com:3080", caFile: "/etc/ca.pem", name: "gw1", tokenFile: "/etc/token" },
+      { type: "s3", endpoint: "https://s3.example.com", region: "us-east-1", bucket: "audit-log", prefix: "gw/", accessKeyId: "AK", secretKeyFile: "/etc/secret", lockMs: 86_400_000, lockMode: "COMPLIANCE", caFile: undefined },
+    ]);
+  });
+
+  it.each([
+    ["[{ path: /x }]", "has no type"],
+    ["[{ type: fil, path: /x }]", "not one of file, syslog, gateway, s3"],
+    ["[{ type: file }]", "needs path"],
+    ["[{ type: file, path: /x, url: 'https://a' }]", "has no url"],
+    ["[{ type: syslog, address: 'localhost:514' }]", "is not udp://host:port"],
+    ["[{ type: gateway, url: 'http://a', ca_file: /c, name: a, token_file: /t }]", "is not https://host[:port]"],
+    ["[{ type: gateway, url: 'https://u:p@a', ca_file: /c, name: a, token_file: /t }]", "is not https://host[:port]"],
+    ["[{ type: gateway, url: 'https://a', ca_file: /c, name: ../a, token_file: /t }]", "is not a name"],
+  ])("%s is refused", (text, expected) => {
+    expect(problem(`audit: { witnesses: ${text} }`)).toContain(expected);
+  });
+
+  it("are for gateways with different names, and days are kept whole", () => {
+    expect(problem("audit: { witness_for: [{ name: a, token_file: /a }, { name: a, token_file: /b }] }")).toContain("same name");
+    expect(problem("audit: { witness_for: [{ name: a }] }")).toContain("token_file");
+    expect(problem("audit: { retention: 1h }")).toContain("at least a day");
   });
 });

@@ -12,4 +12,5 @@ export type {
   KubernetesConfig,
   ListenAddress,
   PublicAddress,
+  WitnessConfig,
 } from "./types.ts";

@@ -58,6 +58,8 @@ const wholeFile: Reader<ConfigFile> = (reading, place) => {
   if (kubernetes && kubernetes.enabled === undefined) {
     reading.warn(kubernetes.at, "the Kubernetes proxy stays off without enabled: yes");
   }
+  const witnessed = file.audit?.witness_for ?? [];
+  if (file.audit && new Set(witnessed.map(({ name }) => name)).size < witnessed.length) reading.problem(file.audit.at, "witness_for: two gateways have the same name");
   const names = (kubernetes?.clusters ?? []).map((cluster) => cluster.name);
   for (const [index, cluster] of (kubernetes?.clusters ?? []).entries()) {
     if (cluster.name === undefined) reading.problem(cluster.at, "has no valid name");
@@ -115,6 +117,9 @@ export function loadConfig(text: string, filename: string, host: HostFacts = hos
       sync: file?.audit?.sync ?? "group",
       // v3's `node` and `proxy` say where a session is recorded; here that is always the gateway.
       recording: auth?.session_recording === "off" ? "off" : (file?.audit?.recording ?? "strict"),
+      witnesses: file?.audit?.witnesses ?? [],
+      witnessFor: file?.audit?.witness_for ?? [],
+      retention: file?.audit?.retention ?? 0,
     },
     clientIdleTimeout: auth?.client_idle_timeout ?? 0,
     disconnectExpiredCert: auth?.disconnect_expired_cert ?? true,

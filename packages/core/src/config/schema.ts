@@ -1,4 +1,5 @@
 import { defaultPorts } from "./address.ts";
+import { audit } from "./audit.ts";
 import { boolean, ignored, integer, listOf, oneOf, refused, section, text, type Reader } from "./reader.ts";
 import { caPin, clusterName, duration, kubeName, labels, listenAddress, publicAddresses } from "./values.ts";
 
@@ -157,7 +158,7 @@ export const configFile = section({
   auth_service: authService,
   proxy_service: proxyService,
   ssh_service: sshService,
-  audit: section({ sync: oneOf(["group", "strict"]), recording: oneOf(["strict", "best_effort"]) }),
+  audit,
 });
 
 type ValueOf<R> = R extends Reader<infer T> ? T : never;

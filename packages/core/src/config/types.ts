@@ -46,6 +46,24 @@ export interface AuthenticationConfig {
   readonly localAuth: boolean;
 }
 
+/** An entry of `audit.witnesses`; what its members mean is `WitnessOptions` of the audit room. */
+export type WitnessConfig =
+  | { readonly type: "file"; readonly path: string }
+  | { readonly type: "syslog"; readonly address: string }
+  | { readonly type: "gateway"; readonly url: string; readonly caFile: string; readonly name: string; readonly tokenFile: string }
+  | {
+      readonly type: "s3";
+      readonly endpoint: string;
+      readonly region: string;
+      readonly bucket: string;
+      readonly prefix: string;
+      readonly accessKeyId: string;
+      readonly secretKeyFile: string;
+      readonly lockMs: number;
+      readonly lockMode: "COMPLIANCE" | "GOVERNANCE";
+      readonly caFile: string | undefined;
+    };
+
 /** A gateway's configuration, defaults filled in. Times in ms. */
 export interface GatewayConfig {
   readonly nodeName: string;
@@ -71,6 +89,12 @@ export interface GatewayConfig {
     readonly sync: "group" | "strict";
     /** What becomes of a session that cannot be recorded, where the person's roles do not say: it does not run, or the gap is audited. `off`: nothing is recorded. */
     readonly recording: "strict" | "best_effort" | "off";
+    /** Who else gets the checkpoints of the log. */
+    readonly witnesses: readonly WitnessConfig[];
+    /** Gateways whose checkpoints this one keeps. */
+    readonly witnessFor: readonly { readonly name: string; readonly tokenFile: string }[];
+    /** Days older than this are pruned; 0: never. */
+    readonly retention: number;
   };
   /** Streams without traffic are ended after this; 0: never. */
   readonly clientIdleTimeout: number;

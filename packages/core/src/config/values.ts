@@ -62,6 +62,16 @@ export const duration: Reader<number> = parsed((text) => {
   }
 });
 
+/** Milliseconds, at least so many; `never` and `0` are 0. */
+export const boundedDuration =
+  (min: number, words: string): Reader<number> =>
+  (reading, place) => {
+    const ms = duration(reading, place);
+    if (ms === undefined || ms === 0 || ms >= min) return ms;
+    reading.problem(place, `must be at least ${words}`);
+    return undefined;
+  };
+
 export const caPin: Reader<string> = parsed((text) => (/^sha256:[0-9a-fA-F]{64}$/.test(text) ? text.toLowerCase() : { problem: "is not sha256: and 64 hex digits" }));
 
 /** Labels of a Kubernetes cluster, keys as v3 takes them. */

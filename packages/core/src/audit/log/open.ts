@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { GatehouseError, randomHex, systemRandom, version, type Clock, type Logger, type Random } from "../../base/index.ts";
 import { auditEvents } from "../events.ts";
 import type { AuditEventInput, OwnAuditLog } from "../types.ts";
+import { openWitnesses, type WitnessOptions } from "../witnesses/index.ts";
 import { createChain } from "./chain.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import { createChainedLog, unavailable } from "./log.ts";
@@ -24,6 +25,10 @@ export interface AuditLogOptions {
   readonly random?: Random | undefined;
   /** How often a checkpoint is signed where something was written, ms; a minute by default. */
   readonly checkpointMs?: number | undefined;
+  /** Who else gets the checkpoints. */
+  readonly witnesses?: readonly WitnessOptions[] | undefined;
+  /** This machine's name, for witnesses that want one. */
+  readonly hostname?: string | undefined;
 }
 
 const minute = 60_000;
@@ -50,6 +55,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OwnAuditLo
   const { clock, sync, logger, serverId, directory, random = systemRandom } = options;
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(serverId)) throw new GatehouseError("bad_parameter", `"${serverId}" is not a server id`);
   const folder = join(directory, serverId);
+  const witnesses = await openWitnesses(options.witnesses ?? [], { host: options.hostname ?? "", clock, logger });
   const writer = createWriter({ directory, serverId, random, logger });
   let ending: Ending;
   let ratchet: Ratchet;
@@ -63,12 +69,13 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OwnAuditLo
   if (!ratchet.found && ending.tail?.chain) logger.error({ folder }, "the key of the audit log's checkpoints was gone: a new one was made, which no checkpoint has announced");
   const chain = createChain(randomHex(random, 8), ending.tail?.hash ?? "");
   const log = createChainedLog({ writer, chain, first: () => firstEvent(serverId, ending, ratchet), clock, sync, logger, onWritten: (lines) => checkpoints.written(lines) });
-  const checkpoints = createCheckpoints({ log, ratchet, serverId, intervalMs: options.checkpointMs ?? minute, clock, logger, onCheckpoint: () => undefined });
+  const checkpoints = createCheckpoints({ log, ratchet, serverId, intervalMs: options.checkpointMs ?? minute, clock, logger, onCheckpoint: (line) => witnesses.add(line) });
   log.begin();
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
     await log.finish();
     await checkpoints.close();
+    await witnesses.close();
     await log.close();
   }
   return {
@@ -77,7 +84,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OwnAuditLo
       if (event.event === "session.end") checkpoints.soon();
       return written;
     },
-    status: () => ({ chain: { id: chain.id, lines: chain.next.n }, ...checkpoints.status() }),
+    status: () => ({ chain: { id: chain.id, lines: chain.next.n }, ...checkpoints.status(), witnesses: witnesses.status() }),
     checkpoint: () => checkpoints.now(),
     close: () => (closing ??= close()),
   };

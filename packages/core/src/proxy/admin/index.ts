@@ -6,6 +6,7 @@ import { exportAuthority, type AuthorityKind } from "../../ca/index.ts";
 import { GatehouseError, didYouMean, limits, version } from "../../base/index.ts";
 import { createApp, parseRequest, type App } from "../http/index.ts";
 import type { CallerOf } from "./caller.ts";
+import { auditView, eventRoutes } from "./events-routes.ts";
 import { resourceRoutes } from "./resource-routes.ts";
 import type { AdminOptions } from "./types.ts";
 import { whoami } from "./whoami.ts";
@@ -77,6 +78,7 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
           kubernetes: kube.clusters.map(({ target, healthy, problem }) => ({ name: target.name, healthy, ...(problem === undefined ? {} : { problem }) })),
           ...(kube.notes.length === 0 ? {} : { notes: [...kube.notes] }),
           streams: kube.streams,
+          audit: auditView(options.audit.status()),
         };
       });
 
@@ -87,6 +89,7 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
       });
 
       resourceRoutes(app, auth.admin, callerOf);
+      eventRoutes(app, options, callerOf);
       userRoutes(app, options, callerOf);
     },
   });

@@ -1,3 +1,4 @@
+import type { OwnAuditLog, WitnessKeeper } from "../../audit/index.ts";
 import type { Authorities } from "../../ca/index.ts";
 import type { AuthService } from "../../auth/index.ts";
 import type { KubeTarget } from "../../access/index.ts";
@@ -31,6 +32,10 @@ export interface AdminOptions {
   readonly kube: () => KubeView;
   /** `https://host:port` as people reach this gateway. */
   readonly publicUrl: () => string;
+  /** The audit log of this gateway. */
+  readonly audit: Pick<OwnAuditLog, "status">;
+  /** Keeps other gateways' checkpoints. */
+  readonly witness: Pick<WitnessKeeper, "read">;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;

@@ -1,7 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
-import { openAuditLog, openRecordings, type AuditLog, type Recordings } from "../../audit/index.ts";
+import { createWitnessKeeper, openAuditLog, openRecordings, type OwnAuditLog, type Recordings, type WitnessKeeper } from "../../audit/index.ts";
 import { openAuth, passwordLength, type AuthService } from "../../auth/index.ts";
 import { systemClock, systemRandom, type Clock, type Logger, type Random } from "../../base/index.ts";
 import { openAuthorities, type Authorities } from "../../ca/index.ts";
@@ -36,8 +36,9 @@ interface Base {
   readonly store: Store;
   readonly hostId: string;
   readonly authorities: Authorities;
-  readonly audit: AuditLog;
+  readonly audit: OwnAuditLog;
   readonly recordings: Recordings;
+  readonly witness: WitnessKeeper;
   readonly auth: AuthService;
   readonly certificates: Certificates;
 }
@@ -59,12 +60,13 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
   cleanup.add("store", () => store.close());
   const authorities = await openAuthorities({ store, clusterName: config.clusterName, clock, random });
   const hostId = await readHostId(config.dataDir);
-  const audit = await openAuditLog({ directory: join(config.dataDir, "log"), serverId: hostId, clock, random, logger, sync: config.audit.sync });
+  const audit = await openAuditLog({ directory: join(config.dataDir, "log"), serverId: hostId, clock, random, logger, sync: config.audit.sync, witnesses: config.audit.witnesses, hostname: config.nodeName });
   cleanup.add("audit log", () => audit.close());
   const recordings = openRecordings({ directory: join(config.dataDir, "log"), serverId: hostId, clock, logger, audit });
   cleanup.add("recordings", () => recordings.close());
   // What a crash has left open is closed before there is anything new, unless there is very much of it.
   await Promise.race([recordings.recovered, after(checkWait, undefined, { ref: false })]);
+  const witness = createWitnessKeeper({ directory: join(config.dataDir, "witness"), accepted: config.audit.witnessFor, logger });
   const { type, secondFactor, connectorName } = config.authentication;
   const auth = await openAuth({
     store,
@@ -81,7 +83,7 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
   });
   cleanup.add("auth", () => auth.close());
   const certificates = await openCertificates({ authorities, config, hostId, clock, logger });
-  return { config, clock, random, logger, env, store, hostId, authorities, audit, recordings, auth, certificates };
+  return { config, clock, random, logger, env, store, hostId, authorities, audit, recordings, witness, auth, certificates };
 }
 
 async function openKube(base: Base): Promise<KubeProxy | undefined> {
@@ -152,7 +154,7 @@ function proxyFacts({ config }: Base, live: Live, reach: ReturnType<typeof reach
 
 /** The web and the admin application, over TLS and over the local socket. */
 async function openApps(base: Base, live: Live, cleanup: Cleanup): Promise<Servers> {
-  const { config, auth, authorities, clock, random, logger, certificates } = base;
+  const { config, auth, authorities, audit, witness, clock, random, logger, certificates } = base;
   const reach = reachOf(base, live);
   const open = async (what: string, opening: Promise<App>): Promise<App> => {
     const app = await opening;
@@ -167,13 +169,14 @@ async function openApps(base: Base, live: Live, cleanup: Cleanup): Promise<Serve
       facts: () => proxyFacts(base, live, reach),
       publicUrl: reach.url,
       localLogins: config.authentication.localAuth,
+      ...(witness.names.length === 0 ? {} : { witness }),
       passwordRules: { minLength: passwordLength.min, maxBytes: passwordLength.max },
       clock,
       logger,
       random,
     }),
   );
-  const adminOptions = { auth, authorities, kube: () => kubeViewOf(live, reach.kubeAddr), publicUrl: reach.url, clock, logger, random };
+  const adminOptions = { auth, authorities, kube: () => kubeViewOf(live, reach.kubeAddr), publicUrl: reach.url, audit, witness, clock, logger, random };
   const admin = await open("admin application", createAdminApp(adminOptions, certificateCallers(authorities, auth.gatekeeper)));
   const nonce = await writeNonce(config.dataDir, random);
   const local = await open("local admin application", createAdminApp(adminOptions, localCaller(nonce)));
@@ -194,7 +197,7 @@ async function openApps(base: Base, live: Live, cleanup: Cleanup): Promise<Serve
 }
 
 function openDiag(base: Base, live: Live, servers: Servers): Promise<Diagnostics> | undefined {
-  const { config, store, clock } = base;
+  const { config, store, audit, clock } = base;
   if (!config.diag) return undefined;
   const age = (): number => Math.max(0, clock.now() - store.feedReadAt());
   const connections = (): readonly { value: number; of: string }[] =>
@@ -208,6 +211,25 @@ function openDiag(base: Base, live: Live, servers: Servers): Promise<Diagnostics
       { name: "connections", help: "Open connections by purpose", label: "purpose", read: connections },
       { name: "streams", help: "Live streams: upgraded connections, watches, followed logs", read: () => [{ value: live.kube?.streams.count ?? 0 }] },
       { name: "feed_age_seconds", help: "Since the store's change feed was last read", read: () => [{ value: age() / 1000 }] },
+      { name: "audit_lines", help: "Lines of the audit log that this process wrote", read: () => [{ value: audit.status().chain.lines }] },
+      {
+        name: "audit_checkpoint_age_seconds",
+        help: "Since the last checkpoint of the audit log was signed",
+        read: () => [audit.status().checkpoint].flatMap((made) => (made ? [{ value: Math.max(0, clock.now() - made.time) / 1000 }] : [])),
+      },
+      { name: "audit_checkpoint_failing", help: "1 where the last checkpoint could not be made", read: () => [{ value: audit.status().problem === undefined ? 0 : 1 }] },
+      {
+        name: "audit_witness_lag_seconds",
+        help: "Since the oldest checkpoint was signed that a witness does not have yet",
+        label: "witness",
+        read: () => audit.status().witnesses.map(({ name, lag }) => ({ value: lag / 1000, of: name })),
+      },
+      {
+        name: "audit_witness_waiting",
+        help: "Checkpoints that a witness does not have yet",
+        label: "witness",
+        read: () => audit.status().witnesses.map(({ name, waiting }) => ({ value: waiting, of: name })),
+      },
       {
         name: "kubernetes_up",
         help: "1 where the gateway may impersonate",
