@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { newTerminal, openAuthWorld, origin, stateOf, type AuthWorld, type Terminal } from "@gatehouse/core/auth/testing";
+import type { User } from "@gatehouse/core/resources";
 import { startGithub, type Github, type GithubUser } from "./github.ts";
 
 const hour = 3_600_000;
@@ -75,6 +76,19 @@ async function logIn(options: { readonly ttl?: number; readonly connectorId?: st
   const { location } = await world.auth.logins.finishGithub({ query, cookies, origin });
   expect(location.startsWith("http://127.0.0.1:43117/callback?")).toBe(true);
   return terminal.read(location);
+}
+
+/** The stored user of this name. */
+async function storedUser(name: string): Promise<User> {
+  const [item] = await world.auth.admin.get({ type: "local-admin" }, { kind: "user", name }, { withSecrets: false });
+  if (item?.resource.kind !== "user") throw new Error("no user");
+  return item.resource;
+}
+
+/** Locks ana, as an administrator does. */
+async function lock(status: Record<string, unknown>): Promise<void> {
+  const user = await storedUser("ana");
+  await world.put({ ...user, spec: { ...user.spec, status: { is_locked: true, ...status } } });
 }
 
 /** The failure that reached the terminal; it is in the audit log under the same id. */
@@ -360,6 +374,90 @@ describe("who GitHub says it is", () => {
     expect(() => world.auth.gatekeeper.identify({ ...before, notAfter: after.notAfter })).toThrow();
   });
 
+  it("a person who is called otherwise at GitHub keeps the user name, and with it a lock", async () => {
+    const before = world.certificate((await logIn()).response!);
+    github.setUsers([{ ...ana, login: "Ana" }]);
+    github.setUser("Ana");
+    const after = await logIn();
+    expect(after.response!.username).toBe("ana");
+    expect(world.certificate(after.response!)).toMatchObject({ username: "ana", subjectId: before.subjectId });
+    expect(world.audit.last("user.login")).toMatchObject({ user: "ana", external_name: "Ana", success: true });
+    expect((await storedUser("ana")).spec.github_identities).toEqual([{ connector_id: "github", username: "Ana" }]);
+    expect(world.auth.gatekeeper.identify(before).username).toBe("ana");
+    await lock({ locked_message: "laptop stolen" });
+    expect((await failure()).message).toContain("laptop stolen");
+    expect(world.audit.last("user.login")).toMatchObject({ user: "ana", external_name: "Ana", success: false });
+    for (const kind of ["user", "identity", "subject"]) expect([kind, await world.store.list(kind)]).toEqual([kind, [expect.anything()]]);
+  });
+
+  it("whoever takes the login name that a known person left is refused", async () => {
+    await logIn();
+    github.setUsers([{ ...ana, login: "ana2" }]);
+    github.setUser("ana2");
+    expect((await logIn()).response!.username).toBe("ana");
+    github.setUsers([{ ...ana, id: 9999 }]);
+    github.setUser("ana");
+    expect((await failure()).message).toContain("another identity");
+    expect(world.audit.last("identity.refused")).toMatchObject({ user: "ana", external_name: "ana" });
+  });
+
+  it("a person gets a new user name once an administrator has removed the old one, or the connector", async () => {
+    await logIn();
+    github.setUsers([{ ...ana, login: "ana2" }]);
+    github.setUser("ana2");
+    await world.auth.admin.remove({ type: "local-admin" }, { kind: "user", name: "ana" });
+    expect(await world.store.list("subject")).toEqual([]);
+    expect((await logIn()).response!.username).toBe("ana2");
+    await world.auth.admin.remove({ type: "local-admin" }, { kind: "github", name: "github" });
+    expect(await world.store.list("subject")).toEqual([]);
+  });
+
+  it("two first logins under two names at the same moment give one user name", async () => {
+    const terminal = newTerminal();
+    const first = await browse(await begin(terminal));
+    const { store } = world;
+    let renamed: ReturnType<typeof logIn> | undefined;
+    const slow = await world.another({
+      store: {
+        ...store,
+        async transact(operations) {
+          if (!renamed && operations.some(({ kind }) => kind === "identity")) {
+            github.setUsers([{ ...ana, login: "ana2" }]);
+            github.setUser("ana2");
+            renamed = logIn();
+            await renamed;
+          }
+          return store.transact(operations);
+        },
+      },
+    });
+    const { location } = await slow.logins.finishGithub({ ...first, origin });
+    expect((await renamed!).response!.username).toBe("ana2");
+    expect(terminal.read(location).response!.username).toBe("ana2");
+    expect(await world.store.list("identity")).toHaveLength(1);
+  });
+
+  it("a person known from before user names stayed keeps theirs; of several, one that is locked, or the oldest", async () => {
+    const identity = (name: string, created: number) => ({ op: "put" as const, kind: "identity", name, value: JSON.stringify({ subject: "github:github:1001", created }) });
+    await world.store.transact([identity("ana", 3), identity("Ana", 2), identity("ana2", 4)]);
+    await world.put({ kind: "user", version: "v2", metadata: { name: "ana2" }, spec: { roles: ["access"], status: { is_locked: true } } });
+    expect((await failure()).message).toContain('user "ana2" is locked');
+    await world.put({ kind: "user", version: "v2", metadata: { name: "ana2" }, spec: { roles: ["access"] } });
+    expect((await logIn()).response!.username).toBe("Ana");
+    expect((await world.store.get("subject", "github:github:1001"))!.value).toBe(JSON.stringify({ user: "Ana" }));
+    await world.auth.admin.remove({ type: "local-admin" }, { kind: "user", name: "ana2" });
+    expect((await logIn()).response!.username).toBe("Ana");
+    await world.auth.admin.remove({ type: "local-admin" }, { kind: "user", name: "Ana" });
+    expect((await logIn()).response!.username).toBe("ana");
+  });
+
+  it.each(["local-admin", "Local-Admin"])("%s is refused: the audit log calls the administrator of the host so", async (login) => {
+    github.setUsers([{ ...ana, login }]);
+    github.setUser(login);
+    expect(await failure()).toMatchObject({ code: "access_denied", message: containing("the administrator of the gateway's host") });
+    for (const kind of ["user", "identity", "session"]) expect(await world.store.list(kind)).toEqual([]);
+  });
+
   it("a name that a local user has is refused, and so is one of another connector", async () => {
     await world.auth.admin.inviteUser({ type: "local-admin" }, { name: "ana", roles: ["access"], traits: {}, ttl: hour });
     expect((await failure()).message).toContain("another identity");
@@ -371,16 +469,151 @@ describe("who GitHub says it is", () => {
 
   it("a locked user is refused, and stays locked", async () => {
     await logIn();
-    const [user] = await world.auth.admin.get({ type: "local-admin" }, { kind: "user", name: "ana" }, { withSecrets: false });
-    if (user!.resource.kind !== "user") throw new Error("no user");
-    await world.auth.admin.put({ type: "local-admin" }, { ...user!.resource, spec: { ...user!.resource.spec, status: { is_locked: true, locked_message: "laptop stolen" } } }, "upsert");
+    await lock({ locked_message: "laptop stolen" });
     expect((await failure()).message).toContain("laptop stolen");
     expect((await failure()).message).toContain("laptop stolen");
+  });
+
+  it("a lock without an end outlives the sessions, until an administrator takes it away", async () => {
+    await logIn();
+    await lock({ locked_message: "laptop stolen" });
+    world.clock.advance(100 * hour);
+    expect((await failure()).message).toContain("laptop stolen");
+    // What get prints can be loaded again, however long ago the last session ended.
+    expect((await world.auth.admin.put({ type: "local-admin" }, await storedUser("ana"), "upsert")).outcome).toBe("unchanged");
+    const user = await storedUser("ana");
+    await world.put({ ...user, spec: { ...user.spec, status: undefined } });
+    expect((await storedUser("ana")).spec.status).toBeUndefined();
+    await logIn();
+    expect((await storedUser("ana")).metadata.expires).toBeDefined();
+    world.clock.advance(31 * hour);
+    await expect(storedUser("ana")).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  it("a lock with an end outlives the sessions, until that end", async () => {
+    await logIn();
+    await lock({ lock_expires: new Date(world.clock.now() + 50 * hour).toISOString() });
+    world.clock.advance(50 * hour - 1);
+    expect((await failure()).message).toContain("locked");
+    world.clock.advance(1);
+    await logIn();
+    expect((await storedUser("ana")).metadata.expires).toBe(new Date(world.clock.now() + hour).toISOString());
+  });
+
+  it("a lock that ends before the sessions do takes nothing from them", async () => {
+    await logIn({ ttl: 5 * hour });
+    await lock({ lock_expires: new Date(world.clock.now() + hour).toISOString() });
+    world.clock.advance(2 * hour);
+    expect((await storedUser("ana")).metadata.expires).toBe(new Date(world.clock.now() + 3 * hour).toISOString());
+    expect((await logIn()).response!.username).toBe("ana");
+    expect((await storedUser("ana")).metadata.expires).toBe(new Date(world.clock.now() + 3 * hour).toISOString());
+  });
+
+  it("a lock from before the store kept locked users is kept from the next start on", async () => {
+    await logIn();
+    await lock({});
+    const stored = await world.store.get("user", "ana");
+    await world.store.transact([{ op: "put", kind: "user", name: "ana", value: stored!.value, expires: world.clock.now() + hour }]);
+    await world.another();
+    world.clock.advance(2 * hour);
+    expect((await failure()).message).toContain("locked");
+  });
+
+  it("the end that an administrator gave a user holds for the next login too", async () => {
+    await logIn();
+    const user = await storedUser("ana");
+    const end = world.clock.now() + hour / 2;
+    await world.put({ ...user, spec: { ...user.spec, expires: new Date(end).toISOString() } });
+    expect(world.certificate((await logIn()).response!).notAfter).toBe(end);
+    expect((await storedUser("ana")).spec.expires).toBe(new Date(end).toISOString());
   });
 
   it("a role that does not exist is named", async () => {
     await world.put(connector({ teams_to_roles: [{ organization: "octocats", team: "developers", roles: ["nosuch"] }] }));
     expect((await failure()).message).toContain('role "nosuch" does not exist');
+  });
+});
+
+describe("a connector that changes while somebody logs in", () => {
+  const localAdmin = { type: "local-admin" } as const;
+
+  /** A login at a gateway whose next write of this kind is preceded by what an administrator does. */
+  async function logInAround(kind: string, change: () => Promise<unknown>) {
+    const { store } = world;
+    let done = false;
+    const slow = await world.another({
+      store: {
+        ...store,
+        async transact(operations) {
+          if (!done && operations.some((operation) => operation.kind === kind)) {
+            done = true;
+            await change();
+          }
+          return store.transact(operations);
+        },
+      },
+    });
+    const terminal = newTerminal();
+    const { query, cookies } = await browse(await begin(terminal));
+    const { location } = await slow.logins.finishGithub({ query, cookies, origin });
+    expect(done).toBe(true);
+    return terminal.read(location);
+  }
+  const changed = { code: "compare_failed", message: 'connector "github" was changed by an administrator during this login', hint: containing("log in again") };
+
+  it.each(["session", "github_pin"])("is removed before the %s is written: the login leaves nothing", async (kind) => {
+    const { error, response } = await logInAround(kind, () => world.auth.admin.remove(localAdmin, { kind: "github", name: "github" }));
+    expect([response, error]).toEqual([undefined, expect.objectContaining(changed)]);
+    for (const left of ["session", "user", "identity", "subject", "github_pin"]) expect([left, await world.store.list(left)]).toEqual([left, []]);
+    expect(world.audit.last("user.login")).toMatchObject({ success: false, error: changed.message });
+  });
+
+  it("maps otherwise: the login does not get what it got by the old mapping", async () => {
+    const { error } = await logInAround("session", () => world.put(connector({ teams_to_logins: [{ organization: "octocats", team: "developers", logins: ["guest"] }] })));
+    expect(error).toMatchObject(changed);
+    expect(await world.store.list("session")).toHaveLength(0);
+    expect(world.certificate((await logIn()).response!).logins).toEqual(["guest"]);
+  });
+
+  it("is removed and made again: a login before the removal is worth nothing, one that came between included", async () => {
+    const first = world.certificate((await logIn()).response!);
+    const { store } = world;
+    let late: Awaited<ReturnType<typeof logIn>> | undefined;
+    const slow = await world.another({
+      store: {
+        ...store,
+        async transact(operations) {
+          if (!late && operations.some(({ op, kind }) => op === "delete" && ["github", "identity"].includes(kind))) late = await logIn();
+          return store.transact(operations);
+        },
+      },
+    });
+    await slow.admin.remove(localAdmin, { kind: "github", name: "github" });
+    expect(late!.response!.username).toBe("ana");
+    expect(await world.store.list("session")).toEqual([]);
+    await world.put(connector());
+    const again = world.certificate((await logIn()).response!);
+    expect(world.auth.gatekeeper.identify(again).username).toBe("ana");
+    for (const certificate of [first, world.certificate(late!.response!)]) expect(() => world.auth.gatekeeper.identify(certificate)).toThrow("your login session has ended");
+  });
+
+  it("a removal that was cut short can be repeated", async () => {
+    await logIn();
+    const { store } = world;
+    const dying = await world.another({
+      store: {
+        ...store,
+        async transact(operations) {
+          if (operations.some(({ kind }) => kind === "identity")) throw new Error("power cut");
+          return store.transact(operations);
+        },
+      },
+    });
+    await expect(dying.admin.remove(localAdmin, { kind: "github", name: "github" })).rejects.toThrow("power cut");
+    expect(await world.store.list("identity")).toHaveLength(1);
+    await world.auth.admin.remove(localAdmin, { kind: "github", name: "github" });
+    for (const left of ["github", "session", "identity", "subject", "github_pin"]) expect([left, await world.store.list(left)]).toEqual([left, []]);
+    await expect(world.auth.admin.remove(localAdmin, { kind: "github", name: "github" })).rejects.toMatchObject({ code: "not_found" });
   });
 });
 

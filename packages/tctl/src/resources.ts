@@ -3,7 +3,7 @@ import { GatehouseError, describeDuration, formatDuration, systemClock } from "@
 import { activeLock, findLock, type ActiveLock } from "@gatehouse/core/access";
 import { formatTable } from "@gatehouse/core/client/terminal";
 import { lockTable } from "./locks.ts";
-import { formatResources, parseRef, parseResource, type Lock, type Resource, type ResourceRef, type User } from "@gatehouse/core/resources";
+import { expiryOf, formatResources, parseRef, parseResource, type Lock, type Resource, type ResourceRef, type User } from "@gatehouse/core/resources";
 
 /** A resource with the revision that it was read at. */
 export interface ReadResource {
@@ -18,7 +18,7 @@ export function readItems(items: AdminItems["items"]): readonly ReadResource[] {
 
 /** A reference from the words of a command line: `roles/admin`, or `roles admin`. */
 export function refFromWords(words: readonly string[]): ResourceRef {
-  return parseRef(words.join("/"));
+  return parseRef(words.join(" "));
 }
 
 /** A reference that names one resource. Throws `usage` for one that does not. */
@@ -35,7 +35,7 @@ export function resourcesToJson(resources: readonly Resource[], withSecrets: boo
 }
 
 const list = (values: readonly string[]): string => (values.length === 0 ? "-" : values.join(", "));
-const until = (resource: Resource): string => resource.metadata.expires ?? "never";
+const until = (resource: Resource): string => expiryOf(resource)?.time ?? "never";
 
 /** Resources of one kind as a table for people. */
 export function resourceTable(resources: readonly Resource[]): string {

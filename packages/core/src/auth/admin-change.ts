@@ -1,9 +1,10 @@
 import { resourceChange, type EventFields } from "../audit/index.ts";
 import { GatehouseError } from "../base/index.ts";
 import { hiddenName, type Kind } from "../resources/index.ts";
-import type { Operation } from "../store/index.ts";
+import type { Operation, StoredItem } from "../store/index.ts";
 import { callerName } from "./caller.ts";
 import type { Context } from "./context.ts";
+import { raceCodes } from "./issue.ts";
 import type { AdminChange, Caller } from "./types.ts";
 
 const verbs = { created: "create", updated: "update", deleted: "delete" } as const;
@@ -39,4 +40,25 @@ const chunk = 500;
 /** Deletions, some hundred at a time. */
 export async function deleteAll(context: Context, operations: readonly Operation[]): Promise<void> {
   for (let start = 0; start < operations.length; start += chunk) await context.store.transact(operations.slice(start, start + chunk));
+}
+
+const maxTries = 10;
+
+/** {@link Context.store}'s `transact`, or undefined where an expectation did not hold. */
+export async function transactIfUnchanged(context: Context, operations: readonly Operation[]): Promise<readonly StoredItem[] | undefined> {
+  try {
+    return await context.store.transact(operations);
+  } catch (error) {
+    if (error instanceof GatehouseError && raceCodes.includes(error.code)) return undefined;
+    throw error;
+  }
+}
+
+/** Does it again, looking at everything anew, where what it stands on changed on the way (undefined). Throws `compare_failed` after some times. */
+export async function untilUnchanged<T>(kind: Kind, once: () => Promise<T | undefined>): Promise<T> {
+  for (let tries = 1; tries <= maxTries; tries++) {
+    const done = await once();
+    if (done !== undefined) return done;
+  }
+  throw new GatehouseError("compare_failed", `${kind} is being changed by others all the time`, { hint: "try again" });
 }

@@ -1,9 +1,9 @@
 import type { EventFields } from "../audit/index.ts";
 import { GatehouseError } from "../base/index.ts";
 import { stalePins } from "../connectors/index.ts";
-import { hiddenName, type Resource } from "../resources/index.ts";
+import { expiryOf, hiddenName, type Resource } from "../resources/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
-import { conclude } from "./admin-change.ts";
+import { conclude, transactIfUnchanged, untilUnchanged } from "./admin-change.ts";
 import { missing } from "./admin-get.ts";
 import { preferenceName } from "./bootstrap.ts";
 import { authorize, callerName } from "./caller.ts";
@@ -13,10 +13,9 @@ import { lockFields, lockNotes, prepareLock } from "./lock-change.ts";
 import { fromStored, storedName, toStored, type StoredForm } from "./stored-resources.ts";
 import type { Admin, AdminChange, Caller } from "./types.ts";
 import { prepareUser } from "./user-change.ts";
+import { keptUntil } from "./users.ts";
 
 type Mode = Parameters<Admin["put"]>[2];
-
-const maxTries = 10;
 
 /** What is to be written: the resource, and what goes with it. */
 interface Prepared {
@@ -31,11 +30,15 @@ function verbsOf(mode: Mode): readonly string[] {
   return mode === "upsert" ? ["create", "update"] : ["update"];
 }
 
+/** Throws `bad_parameter` for what would be gone at once. */
+function refuseExpired(resource: Resource, now: number): void {
+  const expiry = expiryOf(resource);
+  if (!expiry || keptUntil(resource) > now) return;
+  throw new GatehouseError("bad_parameter", `${resource.kind} "${resource.kind === "token" ? hiddenName : resource.metadata.name}" has expired already: ${expiry.field} is ${expiry.time}`);
+}
+
 async function prepare(context: Context, caller: Caller, resource: Resource, existing: Resource | undefined): Promise<Prepared> {
-  const { expires, name } = resource.metadata;
-  if (expires !== undefined && Date.parse(expires) <= context.clock.now()) {
-    throw new GatehouseError("bad_parameter", `${resource.kind} "${resource.kind === "token" ? hiddenName : name}" has expired already: metadata.expires is ${expires}`);
-  }
+  const { name } = resource.metadata;
   switch (resource.kind) {
     case "user":
       return prepareUser(context, callerName(caller), resource, existing?.kind === "user" ? existing : undefined);
@@ -81,40 +84,24 @@ export function createAdminPut(context: Context): Pick<Admin, "put"> {
     if (existing && mode !== "create") await authorize(context, caller, given.kind, ["update"], existing);
     checkMode(mode, given, stored);
     const { resource, operations, fields, notes } = await prepare(context, caller, given, existing);
+    refuseExpired(resource, context.clock.now());
     const form = toStored(resource);
     const { kind, name } = form;
     if (stored && isSame(stored, form) && operations.every((operation) => operation.op === "check")) {
       return { kind, name: resource.kind === "token" ? hiddenName : name, outcome: "unchanged", revision: stored.revision, streams: { checked: 0, ended: 0 } };
     }
-    const item = await write(context, [
+    const items = await transactIfUnchanged(context, [
       { op: "put", kind, name, value: form.value, secret: form.secret, expires: form.expires, expect: stored?.revision ?? "absent" },
       ...operations,
     ]);
+    const item = items?.[0];
     return item && conclude(context, caller, { kind, name: resource.metadata.name, outcome: stored ? "updated" : "created", revision: item.revision, fields, notes });
   }
 
   return {
     async put(caller, resource, mode) {
       await authorize(context, caller, resource.kind, verbsOf(mode), resource);
-      // Where what it was made from changed on the way, everything is looked at anew.
-      for (let tries = 1; tries <= maxTries; tries++) {
-        const change = await putOnce(caller, resource, mode);
-        if (change) return change;
-      }
-      throw new GatehouseError("compare_failed", `${resource.kind} is being changed by others all the time`, { hint: "try again" });
+      return untilUnchanged(resource.kind, () => putOnce(caller, resource, mode));
     },
   };
-}
-
-const raceCodes: readonly string[] = ["already_exists", "compare_failed", "not_found"];
-
-/** The item first put, or undefined where an expectation did not hold. */
-async function write(context: Context, operations: readonly Operation[]): Promise<StoredItem | undefined> {
-  try {
-    const [item] = await context.store.transact(operations);
-    return item;
-  } catch (error) {
-    if (error instanceof GatehouseError && raceCodes.includes(error.code)) return undefined;
-    throw error;
-  }
 }

@@ -1,8 +1,8 @@
 import { GatehouseError } from "../base/index.ts";
 import { accessRole } from "../connectors/index.ts";
 import type { Kind, Resource } from "../resources/index.ts";
-import type { StoredItem } from "../store/index.ts";
-import { conclude } from "./admin-change.ts";
+import type { Operation, StoredItem } from "../store/index.ts";
+import { conclude, transactIfUnchanged, untilUnchanged } from "./admin-change.ts";
 import { kindOf, missing } from "./admin-get.ts";
 import { authorize } from "./caller.ts";
 import { forgetConnector } from "./connector-change.ts";
@@ -10,8 +10,8 @@ import type { Context } from "./context.ts";
 import { lockFields } from "./lock-change.ts";
 import { kinds } from "./records.ts";
 import { fromStored, readConnector, readUser, storedName } from "./stored-resources.ts";
-import type { Admin, Caller } from "./types.ts";
-import { endLateSessions, userDeletions } from "./user-change.ts";
+import type { Admin, AdminChange, Caller } from "./types.ts";
+import { endLateSessions, identitiesOf, userDeletions } from "./user-change.ts";
 
 const maxNamed = 10;
 
@@ -55,15 +55,33 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
   async function prepare(kind: Kind, name: string) {
     if (kind === "cluster_auth_preference") throw new GatehouseError("bad_parameter", "the cluster's auth preference cannot be removed", { hint: "change it in the gateway's configuration" });
     if (kind === "role") await refuseUsedRole(context, name);
-    if (kind === "github") await forgetConnector(context, name);
     return kind === "user" ? userDeletions(context, name) : [];
   }
 
   async function find(kind: Kind, name: string): Promise<StoredItem | undefined> {
     const stored = await store.get(kind, storedName(kind, name));
-    if (stored || kind !== "user") return stored;
+    if (stored) return stored;
     // A user who came through a connector has gone by themselves, but the name is still theirs.
-    return store.get(kinds.identity, name);
+    if (kind === "user") return store.get(kinds.identity, name);
+    // A removal that was cut short has left the connector's people behind.
+    return kind === "github" ? (await identitiesOf(context, name))[0]?.item : undefined;
+  }
+
+  async function removeOnce(caller: Caller, kind: Kind, name: string): Promise<AdminChange | undefined> {
+    const found = await find(kind, name);
+    const stored = found?.kind === kind ? found : undefined;
+    const resource = stored && readable(caller, stored);
+    await authorize(context, caller, kind, ["delete"], resource);
+    if (!found) throw missing(kind, name);
+    const others = await prepare(kind, name);
+    // What the rule was asked about, and nothing that took its place since.
+    const removal: Operation = stored ? { op: "delete", kind, name: stored.name, expect: stored.revision } : { op: "check", kind, name: storedName(kind, name), expect: "absent" };
+    if (!(await transactIfUnchanged(context, [removal, ...others]))) return undefined;
+    // Nobody comes in through it any more: whoever did so far is found.
+    if (kind === "github") await forgetConnector(context, name);
+    const change = await conclude(context, caller, { kind, name, outcome: "deleted", revision: found.revision, fields: resource?.kind === "lock" ? lockFields(resource) : undefined });
+    if (kind === "user") await endLateSessions(context, name);
+    return change;
   }
 
   return {
@@ -71,15 +89,7 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
       const kind = kindOf(ref);
       const { name } = ref;
       if (name === undefined) throw new GatehouseError("bad_parameter", `name what to remove: ${kind}/…`);
-      const stored = await find(kind, name);
-      const resource = stored?.kind === kind ? readable(caller, stored) : undefined;
-      await authorize(context, caller, kind, ["delete"], resource);
-      if (!stored) throw missing(kind, name);
-      const others = await prepare(kind, name);
-      await store.transact([{ op: "delete", kind, name: storedName(kind, name) }, ...others]);
-      const change = await conclude(context, caller, { kind, name, outcome: "deleted", revision: stored.revision, fields: resource?.kind === "lock" ? lockFields(resource) : undefined });
-      if (kind === "user") await endLateSessions(context, name);
-      return change;
+      return untilUnchanged(kind, () => removeOnce(caller, kind, name));
     },
   };
 }

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { GatehouseError } from "../base/index.ts";
-import { formatResources, parseResource, parseResources, redact, type Resource } from "../resources/index.ts";
+import { formatResources, parseRef, parseResource, parseResources, redact, type Resource } from "../resources/index.ts";
 import { localAdmin, newPublicKey, openAuthWorld, origin, type AuthWorld } from "./testing/index.ts";
-import type { Caller } from "./types.ts";
+import type { Admin, Caller } from "./types.ts";
 
 const hour = 3_600_000;
 const password = "correct horse battery";
@@ -104,6 +104,28 @@ describe("put", () => {
     const expired = parseResource({ kind: "user", version: "v2", metadata: { name: "bo", expires: "2020-01-01T00:00:00Z" }, spec: {} });
     await expect(admin.put(localAdmin, expired, "create")).rejects.toMatchObject({ code: "bad_parameter" });
     await expect(admin.put(localAdmin, user("bo", { roles: ["nosuch"] }), "create")).rejects.toMatchObject({ code: "not_found", message: 'role "nosuch" does not exist' });
+  });
+
+  it("ends a user at the earlier of metadata.expires and spec.expires", async () => {
+    const { admin } = world.auth;
+    const at = (offset: number): string => new Date(world.clock.now() + offset).toISOString();
+    const ending = (name: string, ends: Record<string, string>, own?: string): Resource =>
+      parseResource({ kind: "user", version: "v2", metadata: { name, ...ends }, spec: { roles: ["access"], expires: own } });
+    await expect(admin.put(localAdmin, ending("bo", {}, at(-1)), "create")).rejects.toMatchObject({ code: "bad_parameter", message: expect.stringContaining("spec.expires is") as string });
+    await expect(admin.put(localAdmin, parseResource({ kind: "user", name: "bo", expires: at(-1) }), "create")).rejects.toMatchObject({ code: "bad_parameter" });
+    await admin.put(localAdmin, ending("bo", { expires: at(2 * hour) }, at(hour)), "create");
+    await admin.put(localAdmin, ending("cy", { expires: at(hour) }, at(2 * hour)), "create");
+    await admin.put(localAdmin, parseResource({ kind: "user", name: "di", expires: at(hour) }), "create");
+    for (const { resource } of await get(localAdmin, "user")) expect((await admin.put(localAdmin, resource, "upsert")).outcome).toBe("unchanged");
+    world.clock.advance(hour - 1);
+    expect(await get(localAdmin, "user")).toHaveLength(3);
+    world.clock.advance(1);
+    expect(await get(localAdmin, "user")).toHaveLength(0);
+  });
+
+  it("refuses a user who is called as the audit log calls the host's administrator", () => {
+    for (const name of ["local-admin", "Local-Admin"]) expect(() => user(name)).toThrow(`user "${name}" is not valid: metadata.name: is what the administrator of the gateway's host is called`);
+    expect(role("local-admin").kind).toBe("role");
   });
 
   it("keeps who made a user, and makes new names local", async () => {
@@ -216,6 +238,14 @@ describe("remove", () => {
     await expect(admin.remove(localAdmin, { kind: "role" })).rejects.toMatchObject({ code: "bad_parameter" });
   });
 
+  it('removes what an older version let have a "/" in its name', async () => {
+    const value = JSON.stringify({ kind: "user", version: "v2", metadata: { name: "corp/bo" }, spec: { roles: ["access"] } });
+    await world.store.transact([{ op: "put", kind: "user", name: "corp/bo", value }]);
+    expect(await get(localAdmin, "user")).toHaveLength(1);
+    await world.auth.admin.remove(localAdmin, parseRef("users/corp/bo"));
+    expect(await get(localAdmin, "user")).toHaveLength(0);
+  });
+
   it("takes everything of a user along", async () => {
     await person("bo", []);
     await world.auth.admin.remove(localAdmin, { kind: "user", name: "bo" });
@@ -263,6 +293,55 @@ describe("what a person may do", () => {
     await expect(world.auth.admin.remove(own, { kind: "role", name: "ops" })).rejects.toMatchObject({ code: "access_denied" });
     await world.auth.admin.put(own, labelled("mine", "web"), "create");
     expect((await get(own, "role", "mine"))).toHaveLength(1);
+  });
+
+  it.each([
+    ["removing", (admin: Admin, caller: Caller) => admin.remove(caller, { kind: "user", name: "bo" }), "access_denied"],
+    ["resetting", (admin: Admin, caller: Caller) => admin.resetUser(caller, "bo", hour), "compare_failed"],
+  ] as const)("a condition has to hold for what is there at the moment of %s", async (_, action, code) => {
+    const own = await person("own", [{ resources: ["user"], verbs: ["update", "delete"], where: 'equals(resource.metadata.labels["team"], "web")' }]);
+    const labelled = (team: string): Resource => parseResource({ kind: "user", version: "v2", metadata: { name: "bo", labels: { team } }, spec: { roles: ["access"] } });
+    await world.auth.admin.put(localAdmin, labelled("web"), "create");
+    const { store } = world;
+    let moved = false;
+    const slow = await world.another({
+      store: {
+        ...store,
+        async transact(operations) {
+          if (!moved && operations.some(({ op }) => op === "delete")) {
+            moved = true;
+            await world.auth.admin.put(localAdmin, labelled("ops"), "upsert");
+          }
+          return store.transact(operations);
+        },
+      },
+    });
+    await expect(action(slow.admin, own)).rejects.toMatchObject({ code });
+    expect((await get(localAdmin, "user", "bo"))[0]!.resource).toMatchObject({ metadata: { labels: { team: "ops" } } });
+  });
+
+  it("removes what was changed meanwhile where the caller may remove that too, and once", async () => {
+    const { admin } = world.auth;
+    await admin.put(localAdmin, role("dev"), "create");
+    const { store } = world;
+    let moved = false;
+    const slow = await world.another({
+      store: {
+        ...store,
+        async transact(operations) {
+          if (!moved && operations.some(({ op }) => op === "delete")) {
+            moved = true;
+            await admin.put(localAdmin, role("dev", { allow: { logins: ["root"] } }), "upsert");
+          }
+          return store.transact(operations);
+        },
+      },
+    });
+    expect((await slow.admin.remove(localAdmin, { kind: "role", name: "dev" })).outcome).toBe("deleted");
+    await admin.put(localAdmin, role("dev"), "create");
+    const both = await Promise.allSettled([1, 2].map(() => admin.remove(localAdmin, { kind: "role", name: "dev" })));
+    expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    expect(world.audit.events.filter(({ event }) => event === "role.delete")).toHaveLength(2);
   });
 
   it("connectors may be read without secrets by one rule, and with them by another", async () => {

@@ -1,19 +1,19 @@
 import type { Decision, RuleContext, SessionView } from "../access/index.ts";
 import { auditEvents } from "../audit/index.ts";
 import { GatehouseError, errorMessage, refusalId } from "../base/index.ts";
-import { redact, resourceToJson, type Resource } from "../resources/index.ts";
+import { hostAdministrator, redact, resourceToJson, type Resource } from "../resources/index.ts";
 import type { Context } from "./context.ts";
 import type { Caller } from "./types.ts";
 
 /** Who a call is by, for the audit log. */
 export function callerName(caller: Caller): string {
-  return caller.type === "person" ? caller.identity.username : "local-admin";
+  return caller.type === "person" ? caller.identity.username : hostAdministrator;
 }
 
 /** Whether the caller may do this; a resource concerned is seen by `where` without its secrets. */
 export function decide(caller: Caller, kind: string, verb: string, resource?: Resource, session?: SessionView): Decision {
   if (caller.type === "local-admin") {
-    return { allowed: true, reasons: [{ effect: "allow", role: "local-admin", path: "", line: undefined, text: "the administrator of the gateway's host may do everything" }] };
+    return { allowed: true, reasons: [{ effect: "allow", role: hostAdministrator, path: "", line: undefined, text: "the administrator of the gateway's host may do everything" }] };
   }
   const { username, roles, traits } = caller.identity;
   const context: RuleContext = {

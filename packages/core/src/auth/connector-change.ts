@@ -4,7 +4,7 @@ import type { GithubConnector } from "../resources/index.ts";
 import { deleteAll } from "./admin-change.ts";
 import type { Context } from "./context.ts";
 import { kinds } from "./records.ts";
-import { identitiesOf } from "./user-change.ts";
+import { connectorSessionDeletions, identitiesOf } from "./user-change.ts";
 
 /** Which GitHub a connector is for: ids mean other people on another one. */
 function place(connector: GithubConnector): string {
@@ -38,8 +38,15 @@ export async function prepareConnector(context: Context, given: GithubConnector,
   return { ...given, spec: { ...given.spec, client_secret: secret } };
 }
 
-/** Forgets what a connector has vouched for: its people's user names are free, and its organizations and teams may be others next time. */
+/**
+ * Forgets what a connector has vouched for: its people's sessions end, their user names are free, and its organizations and teams may be others next
+ * time. For when the connector is gone: a login that is under way could add to it before.
+ */
 export async function forgetConnector(context: Context, name: string): Promise<void> {
-  const names = await identitiesOf(context, name);
-  await deleteAll(context, [...(await stalePins(context.store, name, undefined)), ...names.map((user) => ({ op: "delete" as const, kind: kinds.identity, name: user }))]);
+  const people = (await identitiesOf(context, name)).flatMap(({ item, subject }) => [
+    { op: "delete" as const, kind: kinds.identity, name: item.name },
+    { op: "delete" as const, kind: kinds.subject, name: subject },
+  ]);
+  // Sessions first: where this is cut short, an identity that is left lets the removal be repeated.
+  await deleteAll(context, [...(await connectorSessionDeletions(context, name)), ...(await stalePins(context.store, name, undefined)), ...people]);
 }

@@ -126,6 +126,16 @@ describe("who a certificate is now", () => {
     expect(groups(certificate)).toEqual(["developers"]);
   });
 
+  it("refuses a user whose own end has come, and gives no certificate beyond it", async () => {
+    const certificate = await logIn("bo", ["dev"], 3 * hour);
+    await changeUser("bo", { expires: new Date(world.clock.now() + hour).toISOString() });
+    expect(groups(certificate)).toEqual(["developers"]);
+    expect((await again("bo", 3 * hour)).notAfter).toBe(world.clock.now() + hour);
+    world.clock.advance(hour);
+    await expect.poll(() => world.store.feedReadAt()).toBe(world.clock.now());
+    expect(refusal(certificate)).toEqual({ code: "access_denied", message: 'user "bo" does not exist any more' });
+  });
+
   it("refuses whoever has a role that cannot be read: what it denies is not known", async () => {
     const certificate = await logIn("bo", ["dev", "ops"]);
     await world.store.transact([{ op: "put", kind: "role", name: "ops", value: JSON.stringify({ kind: "role", version: "v9", metadata: { name: "ops" } }) }]);

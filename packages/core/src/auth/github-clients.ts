@@ -6,6 +6,8 @@ import { readConnector } from "./stored-resources.ts";
 
 /** A connector as it is stored now, and a client for it. */
 export interface ConnectorInUse {
+  /** Of the connector in the store. */
+  readonly revision: number;
   readonly connector: GithubConnector;
   readonly client: GithubClient;
 }
@@ -17,13 +19,9 @@ export interface GithubClients {
   close(): Promise<void>;
 }
 
-interface Entry extends ConnectorInUse {
-  readonly revision: number;
-}
-
 /** Keeps one client a connector, for as long as the connector does not change. */
 export function createGithubClients(store: Store, timeouts: GithubTimeouts | undefined): GithubClients {
-  const entries = new Map<string, Entry>();
+  const entries = new Map<string, ConnectorInUse>();
 
   return {
     async find(name) {
@@ -36,7 +34,7 @@ export function createGithubClients(store: Store, timeouts: GithubTimeouts | und
         throw new GatehouseError("not_found", `connector "${name}" does not exist`, { hint: "name one with --auth, or ask an administrator: tctl get connectors" });
       }
       const connector = readConnector(item);
-      const entry: Entry = { revision: item.revision, connector, client: createGithubClient(connector, { timeouts }) };
+      const entry: ConnectorInUse = { revision: item.revision, connector, client: createGithubClient(connector, { timeouts }) };
       entries.set(name, entry);
       // Logins that are on their way with the old one end with a refusal: its addresses or its secret may be what was wrong.
       await known?.client.close();

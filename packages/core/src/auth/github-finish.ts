@@ -3,14 +3,17 @@ import { auditEvents, userLogin, type AuditEventInput } from "../audit/index.ts"
 import { GatehouseError, errorMessage, escapeLine, refusalId, toGatehouseError } from "../base/index.ts";
 import { PinMismatch, checkPins, mapTeams, type GithubPerson } from "../connectors/index.ts";
 import type { Traits } from "../resources/index.ts";
+import type { Operation } from "../store/index.ts";
 import type { Context } from "./context.ts";
+import type { ConnectorInUse } from "./github-clients.ts";
 import { cookieName, equalTexts, findRequest, spendRequest, type GithubRequest } from "./github-request.ts";
-import { Overtaken, issueSession } from "./issue.ts";
+import { Overtaken, issueSession, raceCodes } from "./issue.ts";
 import { Locked } from "./locks.ts";
 import { answerLocation, parseLoopback } from "./loopback.ts";
 import { digest } from "./records.ts";
-import { NameTaken, findStanding, userOperations, type ExternalPerson } from "./sso-user.ts";
+import { NameTaken, appointedEnd, findStanding, userOperations, type ExternalPerson } from "./sso-user.ts";
 import type { Logins, RequestOrigin } from "./types.ts";
+import { refuseLocked } from "./users.ts";
 
 type FinishRequest = Parameters<Logins["finishGithub"]>[0];
 
@@ -39,43 +42,85 @@ function readCode(query: FinishRequest["query"]): string {
   return code;
 }
 
-/** Signs the person in; two logins of one person at the same moment both succeed. */
-async function admit(context: Context, request: GithubRequest, found: GithubPerson, origin: RequestOrigin): Promise<SshLoginResponse> {
+/** Whom a login is of, as far as it is known. */
+interface Person {
+  /** The user name here. */
+  readonly user: string;
+  /** The name at GitHub, now. */
+  readonly external: string;
+}
+
+/** The connector that a login goes through is not the one any more that vouched for the person. */
+class ConnectorChanged extends GatehouseError {
+  constructor(name: string, cause: GatehouseError) {
+    super("compare_failed", `connector "${name}" was changed by an administrator during this login`, { hint: "log in again: tsh login", cause });
+  }
+}
+
+async function isChanged(context: Context, { connector, revision }: ConnectorInUse): Promise<boolean> {
+  return (await context.store.get("github", connector.metadata.name))?.revision !== revision;
+}
+
+/** Signs the person in; two logins of one person at the same moment both succeed. `known` is told their user name before anything of theirs is refused. */
+async function admit(
+  context: Context,
+  inUse: ConnectorInUse,
+  request: GithubRequest,
+  found: GithubPerson,
+  origin: RequestOrigin,
+  known: (user: string) => void,
+): Promise<SshLoginResponse> {
   const { record } = request;
-  const { connector } = await context.github.find(record.connector);
-  await checkPins(context.store, connector, found.teams);
+  const { connector, revision } = inUse;
+  const stillThat: Operation = { op: "check", kind: "github", name: record.connector, expect: revision };
+  await checkPins(context.store, connector, found.teams, [stillThat]);
   const { roles, logins, kubernetesGroups } = mapTeams(connector, found);
   const traits: Traits = { logins, kubernetes_groups: kubernetesGroups };
   const person: ExternalPerson = { type: "github", connector: record.connector, name: found.login, id: String(found.id) };
   for (let tries = 1; ; tries++) {
     const standing = await findStanding(context, person);
     const now = context.clock.now();
+    const { username } = standing;
+    known(username);
+    if (standing.user) refuseLocked(standing.user, now);
     try {
       return await issueSession(context, {
-        username: person.name,
+        username,
+        externalName: person.name,
         subjectId: standing.subject,
         roles,
         traits,
         publicKey: record.publicKey,
-        ttl: record.ttl,
+        ttl: Math.min(record.ttl, appointedEnd(standing) - now),
         compatibility: record.compatibility,
         method: "github",
         connector: record.connector,
         origin,
-        alongside: (expires) => userOperations(person, standing, { roles, traits }, now, expires),
+        alongside: (expires) => [stillThat, ...userOperations(person, standing, { roles, traits }, now, expires)],
       });
     } catch (error) {
-      if (!(error instanceof Overtaken) || tries >= maxTries) throw error;
+      if (!(error instanceof Overtaken) || tries >= maxTries || (await isChanged(context, inUse))) throw error;
     }
   }
 }
 
+/** Admits where the connector is still as it was when it vouched for the person. Throws {@link ConnectorChanged}. */
+async function admitUnchanged<T>(context: Context, inUse: ConnectorInUse, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const isRace = error instanceof GatehouseError && raceCodes.includes(error.code);
+    throw isRace && (await isChanged(context, inUse)) ? new ConnectorChanged(inUse.connector.metadata.name, error) : error;
+  }
+}
+
 /** What the audit log is told of a refusal: always the failed login, and whose name or organization was not whose it was. */
-function refusalEvents(request: GithubRequest | undefined, user: string | undefined, error: GatehouseError, id: string, origin: RequestOrigin): AuditEventInput[] {
+function refusalEvents(request: GithubRequest | undefined, person: Person | undefined, error: GatehouseError, id: string, origin: RequestOrigin): AuditEventInput[] {
+  const { user, external } = person ?? {};
   const connector = request?.record.connector;
-  const events: AuditEventInput[] = [userLogin({ method: "github", user, error: error.message, id, origin, fields: { connector, lock: error instanceof Locked ? error.lock : undefined } })];
+  const events: AuditEventInput[] = [userLogin({ method: "github", user, error: error.message, id, origin, fields: { connector, external_name: external, lock: error instanceof Locked ? error.lock : undefined } })];
   if (error instanceof PinMismatch || error instanceof NameTaken) {
-    events.push({ ...auditEvents.identityRefused, user, method: "github", connector, error: error.message, id, "addr.remote": origin.remoteAddress });
+    events.push({ ...auditEvents.identityRefused, user, method: "github", connector, external_name: external, error: error.message, id, "addr.remote": origin.remoteAddress });
   }
   return events;
 }
@@ -83,13 +128,13 @@ function refusalEvents(request: GithubRequest | undefined, user: string | undefi
 /** The last step of a GitHub login. */
 export function createGithubFinish(context: Context): Pick<Logins, "finishGithub"> {
   /** Records a refusal. It stands even where the log cannot be written: nothing was granted. */
-  async function refuse(request: GithubRequest | undefined, user: string | undefined, thrown: unknown, origin: RequestOrigin): Promise<GatehouseError> {
+  async function refuse(request: GithubRequest | undefined, person: Person | undefined, thrown: unknown, origin: RequestOrigin): Promise<GatehouseError> {
     const error = toGatehouseError(thrown);
     const id = error.id ?? refusalId(context.random);
     const connector = request?.record.connector;
-    context.logger.warn({ id, connector, user, error: error.message, cause: error.cause === undefined ? undefined : errorMessage(error.cause) }, "a GitHub login was refused");
+    context.logger.warn({ id, connector, user: person?.user, error: error.message, cause: error.cause === undefined ? undefined : errorMessage(error.cause) }, "a GitHub login was refused");
     try {
-      for (const event of refusalEvents(request, user, error, id, origin)) await context.audit.emit(event);
+      for (const event of refusalEvents(request, person, error, id, origin)) await context.audit.emit(event);
     } catch (auditError) {
       context.logger.error({ id, error: errorMessage(auditError) }, "a refused login could not be audited");
     }
@@ -108,17 +153,22 @@ export function createGithubFinish(context: Context): Pick<Logins, "finishGithub
       }
       const loopback = parseLoopback(request.secret.clientRedirectUrl);
       const clearCookie = cookieName(state ?? "");
-      let user: string | undefined;
+      let who: Person | undefined;
       try {
         checkBrowser(request, state ?? "", cookies);
         const code = readCode(query);
-        const { client } = await context.github.find(request.record.connector);
-        const person = await client.authenticate({ code, codeVerifier: request.secret.verifier });
-        user = person.login;
-        const answer = await admit(context, request, person, origin);
+        const inUse = await context.github.find(request.record.connector);
+        const person = await inUse.client.authenticate({ code, codeVerifier: request.secret.verifier });
+        const external = person.login;
+        who = { user: external, external };
+        const answer = await admitUnchanged(context, inUse, () =>
+          admit(context, inUse, request, person, origin, (user) => {
+            who = { user, external };
+          }),
+        );
         return { location: answerLocation(loopback, "response", answer, context.random), clearCookie };
       } catch (thrown) {
-        const { message, code, hint, id } = await refuse(request, user, thrown, origin);
+        const { message, code, hint, id } = await refuse(request, who, thrown, origin);
         const failure: LoginFailure = { message, code, ...(hint === undefined ? {} : { hint }), ...(id === undefined ? {} : { id }) };
         return { location: answerLocation(loopback, "error", failure, context.random), clearCookie };
       }

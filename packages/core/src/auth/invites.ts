@@ -75,6 +75,7 @@ export function createInvites(context: Context): Pick<Admin, "inviteUser" | "res
       const invite = newInvite(context, name, "reset", ttl);
       await endUser(context, name);
       await store.transact([
+        { op: "check", kind: "user", name, expect: stored.revision },
         { op: "check", kind: kinds.identity, name, expect: identity.revision },
         { op: "delete", kind: kinds.password, name },
         { op: "delete", kind: kinds.attempts, name: lockoutName(name) },

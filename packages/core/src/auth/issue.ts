@@ -3,7 +3,7 @@ import type { SshLoginResponse } from "../api/index.ts";
 import { auditEvents, userLogin } from "../audit/index.ts";
 import { GatehouseError, describeDuration, errorMessage, limits, uuid } from "../base/index.ts";
 import { parseAuthorizedKey, publicKeyFromSsh } from "../formats/index.ts";
-import type { Role, Traits } from "../resources/index.ts";
+import { reservedNameProblem, type Role, type Traits } from "../resources/index.ts";
 import type { Operation } from "../store/index.ts";
 import type { Context } from "./context.ts";
 import { kinds, type SessionRecord } from "./records.ts";
@@ -23,6 +23,8 @@ export interface Grant {
   readonly compatibility: string;
   readonly method: SessionRecord["method"];
   readonly connector?: string | undefined;
+  /** What the connector's provider calls them now. */
+  readonly externalName?: string | undefined;
   readonly origin: RequestOrigin;
   /** What else has to be written for it, or still be true; given the end of the session, ms since the epoch. */
   readonly alongside: (expires: number) => readonly Operation[];
@@ -38,7 +40,8 @@ export function checkRequest(request: { readonly publicKey: string; readonly ttl
   publicKeyFromSsh(parseAuthorizedKey(request.publicKey).blob);
 }
 
-const raceCodes: readonly string[] = ["already_exists", "compare_failed", "not_found"];
+/** What a transaction throws where an expectation did not hold. */
+export const raceCodes: readonly string[] = ["already_exists", "compare_failed", "not_found"];
 
 /** What the login stood on changed while it went on. */
 export class Overtaken extends GatehouseError {
@@ -69,6 +72,8 @@ const line = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`
 export async function issueSession(context: Context, grant: Grant): Promise<SshLoginResponse> {
   const { store, authorities, clock, audit } = context;
   const { username, subjectId, roles, traits, method, connector } = grant;
+  const reserved = reservedNameProblem(username);
+  if (reserved !== undefined) throw new GatehouseError("access_denied", `the user name "${username}" ${reserved}`);
   await refuseLockedLogin(context, username, roles);
   const roleSet = buildRoleSet(await loadRoles(context, roles), traits);
   const ttl = Math.min(roleSet.sessionTtl(grant.ttl), grant.ttl);
@@ -109,7 +114,7 @@ export async function issueSession(context: Context, grant: Grant): Promise<SshL
   }
   try {
     const { origin } = grant;
-    await audit.emit(userLogin({ method, user: username, origin, fields: { session: sessionId, connector, roles } }));
+    await audit.emit(userLogin({ method, user: username, origin, fields: { session: sessionId, connector, external_name: grant.externalName, roles } }));
     await audit.emit({
       ...auditEvents.certCreate,
       user: username,

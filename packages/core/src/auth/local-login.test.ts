@@ -129,6 +129,18 @@ describe("a login by password", () => {
     await expect(strict.logins.local({ user: "bo", password, otpToken: "123456", publicKey: newPublicKey(), ttl: hour, compatibility: "", origin })).rejects.toMatchObject({ code: "not_implemented" });
   });
 
+  it("lets nobody in whom an older version let be called as the audit log calls the host's administrator", async () => {
+    await signUp();
+    // What the older version stored, under the other name.
+    for (const kind of ["user", "identity", "password"]) {
+      const { value, secret } = (await world.store.get(kind, "bo"))!;
+      await world.store.transact([{ op: "put", kind, name: "local-admin", value: value.replace('"name":"bo"', '"name":"local-admin"'), secret }]);
+    }
+    await expect(logIn(password, "local-admin")).rejects.toMatchObject({ code: "access_denied", message: expect.stringContaining("the administrator of the gateway's host") as string });
+    expect(await world.store.list("session")).toHaveLength(0);
+    await world.auth.admin.remove(localAdmin, { kind: "user", name: "local-admin" });
+  });
+
   it("keeps no password: the store shows none and the audit log has none", async () => {
     await signUp();
     await expect(logIn("wrong password")).rejects.toThrow();
@@ -206,12 +218,16 @@ describe("sign-up and reset links", () => {
     await expect(world.auth.admin.acceptInvite(token, password, origin)).rejects.toMatchObject({ code: "not_found" });
   });
 
-  it("refuse a name that exists, a role that does not, and names that Kubernetes keeps", async () => {
+  it("refuse a name that exists, a role that does not, names that Kubernetes keeps, and names that no reference can have", async () => {
     await signUp();
     const invite = (name: string, roles: string[]) => world.auth.admin.inviteUser(localAdmin, { name, roles, traits: {}, ttl: hour });
     await expect(invite("bo", ["access"])).rejects.toMatchObject({ code: "already_exists" });
     await expect(invite("cy", ["nosuch"])).rejects.toMatchObject({ code: "not_found" });
     await expect(invite("system:admin", ["access"])).rejects.toMatchObject({ code: "bad_parameter" });
+    for (const name of ["local-admin", "LOCAL-ADMIN"]) {
+      await expect(invite(name, ["access"])).rejects.toMatchObject({ code: "bad_parameter", message: expect.stringContaining("the administrator of the gateway's host") as string });
+    }
+    await expect(invite("corp/cy", ["access"])).rejects.toMatchObject({ code: "bad_parameter", message: expect.stringContaining('must not have "/"') as string });
     await expect(world.auth.admin.resetUser(localAdmin, "nobody", hour)).rejects.toMatchObject({ code: "not_found" });
   });
 });

@@ -9,6 +9,8 @@ export const kinds = {
   session: "session",
   /** Who a user name belongs to; name = user name. Outlives the user, until an administrator removes the user. */
   identity: "identity",
+  /** The user name of a connector's person; name = subject. Comes and goes with the identity, which is what counts where the two differ. */
+  subject: "subject",
   /** A local user's password hash, in `secret`; name = user name. */
   password: "password",
   /** Failed logins; name = what {@link "./lockout.ts"} makes of the user name. */
@@ -39,6 +41,9 @@ export type SessionRecord = z.infer<typeof sessionRecord>;
 
 export const identityRecord = z.object({ subject: z.string().min(1), created: z.number() });
 export type IdentityRecord = z.infer<typeof identityRecord>;
+
+export const subjectRecord = z.object({ user: z.string().min(1) });
+export type SubjectRecord = z.infer<typeof subjectRecord>;
 
 export const passwordRecord = z.object({ changed: z.number() });
 

@@ -2,6 +2,7 @@ import { GatehouseError } from "../base/index.ts";
 import { parseResource, redact, resourceToJson, type GithubConnector, type Kind, type Lock, type Resource, type Role, type User } from "../resources/index.ts";
 import type { StoredItem } from "../store/index.ts";
 import { digest } from "./records.ts";
+import { keptUntil } from "./users.ts";
 
 /** What the store keeps of a resource. */
 export interface StoredForm {
@@ -25,13 +26,13 @@ function secretOf(resource: Resource): string | undefined {
 /** The resource as it is stored; secrets apart from the rest. */
 export function toStored(resource: Resource): StoredForm {
   const { name } = resource.metadata;
-  const { expires } = resource.kind === "lock" ? resource.spec : resource.metadata;
+  const end = keptUntil(resource);
   return {
     kind: resource.kind,
     name: storedName(resource.kind, name),
     value: JSON.stringify(resourceToJson(redact(resource))),
     secret: secretOf(resource),
-    expires: expires === undefined ? undefined : Date.parse(expires),
+    expires: Number.isFinite(end) ? end : undefined,
   };
 }
 

@@ -1,10 +1,12 @@
-import { GatehouseError, uuid } from "../base/index.ts";
+import { GatehouseError, limits, uuid } from "../base/index.ts";
 import type { User } from "../resources/index.ts";
-import type { Operation } from "../store/index.ts";
+import type { Operation, StoredItem } from "../store/index.ts";
 import { deleteAll } from "./admin-change.ts";
 import type { Context } from "./context.ts";
 import { lockoutName } from "./lockout.ts";
-import { identityRecord, inviteRecord, kinds, readRecord, sessionRecord, type IdentityRecord } from "./records.ts";
+import { identityRecord, inviteRecord, kinds, readRecord, sessionRecord, type IdentityRecord, type SessionRecord } from "./records.ts";
+import { nameDeletions } from "./subjects.ts";
+import { lockEnd } from "./users.ts";
 
 /** Throws `not_found` for a role that does not exist. */
 export async function checkRoles(context: Context, names: readonly string[]): Promise<void> {
@@ -24,6 +26,17 @@ function comesThroughConnector({ spec }: User): boolean {
 }
 
 /**
+ * When an unlocked user ends. The lock may have kept the record of somebody who comes through a connector for longer than their sessions; it stays as
+ * long as one more session could last, and then goes by itself as before.
+ */
+function endAfterLock(given: User, existing: User | undefined, now: number): string | undefined {
+  const { expires } = given.metadata;
+  const isUnlocked = existing !== undefined && lockEnd(existing) > 0 && lockEnd(given) === 0;
+  if (!isUnlocked || expires === undefined || Date.parse(expires) > now || expires !== existing.metadata.expires) return expires;
+  return new Date(now + limits.maxCertificateTtl).toISOString();
+}
+
+/**
  * A user as an administrator writes one: who made it is kept, and a name that belongs to nobody yet becomes a local user's, unless the
  * resource says that it is for people of a connector.
  */
@@ -31,10 +44,12 @@ export async function prepareUser(context: Context, by: string, given: User, exi
   const { name } = given.metadata;
   await checkRoles(context, given.spec.roles);
   const created_by = given.spec.created_by ?? existing?.spec.created_by ?? { time: new Date(context.clock.now()).toISOString(), user: { name: by } };
-  const resource: User = { ...given, spec: { ...given.spec, created_by } };
+  const written: User = { ...given, spec: { ...given.spec, created_by } };
   const identity = await context.store.get(kinds.identity, name);
+  const isLocal = identity ? readRecord(identityRecord, identity).subject.startsWith("local:") : !comesThroughConnector(written);
+  const resource = isLocal ? written : { ...written, metadata: { ...written.metadata, expires: endAfterLock(given, existing, context.clock.now()) } };
   if (identity) return { resource, operations: [{ op: "check", kind: kinds.identity, name, expect: identity.revision }] };
-  return { resource, operations: comesThroughConnector(resource) ? [] : [localIdentity(context, name)] };
+  return { resource, operations: isLocal ? [localIdentity(context, name)] : [] };
 }
 
 /** Deletions of the invites of a user. */
@@ -43,10 +58,19 @@ async function inviteDeletions(context: Context, name: string): Promise<readonly
   return items.filter((item) => readRecord(inviteRecord, item).user === name).map((item) => ({ op: "delete", kind: kinds.invite, name: item.name }));
 }
 
-/** Deletions of the login sessions of a user. */
-async function sessionDeletions(context: Context, name: string): Promise<readonly Operation[]> {
+async function deletionsOfSessions(context: Context, concerned: (session: SessionRecord) => boolean): Promise<readonly Operation[]> {
   const items = await context.store.list(kinds.session);
-  return items.filter((item) => readRecord(sessionRecord, item).user === name).map((item) => ({ op: "delete", kind: kinds.session, name: item.name }));
+  return items.filter((item) => concerned(readRecord(sessionRecord, item))).map((item) => ({ op: "delete", kind: kinds.session, name: item.name }));
+}
+
+/** Deletions of the login sessions of a user. */
+function sessionDeletions(context: Context, name: string): Promise<readonly Operation[]> {
+  return deletionsOfSessions(context, ({ user }) => user === name);
+}
+
+/** Deletions of the login sessions that began through a connector. */
+export function connectorSessionDeletions(context: Context, name: string): Promise<readonly Operation[]> {
+  return deletionsOfSessions(context, ({ method, connector }) => method === "github" && connector === name);
 }
 
 /** Ends the user's sessions and takes back their invites; both come before what makes them a user at all. */
@@ -71,17 +95,23 @@ export async function userDeletions(context: Context, name: string): Promise<rea
   await deleteAll(context, [...sessions.slice(maxTogether), ...(await inviteDeletions(context, name))]);
   return [
     ...sessions.slice(0, maxTogether),
-    { op: "delete", kind: kinds.identity, name },
+    ...(await nameDeletions(context, name)),
     { op: "delete", kind: kinds.password, name },
     { op: "delete", kind: kinds.attempts, name: lockoutName(name) },
   ];
 }
 
-/** Names of users that came through a connector, with their identities' place in the store. */
-export async function identitiesOf(context: Context, connector: string): Promise<readonly string[]> {
+/** Somebody who came through a connector, as the store has them. */
+export interface ConnectorPerson {
+  readonly item: StoredItem;
+  readonly subject: string;
+}
+
+/** The identities of people who came through a connector. */
+export async function identitiesOf(context: Context, connector: string): Promise<readonly ConnectorPerson[]> {
   const prefix = `github:${connector}:`;
   const items = await context.store.list(kinds.identity);
   const isOfConnector = (subject: string): boolean => subject.startsWith(prefix) && /^\d+$/.test(subject.slice(prefix.length));
   // A connector's name may hold colons too: "corp:eu" is not "corp".
-  return items.filter((item) => isOfConnector(readRecord(identityRecord, item).subject)).map((item) => item.name);
+  return items.map((item) => ({ item, subject: readRecord(identityRecord, item).subject })).filter(({ subject }) => isOfConnector(subject));
 }

@@ -267,6 +267,25 @@ test("what was read without secrets can be shown, and a hidden token cannot be m
   expect(parseResource(resourceToJson(github))).toEqual(github);
 });
 
+test('a new name has no "/", of whatever kind; what is stored may have one', () => {
+  const values: Record<string, unknown>[] = [
+    { kind: "user", version: "v2", metadata: { name: "corp/ana" }, spec: {} },
+    { kind: "role", version: "v3", metadata: { name: "corp/dev" }, spec: {} },
+    { kind: "token", version: "v2", metadata: { name: "corp/secret" }, spec: { roles: ["Node"] } },
+    { kind: "github", version: "v3", metadata: { name: "corp/github" }, spec: { client_id: "a", redirect_url: "https://gateway.example/callback" } },
+  ];
+  for (const value of values) {
+    const message = messageOf(() => parseResource(value));
+    expect(message).toContain('metadata.name: must not have "/", which stands between kind and name');
+    expect(message).not.toContain("secret");
+    expect(parseResource(value, { redacted: true }).kind).toBe(value["kind"]);
+  }
+  expect(messageOf(() => parseResource({ kind: "user", name: "corp/ana" }))).toContain('name: must not have "/"');
+  expect(messageOf(() => parseResources("kind: role\nversion: v3\nmetadata:\n  name: a/b\nspec: {}\n", "role.yaml"))).toBe(
+    'role "a/b" is not valid: role.yaml:4:9 metadata.name: must not have "/", which stands between kind and name',
+  );
+});
+
 test("any value is a resource or a told error", () => {
   const key = fc.constantFrom("kind", "version", "metadata", "spec", "name", "allow", "deny", "options", "rules", "logins", "node_labels", "*", "traits", "toString");
   const value = fc.letrec((tie) => ({

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { GatehouseError, didYouMean, escapeLine } from "../base/index.ts";
 import { describePlace, readDocuments, type SourceDocument } from "./document.ts";
+import { newNameProblem } from "./new-name.ts";
 import { formatPath, type Path } from "./path.ts";
 import { maxProblems, type Problem } from "./problem.ts";
 import { problemsOf } from "./problems.ts";
@@ -12,7 +13,7 @@ import type { Kind, ParsedResource, Position, Resource } from "./types.ts";
 
 /** What {@link parseResource} tolerates. */
 export interface ParseOptions {
-  /** Accepts what `redact` hid: for answers of the gateway, never for what is to be stored. */
+  /** Accepts what `redact` hid, and names that older versions allowed: for what is stored and answers of the gateway, never for what is to be stored. */
   readonly redacted?: boolean | undefined;
 }
 
@@ -57,7 +58,9 @@ function readOne(value: unknown, options: ParseOptions): Outcome {
   const schema = known === "token" && options.redacted === true ? redactedToken : versions[chosen];
   const result = schema?.safeParse(known === kind ? value : { ...value, kind: known });
   if (!result) return wrong(title, ["version"], "is not supported");
-  return result.success ? { resource: result.data } : { title, problems: problemsOf(result.error.issues, value) };
+  if (!result.success) return { title, problems: problemsOf(result.error.issues, value) };
+  const problem = options.redacted === true ? undefined : newNameProblem(result.data, chosen === "v1" ? ["name"] : ["metadata", "name"]);
+  return problem ? { title, problems: [problem] } : { resource: result.data };
 }
 
 /** `role "admin"`, as far as it can be told. A token's name is its secret. */

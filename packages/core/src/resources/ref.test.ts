@@ -16,6 +16,9 @@ test.each([
   ["tokens", { kind: "token" }],
   ["locks", { kind: "lock" }],
   ["LOCK/6f0e", { kind: "lock", name: "6f0e" }],
+  ["users/corp/ana", { kind: "user", name: "corp/ana" }],
+  ["users corp/ana", { kind: "user", name: "corp/ana" }],
+  [" /users/ /ana/ ", { kind: "user", name: "ana" }],
 ])("%j is read", (text, ref) => {
   expect(parseRef(text)).toEqual(ref);
   expect(parseRef(formatRef(parseRef(text)))).toEqual(ref);
@@ -25,7 +28,8 @@ test.each([
   ["", "missing resource name"],
   [" / ", "missing resource name"],
   ["rolez", "unsupported resource: rolez"],
-  ["role/a/b", "failed to parse 'role/a/b'"],
+  ["role a b", "failed to parse 'role a b'"],
+  ["role/a b", "failed to parse 'role/a b'"],
   ["\u001b[2J", "unsupported resource: \\x1b[2J"],
   ["constructor", "unsupported resource: constructor"],
 ])("%j is refused", (text, message) => {

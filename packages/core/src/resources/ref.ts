@@ -22,16 +22,19 @@ const shortcuts: ReadonlyMap<string, ResourceRef["kind"]> = new Map<string, Reso
 const maxLength = 512;
 
 /**
- * Parses `kind` or `kind/name`; the separators are `/`, space and tab, the kind may be any shortcut in any case (reference §8.2).
- * Throws `bad_parameter`.
+ * Parses `kind` or `kind/name`; the separators are `/`, space and tab, the kind may be any shortcut in any case (reference §8.2). A `/` after the first
+ * one belongs to the name: new names have none, but what an older version stored has to be found. Throws `bad_parameter`.
  */
 export function parseRef(text: string): ResourceRef {
   const fail = (message: string, hint?: string): GatehouseError => new GatehouseError("bad_parameter", message, { hint });
   if (text.length > maxLength) throw fail(`a resource name has at most ${maxLength} characters`);
-  const parts = text.split(/[/ \t]/).filter((part) => part !== "");
-  const [word, name] = parts;
+  const parts = text.split(/[/ \t]/);
+  const start = parts.findIndex((part) => part !== "");
+  const word = parts[start];
   if (word === undefined) throw fail("missing resource name", "name a kind or kind/name, such as roles or roles/admin");
-  if (parts.length > 2) throw fail(`failed to parse '${escapeLine(text)}'`, "write it as kind/name, such as roles/admin");
+  const rest = text.slice(parts.slice(0, start + 1).join("/").length).replace(/^[/ \t]+|[/ \t]+$/g, "");
+  const name = rest === "" ? undefined : rest;
+  if (/[ \t]/.test(rest)) throw fail(`failed to parse '${escapeLine(text)}'`, "write it as kind/name, such as roles/admin");
   const kind = shortcuts.get(word.toLowerCase());
   if (kind === undefined) {
     const known = [...shortcuts.keys()];

@@ -45,9 +45,9 @@ export class PinMismatch extends GatehouseError {
 
 /**
  * Pins the ids of the mapped teams among these, and of their organizations, at first use. Throws `PinMismatch` (`access_denied`) where a name has another
- * id than it had then: whoever took the name over gets nothing by it.
+ * id than it had then: whoever took the name over gets nothing by it. Pins nothing unless `conditions` hold, and throws what the store says of that.
  */
-export async function checkPins(store: Store, connector: GithubConnector, teams: readonly GithubTeam[]): Promise<void> {
+export async function checkPins(store: Store, connector: GithubConnector, teams: readonly GithubTeam[], conditions: readonly Operation[] = []): Promise<void> {
   const { name } = connector.metadata;
   const wanted = new Map<string, PinnedId>();
   for (const pin of idsOf(mappedTeams(connector, teams))) {
@@ -65,7 +65,7 @@ export async function checkPins(store: Store, connector: GithubConnector, teams:
     }
     if (fresh.length === 0) return;
     try {
-      await store.transact(fresh);
+      await store.transact([...conditions, ...fresh]);
       return;
     } catch (error) {
       // Another login pinned one of them first: its id is what counts now.

@@ -6,11 +6,11 @@ import type { Metadata } from "../types.ts";
 const maxNameLength = 256;
 const nameSyntax = /^[0-9A-Za-z@/_:.-]+$/;
 
-/** Why a name cannot be used in references and URL paths (reference §8.1), or undefined. */
+/** Why a name cannot be used in references and URL paths (reference §8.1), or undefined. `/` is in names that older versions stored. */
 export function nameProblem(name: string): string | undefined {
   if (name === "") return "must not be empty";
   if (name.length > maxNameLength) return `has more than ${maxNameLength} characters`;
-  if (!nameSyntax.test(name)) return "may only have letters, digits and @ / _ : . -";
+  if (!nameSyntax.test(name)) return "may only have letters, digits and @ _ : . -";
   if (name.includes("..")) return 'must not have ".."';
   // A URL path would lose such segments on the way.
   if (name.split("/").some((segment) => segment === "" || segment === ".")) return 'must not have empty or "." parts between "/"';

@@ -101,10 +101,10 @@ export const userV1: z.ZodType<User> = fields({
   metadata: { name },
   spec: compact({
     roles,
+    traits: { ...(allowed_logins.length > 0 ? { logins: allowed_logins } : {}), ...(kubernetes_groups.length > 0 ? { kubernetes_groups } : {}) },
     expires,
     status: state,
     created_by,
     oidc_identities,
-    traits: { ...(allowed_logins.length > 0 ? { logins: allowed_logins } : {}), ...(kubernetes_groups.length > 0 ? { kubernetes_groups } : {}) },
   }),
 }));
