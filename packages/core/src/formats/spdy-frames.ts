@@ -136,12 +136,24 @@ export class SpdyFrames {
 }
 
 /** A data frame. */
-export function spdyDataFrame(streamId: number, payload: Buffer, fin: boolean): Buffer {
-  const header = Buffer.alloc(headerLength);
-  header.writeUInt32BE(streamId, 0);
-  header.writeUInt8(fin ? spdyFin : 0, 4);
-  header.writeUIntBE(payload.length, 5, 3);
-  return Buffer.concat([header, payload]);
+export function spdyDataFrame(streamId: number, payload: Uint8Array, fin: boolean): Buffer {
+  const frame = Buffer.allocUnsafe(headerLength + payload.length);
+  frame.writeUInt32BE(streamId, 0);
+  frame.writeUInt8(fin ? spdyFin : 0, 4);
+  frame.writeUIntBE(payload.length, 5, 3);
+  frame.set(payload, headerLength);
+  return frame;
+}
+
+/** A control frame (draft 3.1 §2.2.1). */
+export function spdyControlFrame(type: number, flags: number, payload: Buffer): Buffer {
+  const frame = Buffer.allocUnsafe(headerLength + payload.length);
+  frame.writeUInt16BE(0x8000 | version, 0);
+  frame.writeUInt16BE(type, 2);
+  frame.writeUInt8(flags, 4);
+  frame.writeUIntBE(payload.length, 5, 3);
+  payload.copy(frame, headerLength);
+  return frame;
 }
 
 function isControl(header: Buffer): boolean {

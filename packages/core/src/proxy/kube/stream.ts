@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { StreamTap } from "../../formats/index.ts";
 import { lingerTime } from "./answer.ts";
@@ -9,6 +9,7 @@ import type { Live } from "./registry.ts";
 import type { SessionStream, StreamSession } from "./sessions/index.ts";
 import { failure } from "./status.ts";
 import type { Failure } from "./status.ts";
+import type { ServerSide } from "./translate/index.ts";
 
 /** How long to wait for the end of a frame before the connection is cut without a word, ms. */
 const boundaryWait = 500;
@@ -22,7 +23,7 @@ export class StreamPair implements Live, SessionStream {
   lastActive: number;
   readonly #shared: Shared;
   readonly #client: TLSSocket;
-  readonly #server: Socket;
+  readonly #server: ServerSide;
   readonly #tap: StreamTap;
   readonly #session: StreamSession | undefined;
   #ending: Failure | undefined;
@@ -31,7 +32,7 @@ export class StreamPair implements Live, SessionStream {
   #carried = 0;
   #halfOpenSince: number | undefined;
 
-  constructor(shared: Shared, grant: Grant, client: TLSSocket, server: Socket, tap: StreamTap, session?: StreamSession) {
+  constructor(shared: Shared, grant: Grant, client: TLSSocket, server: ServerSide, tap: StreamTap, session?: StreamSession) {
     this.#shared = shared;
     this.grant = grant;
     this.#client = client;
@@ -164,7 +165,7 @@ export class StreamPair implements Live, SessionStream {
     this.#cut();
   }
 
-  #ended(other: Socket): void {
+  #ended(other: Duplex): void {
     if (this.#said) return;
     this.#halfOpenSince ??= this.#shared.clock.now();
     other.end();

@@ -38,6 +38,8 @@ export interface TestWorld {
   /** How the API server answers; `ok` by default. */
   answer: (request: IncomingMessage, response: ServerResponse) => void;
   upgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+  /** What the API server says it is; one that speaks all that kubectl does, by default. Learnt anew by `proxy.check()`. */
+  version: { readonly major: string; readonly minor: string; readonly gitVersion: string };
   /** How the audit log behaves; writes by default. */
   audit: (event: AuditEventInput) => Promise<void>;
   /** Groups by user name; set, then {@link TestWorld.changed}. */
@@ -66,6 +68,10 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
 
   const server = createServer({ key: tls.key, cert: tls.cert });
   server.on("request", (request, response) => {
+    if (request.url === "/version") {
+      response.end(JSON.stringify(world.version));
+      return;
+    }
     world.arrived.push(request);
     world.answer(request, response);
   });
@@ -105,6 +111,7 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
     proxy, cluster, port, clock, ca, events: [], arrived: [], groups,
     answer: (_request, response) => response.end("ok"),
     upgrade: (_request, socket) => socket.destroy(),
+    version: { major: "1", minor: "33", gitVersion: "v1.33.0" },
     audit: () => Promise.resolve(),
     changed: table.changed,
     async options(user, options = {}) {
@@ -133,6 +140,9 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
       await rm(folder, { recursive: true });
     },
   };
+  // As a gateway does when it starts.
+  await Promise.all(proxy.clusters.map(({ name }) => proxy.check(name)));
+  world.arrived.length = 0;
   return world;
 }
 

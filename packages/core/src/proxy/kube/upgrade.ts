@@ -16,6 +16,8 @@ import type { StreamSession } from "./sessions/index.ts";
 import { Refusal, failure } from "./status.ts";
 import type { Failure } from "./status.ts";
 import { StreamPair } from "./stream.ts";
+import { isDecision, waysOf } from "./translate/index.ts";
+import type { Settled, Way } from "./translate/index.ts";
 
 /**
  * Refuses upgrades that the gateway would not know how to watch over. Throws {@link Refusal}. What an allowed one then carries is decided
@@ -43,7 +45,9 @@ export class Upgrade implements Live {
   readonly #shared: Shared;
   readonly #client: TLSSocket;
   readonly #head: Buffer;
-  readonly #asked: ClientRequest;
+  readonly #ways: Way[];
+  #way: Way;
+  #asked: ClientRequest;
   readonly #deadline: number;
   readonly #attempt: string | undefined;
   /** What the API server decided a moment ago on the first attempt at this. */
@@ -59,11 +63,11 @@ export class Upgrade implements Live {
     this.#head = head;
     this.#attempt = attemptKey(grant);
     this.lastActive = shared.clock.now();
-    const { upstream, method, pathname, query, headers, incoming } = grant;
-    this.#deadline = this.lastActive + upstream.limits.upgradeTimeout;
-    const all = [...headers, "Connection", "Upgrade", "Upgrade", incoming.upgrade ?? ""];
-    if (method === "POST" && incoming.contentLength === undefined) all.push("Content-Length", "0");
-    this.#asked = upstream.upgrade(method, query === "" ? pathname : `${pathname}?${query}`, all);
+    this.#deadline = this.lastActive + grant.upstream.limits.upgradeTimeout;
+    const [first, ...others] = waysOf(grant);
+    this.#way = first;
+    this.#ways = others;
+    this.#asked = this.#ask();
   }
 
   get sid(): string | undefined {
@@ -75,9 +79,6 @@ export class Upgrade implements Live {
     this.grant.upstream.streams += 1;
     this.#shared.registry.add(this);
     this.#client.on("close", this.#clientClosed);
-    this.#asked.on("upgrade", (answer, server, head) => this.#upgraded(answer, server, head));
-    this.#asked.on("response", (answer) => this.#refused(answer));
-    this.#asked.on("error", (error) => this.#failed(error));
     if (this.#attempt !== undefined && !isFirstAttempt(this.grant.incoming.upgrade)) this.#decided = this.#shared.attempts.second(this.#attempt);
     this.#shared.sessions.open(this.grant).then(
       (session) => {
@@ -103,21 +104,33 @@ export class Upgrade implements Live {
     this.#asked.destroy(Object.assign(new Error("no answer in time"), { code: "ETIMEDOUT" }));
   }
 
+  #ask(): ClientRequest {
+    const { upstream, pathname, query } = this.grant;
+    const asked = upstream.upgrade(this.#way.method, query === "" ? pathname : `${pathname}?${query}`, this.#way.headers);
+    asked.on("upgrade", (answer, server, head) => this.#upgraded(answer, server, head));
+    asked.on("response", (answer) => this.#refused(answer));
+    asked.on("error", (error) => {
+      if (asked === this.#asked) this.#failed(error);
+    });
+    return asked;
+  }
+
   #upgraded(answer: IncomingMessage, server: Socket, head: Buffer): void {
     // Node took its own listener off; between here and the pair a reset must not end the process.
     server.on("error", ignore);
     const { grant } = this;
-    const tap = tapOf(grant, answer, this.#session);
-    if (typeof tap === "string") {
+    const settled = this.#way.settle(answer);
+    const tap = typeof settled === "string" ? settled : tapOf(grant, settled, this.#session);
+    if (typeof settled === "string" || typeof tap === "string") {
       server.destroy();
-      this.#fail(failure(502, `the API server of Kubernetes cluster "${grant.connection.clusterName}" ${tap}`));
+      this.#fail(failure(502, `the API server of Kubernetes cluster "${grant.connection.clusterName}" ${String(tap)}`));
       return;
     }
-    const protocol = protocolOf(answer);
+    const { protocol } = settled;
     const events = [...(this.#session?.started(protocol) ?? []), upgradeEvent(grant, 101, protocol, undefined, this.#session?.sid)];
     this.#shared.recorder.writeAll(events, (written) => {
       if (!this.#over && written && !this.#client.destroyed && !server.destroyed) {
-        this.#join(answer.rawHeaders, server, head, tap);
+        this.#join(settled, server, head, tap);
         return;
       }
       const lost = server.destroyed;
@@ -155,7 +168,7 @@ export class Upgrade implements Live {
     else recorder.write(event, done);
   }
 
-  #join(rawHeaders: readonly string[], server: Socket, head: Buffer, tap: StreamTap): void {
+  #join(settled: Settled, server: Socket, head: Buffer, tap: StreamTap): void {
     const { grant } = this;
     const client = this.#client;
     const session = this.#session;
@@ -164,10 +177,11 @@ export class Upgrade implements Live {
     client.off("close", this.#clientClosed);
     client.setNoDelay(true);
     server.setNoDelay(true);
-    client.write(rawHead(101, "Switching Protocols", rawHeaders), "latin1");
+    client.write(rawHead(101, "Switching Protocols", settled.head), "latin1");
+    const side = settled.join(server, head);
     // What was needed to decide the request is not kept for as long as the stream lasts.
     const kept: Grant = { ...grant, headers: [], incoming: { ...grant.incoming, passed: [], impersonation: [] } };
-    new StreamPair(this.#shared, kept, client, server, tap, session).start(this.#head, head);
+    new StreamPair(this.#shared, kept, client, side.server, tap, session).start(this.#head, side.head);
   }
 
   /** The API server's own answer, as it is: what kubectl prints is Kubernetes' message. */
@@ -175,6 +189,16 @@ export class Upgrade implements Live {
     const status = answer.statusCode ?? 502;
     if (status === 401) this.grant.upstream.refreshCredentials();
     answer.on("error", ignore);
+    const next = this.#over || isDecision(answer) ? undefined : this.#ways.shift();
+    if (next !== undefined) {
+      this.#way.refused();
+      const refused = this.#asked;
+      this.#way = next;
+      this.#asked = this.#ask();
+      refused.destroy();
+      this.#asked.end();
+      return;
+    }
     this.#recordFailure(status, `the API server answered ${String(status)}`, status === 401 || status === 403, (written) => {
       if (this.#over) return;
       this.#answered = true;
@@ -242,18 +266,9 @@ export class Upgrade implements Live {
 const ignore = (): void => undefined;
 
 /** What the 101 negotiated decides how the stream is watched; a text says what is wrong with it. */
-function tapOf(grant: Grant, answer: IncomingMessage, session: StreamSession | undefined): StreamTap | string {
-  const negotiated = answer.headers.upgrade?.toLowerCase() ?? "";
-  if (negotiated !== grant.incoming.upgrade?.toLowerCase()) return `switched to ${JSON.stringify(negotiated)}, which was not asked for`;
-  const protocol = protocolOf(answer);
+function tapOf(grant: Grant, { transport, protocol }: Settled, session: StreamSession | undefined): StreamTap | string {
   const sinks: StreamSinks = session?.sinks ?? {};
-  if (negotiated !== "websocket") return createSpdyTap({ protocol, ...sinks });
+  if (transport !== "websocket") return createSpdyTap({ protocol, ...sinks });
   const options = { subprotocol: protocol, purpose: streamKind(grant.path), ...sinks };
   return (isWebSocketKnown(options) ? undefined : session?.blind(protocol)) ?? createWebSocketTap(options);
-}
-
-function protocolOf(answer: IncomingMessage): string {
-  const name = answer.headers.upgrade?.toLowerCase() === "websocket" ? "sec-websocket-protocol" : "x-stream-protocol-version";
-  const value = answer.headers[name];
-  return typeof value === "string" ? value : (value?.[0] ?? "");
 }

@@ -6,6 +6,7 @@ import { Pool } from "undici";
 import type { Dispatcher } from "undici";
 import type { KubeTarget } from "../../access/index.ts";
 import { GatehouseError, errorMessage } from "../../base/index.ts";
+import { StreamSupport, askVersion } from "./translate/index.ts";
 import type { ClusterProblem, KubeCluster, KubeLimits, KubeUpstream } from "./types.ts";
 
 /** Defaults of {@link KubeLimits}. */
@@ -65,6 +66,8 @@ export class Upstream {
   readonly name: string;
   readonly target: KubeTarget;
   readonly limits: KubeLimits;
+  /** Which of kubectl's streams the API server speaks itself. */
+  streamSupport = new StreamSupport(() => askVersion(this));
   /** Under way now. */
   requests = 0;
   longRequests = 0;
@@ -87,6 +90,7 @@ export class Upstream {
     const route = upstream && routeTo(upstream, this.limits);
     const before = this.#route;
     this.#route = route;
+    if (route?.url.href !== before?.url.href) this.streamSupport = new StreamSupport(() => askVersion(this));
     if (before) this.#retire(before);
   }
 
