@@ -70,9 +70,12 @@ export interface SpdyHeaderWriter {
 /** `0x78`: deflate with a 32 KiB window; `0xbb`: a dictionary, and the checksum of both (RFC 1950 §2.2). */
 const zlibHeader = Buffer.from([0x78, 0xbb, 0xe3, 0xc6, 0xa7, 0xc2]);
 
+/** An empty stored block, as a flush leaves it: readers hand out what they have when they see it, and Go's not before. */
+const flush = Buffer.from([0x00, 0x00, 0x00, 0xff, 0xff]);
+
 /**
- * A writer of header blocks, uncompressed: each is one stored block of the shared zlib stream (RFC 1951 §3.2.4), which ends on a byte as a flush
- * would, and keeps no state but that the stream has begun.
+ * A writer of header blocks, uncompressed: each is a stored block of the shared zlib stream (RFC 1951 §3.2.4), which ends on a byte, and a flush.
+ * So there is no state but that the stream has begun.
  */
 export function createSpdyHeaderWriter(): SpdyHeaderWriter {
   let begun = false;
@@ -85,7 +88,7 @@ export function createSpdyHeaderWriter(): SpdyHeaderWriter {
       const stored = Buffer.alloc(5);
       stored.writeUInt16LE(plain.length, 1);
       stored.writeUInt16LE(~plain.length & 0xffff, 3);
-      const block = Buffer.concat(begun ? [stored, plain] : [zlibHeader, stored, plain]);
+      const block = Buffer.concat([begun ? Buffer.alloc(0) : zlibHeader, stored, plain, flush]);
       begun = true;
       return block;
     },

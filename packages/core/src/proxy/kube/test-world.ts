@@ -67,9 +67,14 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
   const tls = await hostPair(authorities);
 
   const server = createServer({ key: tls.key, cert: tls.cert });
+  let starting = true;
   server.on("request", (request, response) => {
     if (request.url === "/version") {
       response.end(JSON.stringify(world.version));
+      return;
+    }
+    if (starting) {
+      response.end(JSON.stringify({ status: { allowed: true } }));
       return;
     }
     world.arrived.push(request);
@@ -142,7 +147,7 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
   };
   // As a gateway does when it starts.
   await Promise.all(proxy.clusters.map(({ name }) => proxy.check(name)));
-  world.arrived.length = 0;
+  starting = false;
   return world;
 }
 
