@@ -69,7 +69,7 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
   const server = createServer({ key: tls.key, cert: tls.cert });
   let starting = true;
   server.on("request", (request, response) => {
-    if (request.url === "/version") {
+    if (request.url === "/version" && request.headers["impersonate-user"] === undefined) {
       response.end(JSON.stringify(world.version));
       return;
     }
