@@ -123,7 +123,7 @@ export class Upgrade implements Live {
     const tap = typeof settled === "string" ? settled : tapOf(grant, settled, this.#session);
     if (typeof settled === "string" || typeof tap === "string") {
       server.destroy();
-      this.#fail(failure(502, `the API server of Kubernetes cluster "${grant.connection.clusterName}" ${String(tap)}`));
+      this.#fail(failure(502, `the API server of Kubernetes cluster "${grant.connection.clusterName}" ${typeof tap === "string" ? tap : ""}`));
       return;
     }
     const { protocol } = settled;
