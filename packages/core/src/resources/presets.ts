@@ -43,7 +43,9 @@ export function presetRoles(): Role[] {
   return [
     preset("admin", "Administers the cluster", true, [
       { resources: ["role", "user", "auth_connector", "trusted_cluster", "token", "cluster_auth_preference", "lock"], verbs: change },
-      { resources: ["session", "event"], verbs: look },
+      // To delete a session is to end a live one.
+      { resources: ["session"], verbs: [...look, "delete"] },
+      { resources: ["event"], verbs: look },
     ]),
     preset("access", "Reaches hosts and Kubernetes with the logins and groups of the person's traits", false, []),
   ];
