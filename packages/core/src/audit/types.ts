@@ -42,9 +42,17 @@ export interface AuditLog {
   close(): Promise<void>;
 }
 
+/** A place in the log: behind so many bytes of a file. */
+export interface LogPosition {
+  readonly file: string;
+  readonly offset: number;
+}
+
 /** The audit log as its owner has it. */
 export interface OwnAuditLog extends AuditLog {
   status(): AuditStatus;
+  /** The file that is written to, and how many of its bytes are events that were taken. */
+  position(): LogPosition;
   /** Writes a checkpoint now. Throws `unavailable`. */
   checkpoint(): Promise<void>;
 }

@@ -133,6 +133,7 @@ it("refuses events when too many wait, and takes them again when they are writte
       lines.push(...bytes.toString().trim().split("\n"));
     },
     sync: async () => undefined,
+    position: () => ({ file: "", offset: 0 }),
     close: async () => undefined,
   };
   log = createChainedLog({ writer, chain: createChain("0123456789abcdef", ""), first: () => ({ event: "audit.start", code: "G4000I" }), clock, sync: "group", logger: nullLogger });

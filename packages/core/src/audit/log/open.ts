@@ -85,6 +85,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OwnAuditLo
       return written;
     },
     status: () => ({ chain: { id: chain.id, lines: chain.next.n }, ...checkpoints.status(), witnesses: witnesses.status() }),
+    position: () => writer.position(),
     checkpoint: () => checkpoints.now(),
     close: () => (closing ??= close()),
   };

@@ -1,4 +1,5 @@
 import { errorMessage, type Logger, type Random } from "../../base/index.ts";
+import type { LogPosition } from "../types.ts";
 import { dayFileName, dayOf, linkCurrent, openLogFile, type LogFile } from "./log-file.ts";
 import { daysIn, findTail, tailOf, type Tail } from "./tail.ts";
 
@@ -17,6 +18,8 @@ export interface LogWriter {
   open(time: number): Promise<Ending>;
   /** Appends and returns when write(2) has taken all of it. A failed or short write leaves no part behind. */
   append(day: number, bytes: Buffer): Promise<void>;
+  /** Where the next line goes; what a failed write left behind it does not count. */
+  position(): LogPosition;
   /** fsync of what was appended. After a failure the next append tries it again first. */
   sync(): Promise<void>;
   close(): Promise<void>;
@@ -109,6 +112,7 @@ export function createWriter(options: { readonly directory: string; readonly ser
       torn = false;
     },
     sync,
+    position: () => ({ file: file ? dayFileName(file.day) : "", offset: size }),
     async close() {
       const last = file;
       if (!last) return;
