@@ -17,6 +17,7 @@ import {
   type StatusResponse,
   type WhoamiResponse,
 } from "./admin.ts";
+import { eventsPath, eventsResponse, loggedEvent, type EventsRequest, type EventsResponse, type LoggedEvent } from "./events.ts";
 import {
   consoleLoginResponse,
   pingResponse,
@@ -34,9 +35,19 @@ export interface TransportResponse {
   readonly body: string;
 }
 
+/** An answer whose body is read as it comes. */
+export interface TransportStream {
+  readonly status: number;
+  /** Pieces of the body. Whoever does not read them to the end calls `close`. */
+  readonly body: AsyncIterable<Uint8Array>;
+  close(): void;
+}
+
 /** How a client reaches the gateway: TLS with its pins, a Unix socket, or a test. Throws `unavailable` when it cannot. */
 export interface Transport {
   request(request: { readonly method: "GET" | "POST" | "PUT" | "DELETE"; readonly path: string; readonly body?: unknown }): Promise<TransportResponse>;
+  /** Asks for what may be long, or never end. The answer has to begin in time; the rest takes as long as it takes. */
+  stream(request: { readonly method: "GET"; readonly path: string }): Promise<TransportStream>;
 }
 
 /** Calls that need no certificate. */
@@ -58,6 +69,10 @@ export interface AdminClient {
   invite(user: string, request: InviteRequest): Promise<InviteResponse>;
   resetUser(user: string, ttl: number): Promise<InviteResponse>;
   exportAuthority(kind: string): Promise<ExportResponse>;
+  /** A page of the audit log. */
+  events(request: EventsRequest): Promise<EventsResponse>;
+  /** Events as they are written, until the caller stops asking. */
+  followEvents(request: Pick<EventsRequest, "event" | "user" | "sid">): AsyncGenerator<LoggedEvent, void, void>;
 }
 
 /** The error that an answer tells, in either of v3's shapes (reference §1.4) or ours. */
@@ -78,6 +93,42 @@ function errorOf(response: TransportResponse): GatehouseError {
     // A body that is not JSON has no message to give; the status alone decides.
   }
   return new GatehouseError(code, message, { hint, id });
+}
+
+/** Longest line that is taken: the log writes none over 100 KB. */
+const maxLine = 1024 * 1024;
+
+/** Lines of JSON as they come. Throws what the gateway says, in its answer or in a last line. */
+async function* followLines(transport: Transport, path: string): AsyncGenerator<LoggedEvent, void, void> {
+  const { status, body, close } = await transport.stream({ method: "GET", path });
+  try {
+    const decoder = new TextDecoder();
+    let kept = "";
+    for await (const piece of body) {
+      kept += decoder.decode(piece, { stream: true });
+      if (kept.length > maxLine) throw new GatehouseError("limit_exceeded", "the gateway sent a line without an end");
+      if (status !== 200) continue;
+      const lines = kept.split("\n");
+      kept = lines.pop() ?? "";
+      for (const line of lines) if (line !== "") yield eventOf(line);
+    }
+    if (status !== 200) throw errorOf({ status, body: kept });
+  } finally {
+    close();
+  }
+}
+
+function eventOf(line: string): LoggedEvent {
+  let json: unknown;
+  try {
+    json = JSON.parse(line);
+  } catch (error) {
+    throw new GatehouseError("internal", "the gateway sent a line that is not JSON", { cause: error });
+  }
+  if (typeof json === "object" && json !== null && "error" in json && !("event" in json)) throw errorOf({ status: 503, body: line });
+  const parsed = loggedEvent.safeParse(json);
+  if (!parsed.success) throw new GatehouseError("internal", "the gateway sent a line that is no event", { cause: parsed.error });
+  return parsed.data;
 }
 
 function caller(transport: Transport): <T>(schema: z.ZodType<T> | undefined, method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown) => Promise<T> {
@@ -123,6 +174,8 @@ export function createAdminClient(transport: Transport): AdminClient {
     remove: (ref) => call(changeResponse, "DELETE", resource(ref)),
     invite: (user, request) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/invite`, request),
     resetUser: (user, ttl) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/reset`, { ttl }),
+    events: (request) => call(eventsResponse, "GET", `${base}/events${eventsPath(request)}`),
+    followEvents: (request) => followLines(transport, `${base}/events/follow${eventsPath(request)}`),
     exportAuthority: (kind) => call(exportResponse, "GET", `${base}/authorities/${encodeURIComponent(kind)}/export`),
   };
 }

@@ -12,14 +12,22 @@ export function callerName(caller: Caller): string {
 
 /** Whether the caller may do this; a resource concerned is seen by `where` without its secrets. */
 export function decide(caller: Caller, kind: string, verb: string, resource?: Resource, session?: SessionView): Decision {
+  return decideAbout(caller, kind, verb, { ...(resource === undefined ? {} : { resource: resourceToJson(redact(resource)) }), ...(session === undefined ? {} : { session }) });
+}
+
+/** Whether the caller may do this to an event of the audit log: a resource of kind `event`, named by its `uid`, whose `spec` are its fields. */
+export function decideEvent(caller: Caller, verb: string, event: Readonly<Record<string, unknown>>): Decision {
+  return decideAbout(caller, "event", verb, { resource: { kind: "event", version: "v1", metadata: { name: event["uid"], namespace: "default" }, spec: event } });
+}
+
+function decideAbout(caller: Caller, kind: string, verb: string, about: Pick<RuleContext, "resource" | "session">): Decision {
   if (caller.type === "local-admin") {
     return { allowed: true, reasons: [{ effect: "allow", role: hostAdministrator, path: "", line: undefined, text: "the administrator of the gateway's host may do everything" }] };
   }
   const { username, roles, traits } = caller.identity;
   const context: RuleContext = {
     user: { metadata: { name: username }, spec: { roles: roles.roleNames, traits } },
-    ...(resource === undefined ? {} : { resource: resourceToJson(redact(resource)) }),
-    ...(session === undefined ? {} : { session }),
+    ...about,
   };
   return roles.rule(kind, verb, context);
 }

@@ -136,6 +136,8 @@ export interface Admin {
   /** Sets the password of an invited or reset user; the token is spent. */
   acceptInvite(token: string, password: string, origin: RequestOrigin): Promise<void>;
   explainRule(caller: Caller, kind: string, verb: string): Decision;
+  /** Whether the caller may do `verb` to this event of the audit log; `where` sees its fields as `resource.spec`. */
+  explainEvent(caller: Caller, verb: string, event: Readonly<Record<string, unknown>>): Decision;
   /** Whether the caller may do `verb` to this session. */
   explainSession(caller: Caller, verb: string, session: SessionView): Decision;
   /** Throws `access_denied`, audited, where the caller may not. */

@@ -10,6 +10,8 @@ import { anyTerm, indexedOf, parseEvent, termOf } from "./terms.ts";
 /** Blocks that are asked of the index at once, and bytes that one search reads before it takes a breath and says how to go on. */
 const page = 100;
 const maxRead = 64 * 1024 * 1024;
+/** Bytes of events in one page: an answer has to fit what clients take. */
+const maxPage = 640 * 1024;
 const followMs = 250;
 
 /** Which events are looked for; what is absent does not matter. Times in ms since the epoch, `to` excluded. */
@@ -135,6 +137,7 @@ export async function openEventSearch(options: {
       const events: LoggedEvent[] = [];
       const may = mayFit(filter);
       let read = 0;
+      let size = 0;
       for await (const stretch of stretches(filter, order, cursor)) {
         const { file } = stretch;
         if (read >= maxRead) return { events, cursor: { file, offset: order === "asc" ? stretch.start : stretch.stop } };
@@ -144,8 +147,9 @@ export async function openEventSearch(options: {
           if (cursor?.file === file && (order === "asc" ? start < cursor.offset : stop > cursor.offset)) continue;
           const event = may(bytes) ? parseEvent(bytes) : undefined;
           if (!event || !fits(filter, event) || !visible(event)) continue;
-          if (events.length >= limit) return { events, cursor: { file, offset: order === "asc" ? start : stop } };
+          if (events.length >= limit || size >= maxPage) return { events, cursor: { file, offset: order === "asc" ? start : stop } };
           events.push(event);
+          size += bytes.length;
         }
       }
       return { events, cursor: undefined };

@@ -1,7 +1,10 @@
 import type { FastifyInstance } from "fastify";
-import type { StatusResponse } from "../../api/index.ts";
-import type { AuditStatus } from "../../audit/index.ts";
-import { GatehouseError } from "../../base/index.ts";
+import { Readable } from "node:stream";
+import { eventsQuery, followQuery, type EventsResponse, type StatusResponse } from "../../api/index.ts";
+import { formatCursor, parseCursor, type AuditStatus, type EventFilter, type LoggedEvent } from "../../audit/index.ts";
+import type { Caller } from "../../auth/index.ts";
+import { GatehouseError, errorMessage } from "../../base/index.ts";
+import { errorBody, parseRequest } from "../http/index.ts";
 import type { CallerOf } from "./caller.ts";
 import type { AdminOptions } from "./types.ts";
 
@@ -15,8 +18,70 @@ export function auditView({ chain, checkpoint, problem, witnesses }: AuditStatus
   };
 }
 
+/** Who follows events at once, over all callers. */
+const maxFollowers = 32;
+/** A line without anything, so that a client that is gone is noticed. */
+const aliveMs = 15_000;
+
+/** What a caller may see: events that they may both list and read. */
+function visibleTo(options: AdminOptions, caller: Caller): (event: LoggedEvent) => boolean {
+  const { admin } = options.auth;
+  return (event) => admin.explainEvent(caller, "list", event).allowed && admin.explainEvent(caller, "read", event).allowed;
+}
+
+/** Throws `access_denied` for whoever may see neither any event, nor their own. */
+function checkMaySee(options: AdminOptions, caller: Caller): void {
+  const may = visibleTo(options, caller);
+  const user = caller.type === "person" ? caller.identity.username : "";
+  if (may({}) || may({ user })) return;
+  const reason = ["list", "read"].map((verb) => options.auth.admin.explainEvent(caller, verb, { user })).find(({ allowed }) => !allowed)?.reasons[0]?.text;
+  throw new GatehouseError("access_denied", reason ?? "no role allows to list and read events");
+}
+
+/** Events as lines, as they are written; whoever asked is looked up anew all the time. */
+async function* followed(options: AdminOptions, filter: EventFilter, callerNow: () => Caller, signal: AbortSignal): AsyncGenerator<string, void, void> {
+  let said = performance.now();
+  // The answer begins at once, whether or not there is anything to tell.
+  yield "\n";
+  try {
+    for await (const event of options.events.follow(filter, signal)) {
+      const may = visibleTo(options, callerNow());
+      if (event && may(event)) yield `${JSON.stringify(event)}\n`;
+      else if (performance.now() - said > aliveMs) yield "\n";
+      else continue;
+      said = performance.now();
+    }
+  } catch (error) {
+    yield `${JSON.stringify(errorBody(error instanceof GatehouseError ? error : new GatehouseError("internal", errorMessage(error))))}\n`;
+  }
+}
+
 /** The audit log, and what this gateway keeps as a witness, for whoever may read events. */
 export function eventRoutes(app: FastifyInstance, options: AdminOptions, callerOf: CallerOf): void {
+  let followers = 0;
+  app.get("/gatehouse/v1/events", async (request): Promise<EventsResponse> => {
+    const caller = callerOf(request.raw);
+    const { event: events, cursor, ...rest } = parseRequest(eventsQuery, request.query);
+    checkMaySee(options, caller);
+    const page = await options.events.find({ ...rest, events, cursor: cursor === undefined ? undefined : parseCursor(cursor), visible: visibleTo(options, caller) });
+    return { events: page.events as EventsResponse["events"], ...(page.cursor === undefined ? {} : { cursor: formatCursor(page.cursor) }) };
+  });
+
+  app.get("/gatehouse/v1/events/follow", async (request, reply) => {
+    const caller = callerOf(request.raw);
+    const { event: events, ...rest } = parseRequest(followQuery, request.query);
+    checkMaySee(options, caller);
+    if (followers >= maxFollowers) throw new GatehouseError("limit_exceeded", `${maxFollowers} follow the events of this gateway already`, { hint: "try again later" });
+    followers += 1;
+    const stop = new AbortController();
+    reply.raw.once("close", () => {
+      followers -= 1;
+      stop.abort();
+    });
+    const lines = Readable.from(followed(options, { ...rest, events }, () => callerOf(request.raw), stop.signal), { highWaterMark: 16 });
+    return reply.type("application/x-ndjson").send(lines);
+  });
+
   app.get<{ Params: { name: string } }>("/gatehouse/v1/witness/:name", async (request, reply) => {
     const rule = options.auth.admin.explainRule(callerOf(request.raw), "event", "read");
     if (!rule.allowed) throw new GatehouseError("access_denied", rule.reasons[0]?.text ?? "no role allows to read events");

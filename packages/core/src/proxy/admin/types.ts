@@ -1,4 +1,4 @@
-import type { OwnAuditLog, WitnessKeeper } from "../../audit/index.ts";
+import type { EventSearch, OwnAuditLog, WitnessKeeper } from "../../audit/index.ts";
 import type { Authorities } from "../../ca/index.ts";
 import type { AuthService } from "../../auth/index.ts";
 import type { KubeTarget } from "../../access/index.ts";
@@ -34,6 +34,7 @@ export interface AdminOptions {
   readonly publicUrl: () => string;
   /** The audit log of this gateway. */
   readonly audit: Pick<OwnAuditLog, "status">;
+  readonly events: EventSearch;
   /** Keeps other gateways' checkpoints. */
   readonly witness: Pick<WitnessKeeper, "read">;
   readonly clock: Clock;

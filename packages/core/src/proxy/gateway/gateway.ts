@@ -1,7 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
-import { createWitnessKeeper, openAuditLog, openRecordings, type OwnAuditLog, type Recordings, type WitnessKeeper } from "../../audit/index.ts";
+import { createWitnessKeeper, openAuditLog, openEventSearch, openRecordings, type EventSearch, type OwnAuditLog, type Recordings, type WitnessKeeper } from "../../audit/index.ts";
 import { openAuth, passwordLength, type AuthService } from "../../auth/index.ts";
 import { systemClock, systemRandom, type Clock, type Logger, type Random } from "../../base/index.ts";
 import { openAuthorities, type Authorities } from "../../ca/index.ts";
@@ -38,6 +38,7 @@ interface Base {
   readonly authorities: Authorities;
   readonly audit: OwnAuditLog;
   readonly recordings: Recordings;
+  readonly events: EventSearch;
   readonly witness: WitnessKeeper;
   readonly auth: AuthService;
   readonly certificates: Certificates;
@@ -66,6 +67,8 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
   cleanup.add("recordings", () => recordings.close());
   // What a crash has left open is closed before there is anything new, unless there is very much of it.
   await Promise.race([recordings.recovered, after(checkWait, undefined, { ref: false })]);
+  const events = await openEventSearch({ directory: join(config.dataDir, "log"), serverId: hostId, index: store.events, position: () => audit.position(), logger });
+  cleanup.add("events", () => events.close());
   const witness = createWitnessKeeper({ directory: join(config.dataDir, "witness"), accepted: config.audit.witnessFor, logger });
   const { type, secondFactor, connectorName } = config.authentication;
   const auth = await openAuth({
@@ -83,7 +86,7 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
   });
   cleanup.add("auth", () => auth.close());
   const certificates = await openCertificates({ authorities, config, hostId, clock, logger });
-  return { config, clock, random, logger, env, store, hostId, authorities, audit, recordings, witness, auth, certificates };
+  return { config, clock, random, logger, env, store, hostId, authorities, audit, recordings, events, witness, auth, certificates };
 }
 
 async function openKube(base: Base): Promise<KubeProxy | undefined> {
@@ -154,7 +157,7 @@ function proxyFacts({ config }: Base, live: Live, reach: ReturnType<typeof reach
 
 /** The web and the admin application, over TLS and over the local socket. */
 async function openApps(base: Base, live: Live, cleanup: Cleanup): Promise<Servers> {
-  const { config, auth, authorities, audit, witness, clock, random, logger, certificates } = base;
+  const { config, auth, authorities, audit, events, witness, clock, random, logger, certificates } = base;
   const reach = reachOf(base, live);
   const open = async (what: string, opening: Promise<App>): Promise<App> => {
     const app = await opening;
@@ -176,7 +179,7 @@ async function openApps(base: Base, live: Live, cleanup: Cleanup): Promise<Serve
       random,
     }),
   );
-  const adminOptions = { auth, authorities, kube: () => kubeViewOf(live, reach.kubeAddr), publicUrl: reach.url, audit, witness, clock, logger, random };
+  const adminOptions = { auth, authorities, kube: () => kubeViewOf(live, reach.kubeAddr), publicUrl: reach.url, audit, events, witness, clock, logger, random };
   const admin = await open("admin application", createAdminApp(adminOptions, certificateCallers(authorities, auth.gatekeeper)));
   const nonce = await writeNonce(config.dataDir, random);
   const local = await open("local admin application", createAdminApp(adminOptions, localCaller(nonce)));

@@ -25,6 +25,7 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
     readInvite: missing,
     acceptInvite: missing,
     explainRule: missing,
+    explainEvent: missing,
     explainSession: missing,
     authorizeSession: missing,
     ...parts.admin,

@@ -43,7 +43,7 @@ export class AuditVerify extends TctlCommand {
   static override flags = {
     "data-dir": connectFlags["data-dir"],
     config: connectFlags.config,
-    "log-dir": Flags.string({ summary: "The log directory itself, such as a copy of it", helpValue: "<folder>", exclusive: ["data-dir", "config"] }),
+    "log-dir": Flags.string({ summary: "The log directory itself, such as a copy of it, whatever the other flags say", helpValue: "<folder>" }),
     from: Flags.string({ summary: "First day that is looked at", helpValue: "<day>" }),
     to: Flags.string({ summary: "Last day that is looked at", helpValue: "<day>" }),
     witness: Flags.string({ summary: "File with the checkpoints that a witness has; may be repeated", helpValue: "<file>", multiple: true }),
