@@ -20,8 +20,9 @@ export const tctl: Program = {
     "auth:export": { summary: "Print the public keys of the certificate authorities", load: async () => (await import("./commands/auth/export.ts")).AuthExport },
     "events:ls": { summary: "List events of the audit log, or follow them", load: async () => (await import("./commands/events/ls.ts")).EventsLs },
     "audit:verify": { summary: "Check that the audit log and its recordings are as they were written", load: async () => (await import("./commands/audit/verify.ts")).AuditVerify },
+    "kubeconfig:create": { summary: "Prepare a Kubernetes cluster for the gateway, and write the gateway's kubeconfig", load: async () => (await import("./commands/kubeconfig/create.ts")).KubeconfigCreate },
     status: { summary: "Show the cluster, its authorities and its Kubernetes clusters", load: async () => (await import("./commands/status.ts")).Status },
     version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).Version },
   },
-  topics: { users: "People with an account", locks: "Who and what is locked out", auth: "Certificate authorities", audit: "The audit log", events: "Events of the audit log" },
+  topics: { users: "People with an account", locks: "Who and what is locked out", auth: "Certificate authorities", audit: "The audit log", events: "Events of the audit log", kubeconfig: "Credentials of the gateway in a Kubernetes cluster" },
 };

@@ -81,6 +81,8 @@ export const whoamiResponse = z.object({
     enabled: z.boolean(),
     /** `host:port` for kubeconfig, as reached by clients. */
     public_addr: z.string().optional(),
+    /** For clients that choose none by server name. */
+    default_cluster: z.string().optional(),
     clusters: z.array(
       z.object({
         name: z.string(),

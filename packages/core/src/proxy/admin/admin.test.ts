@@ -121,7 +121,7 @@ describe("whoami", () => {
       gatekeeper: { identify: () => identity, kube: (person: Identity, target: Parameters<Identity["roles"]["kube"]>[0]) => person.roles.kube(target), node: () => ({ allowed: false, reasons: [] }), sessionLock: () => undefined, generation: 0, onChange: () => () => undefined },
     };
     const cluster = (name: string, env: string): KubeView["clusters"][number] => ({ target: { name, labels: { env } }, healthy: true, problem: undefined, summary: undefined });
-    const view: KubeView = { enabled: true, publicAddr: "gw:3026", clusters: [cluster("staging", "staging"), cluster("prod", "prod")], notes: [], streams: 0 };
+    const view: KubeView = { enabled: true, publicAddr: "gw:3026", defaultCluster: undefined, clusters: [cluster("staging", "staging"), cluster("prod", "prod")], notes: [], streams: 0 };
     const me = whoami({ ...identity, roles: set }, auth, view);
     expect(me).toMatchObject({ username: "ana", roles: ["role-0", "role-1"], logins: ["ana"], kubernetes: { enabled: true, public_addr: "gw:3026" } });
     const [staging, prod] = me.kubernetes.clusters;

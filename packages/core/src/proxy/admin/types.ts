@@ -19,6 +19,7 @@ export interface KubeView {
   readonly enabled: boolean;
   /** `host:port` as people reach it. */
   readonly publicAddr: string | undefined;
+  readonly defaultCluster: string | undefined;
   readonly clusters: readonly KubeClusterView[];
   /** What the operator should know besides, one line each. */
   readonly notes: readonly string[];

@@ -27,6 +27,7 @@ export function whoami(identity: Identity, auth: Pick<AuthService, "clusterName"
     kubernetes: {
       enabled: kube.enabled,
       ...(kube.publicAddr === undefined ? {} : { public_addr: kube.publicAddr }),
+      ...(kube.defaultCluster === undefined ? {} : { default_cluster: kube.defaultCluster }),
       clusters,
     },
   };

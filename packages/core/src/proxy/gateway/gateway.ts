@@ -132,6 +132,7 @@ function kubeViewOf(live: Live, kubeAddr: () => string | undefined): KubeView {
   return {
     enabled: kube !== undefined,
     publicAddr: kubeAddr(),
+    defaultCluster: kube?.defaultCluster,
     clusters: (kube?.clusters ?? []).map((target) => {
       const check = health?.checks.find(({ cluster }) => cluster === target.name);
       const problem = check ? describeCheck(check) : "has not answered yet";

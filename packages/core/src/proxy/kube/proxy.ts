@@ -124,6 +124,9 @@ export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
     get clusters() {
       return directory.clusters.flatMap(({ name }) => upstreams.get(name)?.target ?? []);
     },
+    get defaultCluster() {
+      return directory.defaultCluster;
+    },
     get notes() {
       return directory.notes;
     },

@@ -129,6 +129,7 @@ export interface KubeProxy {
   /** As they are now. */
   readonly clusters: readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[];
   /** See {@link ClusterDirectory}. */
+  readonly defaultCluster: string | undefined;
   readonly notes: readonly string[];
   readonly streams: LiveStreams;
   /** Asks a cluster's API server whether the gateway may impersonate; never throws. */
