@@ -49,6 +49,9 @@ function refused(answer: KubeAnswer, verb: string, manifest: Manifest, context: 
   const what = describeManifest(manifest);
   const { group, resource } = resourceOf(manifest);
   if (answer.status === 401) return new GatehouseError("unauthenticated", `the API server does not accept the credentials of context "${escapeLine(context)}"`, { hint: "see that this works: kubectl auth whoami" });
+  if (answer.status === 403 && messageOf(answer).includes("being terminated")) {
+    return new GatehouseError("unavailable", `${what} cannot be made: ${messageOf(answer)}`, { hint: "wait until the namespace is gone, or choose another --namespace" });
+  }
   if (answer.status === 403) {
     return new GatehouseError("access_denied", `${what}: the right to ${verb} ${resource}${group === "" ? "" : `.${group}`} is missing: ${messageOf(answer)}`, { hint: "use the context of a cluster administrator (--context), or have one apply what --dry-run prints" });
   }

@@ -1,5 +1,6 @@
-import { lstat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { constants } from "node:fs";
+import { access, lstat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { Flags } from "@oclif/core";
 import { stringify } from "yaml";
 import { GatehouseError, escapeLine, parseDuration, systemClock, systemErrorCode } from "@gatehouse/core/base";
@@ -13,23 +14,33 @@ const shortLife = 90 * day;
 const maxTimeout = 3_600_000;
 
 function parseTimeout(text: string): number {
-  const ms = parseDuration(text);
+  let ms = 0;
+  try {
+    ms = parseDuration(text);
+  } catch (error) {
+    if (!(error instanceof GatehouseError)) throw error;
+  }
   if (ms > 0 && ms <= maxTimeout) return ms;
-  throw new GatehouseError("usage", `--timeout: "${escapeLine(text)}" is not more than 0 and at most 1h`);
+  throw new GatehouseError("usage", `--timeout: "${escapeLine(text)}" is no duration of more than 0 and at most 1h`, { hint: "write it as 30s or 2m" });
 }
 
 /** A name that a cluster may have, near that of the context. */
 const clusterNameOf = (context: string): string =>
   context.replace(/[^A-Za-z0-9._-]+/g, "-").slice(-31).replace(/^[._-]+|[._-]+$/g, "") || "cluster";
 
-const exists = (path: string): Promise<boolean> =>
-  lstat(path).then(
-    () => true,
-    (error: unknown) => {
-      if (systemErrorCode(error) === "ENOENT") return false;
-      throw new GatehouseError("bad_parameter", `--out: ${path} cannot be written: ${systemErrorCode(error) ?? String(error)}`, { cause: error });
-    },
-  );
+/** Sees, before anything is changed in the cluster, that the file can be written. */
+async function checkOutput(path: string, overwrite: boolean): Promise<void> {
+  try {
+    await access(dirname(path), constants.W_OK);
+    const present = await lstat(path);
+    if (!present.isFile()) throw new GatehouseError("bad_parameter", `--out: ${escapeLine(path)} is not a regular file`);
+  } catch (error) {
+    if (error instanceof GatehouseError) throw error;
+    if (systemErrorCode(error) === "ENOENT" && (await access(dirname(path)).then(() => true, () => false))) return;
+    throw new GatehouseError("bad_parameter", `--out: ${escapeLine(path)} cannot be written: ${systemErrorCode(error) ?? String(error)}`, { hint: "nothing was changed", cause: error });
+  }
+  if (!overwrite) throw new GatehouseError("already_exists", `${escapeLine(path)} exists, and nothing was changed`, { hint: "--force overwrites it, --out names another file" });
+}
 
 /** Flags for the way to a gateway, which people may have in an alias: nothing here speaks to one. */
 const unused = { "data-dir": Flags.string({ hidden: true }), config: Flags.string({ char: "c", hidden: true }), proxy: Flags.string({ hidden: true }), identity: Flags.string({ char: "i", hidden: true }) };
@@ -72,7 +83,7 @@ What is there already from an earlier run stays as it is. No gateway has to run.
     }
     const cluster = await setup.openAdminCluster(process.env, { kubeconfig: flags.kubeconfig, context: flags.context });
     const out = flags.out === "-" ? undefined : resolve(flags.out ?? `${clusterNameOf(cluster.context)}.kubeconfig`);
-    if (out !== undefined && !flags.force && (await exists(out))) throw new GatehouseError("already_exists", `${out} exists, and nothing was changed`, { hint: "--force overwrites it, --out names another file" });
+    if (out !== undefined) await checkOutput(out, flags.force);
     const access = await setup.createGatewayAccess(cluster, { ...names, timeout }, this.progress());
     if (out === undefined) this.output.stdout.write(access.kubeconfig);
     else {
