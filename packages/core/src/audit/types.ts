@@ -53,6 +53,8 @@ export interface OwnAuditLog extends AuditLog {
   status(): AuditStatus;
   /** The file that is written to, and how many of its bytes are events that were taken. */
   position(): LogPosition;
+  /** Takes away days that are older than they have to be kept, now and not in an hour. */
+  prune(): Promise<void>;
   /** Writes a checkpoint now. Throws `unavailable`. */
   checkpoint(): Promise<void>;
 }

@@ -7,6 +7,7 @@ import { createChain } from "./chain.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import { createChainedLog, unavailable } from "./log.ts";
 import { openRatchet, type Ratchet } from "./ratchet.ts";
+import { startRetention } from "./retention.ts";
 import { isInTail } from "./tail.ts";
 import { createWriter, type Ending } from "./writer.ts";
 
@@ -27,6 +28,8 @@ export interface AuditLogOptions {
   readonly checkpointMs?: number | undefined;
   /** Who else gets the checkpoints. */
   readonly witnesses?: readonly WitnessOptions[] | undefined;
+  /** Days that ended longer ago than this (ms) are pruned; 0 or absent: none ever. */
+  readonly retentionMs?: number | undefined;
   /** This machine's name, for witnesses that want one. */
   readonly hostname?: string | undefined;
 }
@@ -71,9 +74,14 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OwnAuditLo
   const log = createChainedLog({ writer, chain, first: () => firstEvent(serverId, ending, ratchet), clock, sync, logger, onWritten: (lines) => checkpoints.written(lines) });
   const checkpoints = createCheckpoints({ log, ratchet, serverId, intervalMs: options.checkpointMs ?? minute, clock, logger, onCheckpoint: (line) => witnesses.add(line) });
   log.begin();
+  const retentionMs = options.retentionMs ?? 0;
+  const retention =
+    retentionMs > 0 ? startRetention({ directory, serverId, retentionMs, log, checkpoint: () => checkpoints.now(), position: () => writer.position(), clock, logger }) : undefined;
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
-    await log.finish();
+    const finished = log.finish();
+    await retention?.close();
+    await finished;
     await checkpoints.close();
     await witnesses.close();
     await log.close();
@@ -87,6 +95,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OwnAuditLo
     status: () => ({ chain: { id: chain.id, lines: chain.next.n }, ...checkpoints.status(), witnesses: witnesses.status() }),
     position: () => writer.position(),
     checkpoint: () => checkpoints.now(),
+    prune: () => retention?.prune() ?? Promise.resolve(),
     close: () => (closing ??= close()),
   };
 }

@@ -39,6 +39,7 @@ export async function startIndexer(options: {
   const { folder, serverId, index, position, logger } = options;
   const ends = new Map(await index.ends(serverId));
   const stopping = new AbortController();
+  const stopped = (): boolean => stopping.signal.aborted;
   let settled = performance.now();
   let failing = false;
 
@@ -79,7 +80,7 @@ export async function startIndexer(options: {
     for (const file of files) {
       const current = file === now.file;
       const end = current ? now.offset : (await stat(join(folder, file))).size;
-      while (!stopping.signal.aborted && (await block(file, end, settle || !current))) if (!everything) await after(pauseMs, undefined, { signal: stopping.signal, ref: false });
+      while (!stopped() && (await block(file, end, settle || !current))) if (!everything) await after(pauseMs, undefined, { signal: stopping.signal, ref: false });
     }
   }
 
@@ -91,12 +92,12 @@ export async function startIndexer(options: {
   }
 
   async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
+    while (!stopped()) {
       try {
         await attempt(false);
         failing = false;
       } catch (error) {
-        if (!failing && !stopping.signal.aborted) logger.warn({ error: errorMessage(error) }, "the index of the audit log cannot be kept up; events are read without it");
+        if (!failing && !stopped()) logger.warn({ error: errorMessage(error) }, "the index of the audit log cannot be kept up; events are read without it");
         failing = true;
       }
       await after(lookMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);

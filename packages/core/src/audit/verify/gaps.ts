@@ -7,8 +7,10 @@ export interface Pruning {
   readonly place: Place;
   /** RFC 3339. */
   readonly time: string;
-  /** Hash of the last line that went. */
-  readonly hash: string;
+  /** Hashes of the last line of each day that went. */
+  readonly hashes: ReadonlySet<string>;
+  /** In words. */
+  readonly retention: string;
   /** Everything before this moment (RFC 3339) went. */
   readonly before: string;
 }
@@ -77,9 +79,9 @@ class Analysis {
       this.#tell.note("unchained", old.start, `${count(old.count)} from before this log was chained: nothing is proven of them`);
       return;
     }
-    const pruning = prunings.findLast((one) => one.hash === first.prev);
+    const pruning = prunings.findLast(({ hashes }) => hashes.has(first.prev));
     if (pruning) {
-      this.#tell.note("pruned", pruning.place, `everything before ${pruning.before} was pruned at ${pruning.time}`);
+      this.#tell.note("pruned", pruning.place, `everything before ${pruning.before} was pruned at ${pruning.time} (${pruning.retention})`);
       return;
     }
     if (partial) {

@@ -1,3 +1,4 @@
+import { describeDuration } from "../../base/index.ts";
 import { lineHash, readChain, type ChainLink } from "./chain-line.ts";
 import { isKey, readCheckpoint, verifyCheckpoint } from "./checkpoint.ts";
 import { analyseRuns, type Pruning, type Teller } from "./gaps.ts";
@@ -175,11 +176,12 @@ export class ServerCheck {
   }
 
   #pruned(event: Fields, place: Place): void {
-    const { through, before, time, retention_ms: retention } = event;
-    if (typeof through !== "object" || through === null || typeof before !== "string" || typeof time !== "string") return;
-    const { hash } = through as Fields;
-    if (typeof hash === "string") this.#prunings.push({ place, time, hash, before });
-    if (typeof retention === "number" && Date.parse(time) - Date.parse(before) < retention) {
+    const { files, before, time, retention_ms: retention } = event;
+    if (!Array.isArray(files) || typeof before !== "string" || typeof time !== "string") return;
+    const hashes = new Set((files as readonly unknown[]).flatMap((file) => (typeof file === "object" && file !== null ? [(file as Fields)["hash"]] : [])).filter((hash) => typeof hash === "string"));
+    const kept = typeof retention === "number" ? retention : 0;
+    this.#prunings.push({ place, time, hashes, before, retention: `retention ${describeDuration(kept)}` });
+    if (Date.parse(time) - Date.parse(before) < kept) {
       this.#tell.finding("pruned", place, `days before ${before} were pruned at ${time}, younger than the retention that this says itself`);
     }
   }

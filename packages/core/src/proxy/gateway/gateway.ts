@@ -61,7 +61,7 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
   cleanup.add("store", () => store.close());
   const authorities = await openAuthorities({ store, clusterName: config.clusterName, clock, random });
   const hostId = await readHostId(config.dataDir);
-  const audit = await openAuditLog({ directory: join(config.dataDir, "log"), serverId: hostId, clock, random, logger, sync: config.audit.sync, witnesses: config.audit.witnesses, hostname: config.nodeName });
+  const audit = await openAuditLog({ directory: join(config.dataDir, "log"), serverId: hostId, clock, random, logger, sync: config.audit.sync, witnesses: config.audit.witnesses, retentionMs: config.audit.retention, hostname: config.nodeName });
   cleanup.add("audit log", () => audit.close());
   const recordings = openRecordings({ directory: join(config.dataDir, "log"), serverId: hostId, clock, logger, audit });
   cleanup.add("recordings", () => recordings.close());
