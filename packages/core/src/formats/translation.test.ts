@@ -43,7 +43,7 @@ class World {
     return received(this.got);
   }
   get status(): unknown {
-    return JSON.parse(this.client$.channels[3]?.toString() ?? "null");
+    return JSON.parse(this.client$.channels[3]?.toString() ?? "null") as unknown;
   }
   #take({ toClient, toServer, pong }: Turn): void {
     this.got = Buffer.concat([this.got, toClient]);
