@@ -115,6 +115,20 @@ export class Upgrade implements Live {
     return asked;
   }
 
+  /** The API server did not understand how it was asked. */
+  #askAgain(way: Way): void {
+    const { refused } = this.#way;
+    const before = this.#asked;
+    this.#way = { ...way, taken: refused };
+    try {
+      this.#asked = this.#ask();
+      this.#asked.end();
+    } catch (error) {
+      this.#fail(refusalOf(error, this.#shared.logger));
+    }
+    before.destroy();
+  }
+
   #upgraded(answer: IncomingMessage, server: Socket, head: Buffer): void {
     // Node took its own listener off; between here and the pair a reset must not end the process.
     server.on("error", ignore);
@@ -126,6 +140,7 @@ export class Upgrade implements Live {
       this.#fail(failure(502, `the API server of Kubernetes cluster "${grant.connection.clusterName}" ${typeof tap === "string" ? tap : ""}`));
       return;
     }
+    this.#way.taken();
     const { protocol } = settled;
     const events = [...(this.#session?.started(protocol) ?? []), upgradeEvent(grant, 101, protocol, undefined, this.#session?.sid)];
     this.#shared.recorder.writeAll(events, (written) => {
@@ -191,12 +206,7 @@ export class Upgrade implements Live {
     answer.on("error", ignore);
     const next = this.#over || isDecision(answer) ? undefined : this.#ways.shift();
     if (next !== undefined) {
-      this.#way.refused();
-      const refused = this.#asked;
-      this.#way = next;
-      this.#asked = this.#ask();
-      refused.destroy();
-      this.#asked.end();
+      this.#askAgain(next);
       return;
     }
     this.#recordFailure(status, `the API server answered ${String(status)}`, status === 401 || status === 403, (written) => {

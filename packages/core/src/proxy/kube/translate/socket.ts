@@ -7,6 +7,8 @@ import { failure } from "../status.ts";
 const openTime = 30_000;
 /** How often both sides are shown that the connection is alive, ms: well below what proxies on the way call idle. */
 const keepAliveTime = 20_000;
+/** How long an API server may take to read what a client that is gone has left, ms. */
+const flushTime = 30_000;
 /** What may wait for either side, bytes. */
 const highWaterMark = 64 * 1024;
 
@@ -87,12 +89,16 @@ export class TranslatedSocket extends Duplex implements ServerSide {
     done(error);
   }
 
-  /** As a `Socket`'s: what was written still goes out. */
+  /** As a `Socket`'s: what was written still goes out, if the API server takes it before long. */
   destroySoon(): void {
     if (!this.#translation.ready) this.destroy();
     if (this.writable) this.end();
-    if (this.writableFinished) this.destroy();
-    else this.once("finish", () => this.destroy());
+    if (this.writableFinished) {
+      this.destroy();
+    } else if (!this.destroyed) {
+      this.once("finish", () => this.destroy());
+      setTimeout(() => this.destroy(), flushTime).unref();
+    }
   }
 
   #fromServer(chunk: Buffer): void {

@@ -31,8 +31,10 @@ export interface Way {
   readonly headers: readonly string[];
   /** What the API server's 101 means; a text says what is wrong with it. */
   settle(answer: IncomingMessage): Settled | string;
-  /** The API server refused this way. */
-  refused(): void;
+  /** The API server refused this way, and took the next. */
+  readonly refused: () => void;
+  /** The API server took this way. */
+  readonly taken: () => void;
 }
 
 const modern: Readonly<Record<ModernStream, string>> = { command: "v5.channel.k8s.io", portforward: "SPDY/3.1+portforward.k8s.io" };
@@ -88,7 +90,8 @@ function plainWay({ incoming, headers, method }: Grant): Way {
       const protocol = header(answer, transport === "websocket" ? "sec-websocket-protocol" : "x-stream-protocol-version");
       return { transport, protocol, head, join: (server, first) => ({ server, head: first }) };
     },
-    refused: () => undefined,
+    refused: ignore,
+    taken: ignore,
   };
 }
 
@@ -119,9 +122,12 @@ function translatedWay(grant: Grant, kind: ModernStream, subprotocol: string, of
         join: (server, first) => ({ server: new TranslatedSocket(server, translation(), first), head: Buffer.alloc(0) }),
       };
     },
-    refused: () => undefined,
+    refused: ignore,
+    taken: ignore,
   };
 }
+
+const ignore = (): void => undefined;
 
 function streamsOf(query: string): { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean; readonly tty: boolean } {
   const flag = (name: string): boolean => queryFlag(query, name);
