@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { GatehouseError, codeForStatus, isErrorCode } from "../base/index.ts";
+import { GatehouseError, codeForStatus, isErrorCode, limits, readAll } from "../base/index.ts";
 import { formatRef, type Resource, type ResourceRef } from "../resources/index.ts";
 import {
   adminItems,
@@ -18,6 +18,7 @@ import {
   type WhoamiResponse,
 } from "./admin.ts";
 import { eventsPath, eventsResponse, loggedEvent, type EventsRequest, type EventsResponse, type LoggedEvent } from "./events.ts";
+import { recordingsResponse, type RecordingItem, type RecordingsRequest } from "./recordings.ts";
 import {
   consoleLoginResponse,
   pingResponse,
@@ -38,6 +39,8 @@ export interface TransportResponse {
 /** An answer whose body is read as it comes. */
 export interface TransportStream {
   readonly status: number;
+  /** Bytes of the body, where the gateway says. */
+  readonly length?: number | undefined;
   /** Pieces of the body. Whoever does not read them to the end calls `close`. */
   readonly body: AsyncIterable<Uint8Array>;
   close(): void;
@@ -73,6 +76,10 @@ export interface AdminClient {
   events(request: EventsRequest): Promise<EventsResponse>;
   /** Events as they are written, until the caller stops asking. */
   followEvents(request: Pick<EventsRequest, "event" | "user" | "sid">): AsyncGenerator<LoggedEvent, void, void>;
+  /** Recordings of ended sessions that the caller may list, the latest first. */
+  recordings(query: RecordingsRequest): Promise<readonly RecordingItem[]>;
+  /** The container of one recording. */
+  recording(sid: string): Promise<TransportStream>;
 }
 
 /** The error that an answer tells, in either of v3's shapes (reference §1.4) or ours. */
@@ -150,6 +157,14 @@ function caller(transport: Transport): <T>(schema: z.ZodType<T> | undefined, met
   };
 }
 
+/** An answer in pieces; throws the error that it tells. */
+async function openStream(transport: Transport, request: Parameters<Transport["stream"]>[0]): Promise<TransportStream> {
+  const response = await transport.stream(request);
+  if (response.status >= 200 && response.status < 300) return response;
+  const body = await readAll(response.body, limits.apiBody, "the gateway's answer");
+  throw errorOf({ status: response.status, body: body.toString("utf8") });
+}
+
 /** A client for the web API (`/v1/webapi/…`). */
 export function createWebClient(transport: Transport): WebClient {
   const call = caller(transport);
@@ -177,5 +192,10 @@ export function createAdminClient(transport: Transport): AdminClient {
     events: (request) => call(eventsResponse, "GET", `${base}/events${eventsPath(request)}`),
     followEvents: (request) => followLines(transport, `${base}/events/follow${eventsPath(request)}`),
     exportAuthority: (kind) => call(exportResponse, "GET", `${base}/authorities/${encodeURIComponent(kind)}/export`),
+    recordings: async (query) => {
+      const asked = Object.entries(query as Readonly<Record<string, string | number | undefined>>).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]]));
+      return (await call(recordingsResponse, "GET", `${base}/recordings?${new URLSearchParams(asked).toString()}`)).items;
+    },
+    recording: (sid) => openStream(transport, { method: "GET", path: `${base}/recordings/${encodeURIComponent(sid)}` }),
   };
 }

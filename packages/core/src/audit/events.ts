@@ -34,6 +34,7 @@ export const auditEvents = {
   resize: { event: "resize", code: "T2002I" },
   sessionEnd: { event: "session.end", code: "T2004I" },
   sessionGap: { event: "session.gap", code: "G2003W" },
+  sessionPlay: { event: "session.play", code: "G2004I" },
   kubeRequest: { event: "kube.request", code: "G2000I" },
   kubeUpgrade: { event: "kube.upgrade", code: "G2001I" },
   kubeUpgradeFailed: { event: "kube.upgrade", code: "G2001E" },

@@ -91,7 +91,8 @@ export function createTlsTransport(options: TlsTransportOptions): Transport {
       const timer = setTimeout(() => stop.abort(), timeout);
       try {
         const response = await send(method, path, undefined, stop.signal);
-        return { status: response.statusCode ?? 0, body: readPieces(response, address.text), close: () => response.destroy() };
+        const length = response.headers["content-length"];
+        return { status: response.statusCode ?? 0, length: length === undefined ? undefined : Number(length), body: readPieces(response, address.text), close: () => response.destroy() };
       } catch (error) {
         throw unreachable(address.text, stop.signal.aborted ? late() : error);
       } finally {

@@ -7,6 +7,7 @@ import { GatehouseError, didYouMean, limits, version } from "../../base/index.ts
 import { createApp, parseRequest, type App } from "../http/index.ts";
 import type { CallerOf } from "./caller.ts";
 import { auditView, eventRoutes } from "./events-routes.ts";
+import { recordingRoutes } from "./recording-routes.ts";
 import { resourceRoutes } from "./resource-routes.ts";
 import type { AdminOptions } from "./types.ts";
 import { whoami } from "./whoami.ts";
@@ -91,6 +92,7 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
       resourceRoutes(app, auth.admin, callerOf);
       eventRoutes(app, options, callerOf);
       userRoutes(app, options, callerOf);
+      recordingRoutes(app, { admin: auth.admin, library: options.library, audit: options.audit }, callerOf);
     },
   });
 }

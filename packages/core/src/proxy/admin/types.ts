@@ -1,4 +1,4 @@
-import type { EventSearch, OwnAuditLog, WitnessKeeper } from "../../audit/index.ts";
+import type { EventSearch, OwnAuditLog, RecordingLibrary, WitnessKeeper } from "../../audit/index.ts";
 import type { Authorities } from "../../ca/index.ts";
 import type { AuthService } from "../../auth/index.ts";
 import type { KubeTarget } from "../../access/index.ts";
@@ -28,13 +28,15 @@ export interface KubeView {
 }
 
 export interface AdminOptions {
+  /** Recordings of ended sessions. */
+  readonly library: RecordingLibrary;
   readonly auth: AuthService;
   readonly authorities: Authorities;
   readonly kube: () => KubeView;
   /** `https://host:port` as people reach this gateway. */
   readonly publicUrl: () => string;
   /** The audit log of this gateway. */
-  readonly audit: Pick<OwnAuditLog, "status">;
+  readonly audit: Pick<OwnAuditLog, "emit" | "status">;
   readonly events: EventSearch;
   /** Keeps other gateways' checkpoints. */
   readonly witness: Pick<WitnessKeeper, "read">;

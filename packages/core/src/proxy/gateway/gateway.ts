@@ -1,7 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
-import { createWitnessKeeper, openAuditLog, openEventSearch, openRecordings, type EventSearch, type OwnAuditLog, type Recordings, type WitnessKeeper } from "../../audit/index.ts";
+import { createWitnessKeeper, openAuditLog, openEventSearch, openRecordingLibrary, openRecordings, type EventSearch, type OwnAuditLog, type Recordings, type WitnessKeeper } from "../../audit/index.ts";
 import { openAuth, passwordLength, type AuthService } from "../../auth/index.ts";
 import { systemClock, systemRandom, type Clock, type Logger, type Random } from "../../base/index.ts";
 import { openAuthorities, type Authorities } from "../../ca/index.ts";
@@ -180,7 +180,8 @@ async function openApps(base: Base, live: Live, cleanup: Cleanup): Promise<Serve
       random,
     }),
   );
-  const adminOptions = { auth, authorities, kube: () => kubeViewOf(live, reach.kubeAddr), publicUrl: reach.url, audit, events, witness, clock, logger, random };
+  const library = openRecordingLibrary({ directory: join(config.dataDir, "log"), logger });
+  const adminOptions = { auth, authorities, kube: () => kubeViewOf(live, reach.kubeAddr), publicUrl: reach.url, audit, events, library, witness, clock, logger, random };
   const admin = await open("admin application", createAdminApp(adminOptions, certificateCallers(authorities, auth.gatekeeper)));
   const nonce = await writeNonce(config.dataDir, random);
   const local = await open("local admin application", createAdminApp(adminOptions, localCaller(nonce)));
