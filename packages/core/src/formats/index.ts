@@ -57,3 +57,5 @@ export {
   parseRecordingMarker,
   parseRecordingResize,
 } from "./recording-payloads.ts";
+export { createAsciicastExport, createJsonExport } from "./asciicast.ts";
+export type { RecordingExport } from "./asciicast.ts";
