@@ -17,6 +17,9 @@ export const tctl: Program = {
     lock: { summary: "Lock somebody or something out", load: async () => (await import("./commands/lock.ts")).LockCommand },
     "locks:ls": { summary: "List locks", load: async () => (await import("./commands/locks/ls.ts")).LocksLs },
     "locks:rm": { summary: "Remove locks", load: async () => (await import("./commands/locks/rm.ts")).LocksRm },
+    "sessions:ls": { summary: "List sessions under way", load: async () => (await import("./commands/sessions/ls.ts")).SessionsLs },
+    "sessions:watch": { summary: "Watch a session as it happens", load: async () => (await import("./commands/sessions/watch.ts")).SessionsWatch },
+    "sessions:kill": { summary: "End a session", load: async () => (await import("./commands/sessions/kill.ts")).SessionsKill },
     "auth:export": { summary: "Print the public keys of the certificate authorities", load: async () => (await import("./commands/auth/export.ts")).AuthExport },
     "events:ls": { summary: "List events of the audit log, or follow them", load: async () => (await import("./commands/events/ls.ts")).EventsLs },
     "audit:verify": { summary: "Check that the audit log and its recordings are as they were written", load: async () => (await import("./commands/audit/verify.ts")).AuditVerify },
@@ -24,5 +27,5 @@ export const tctl: Program = {
     status: { summary: "Show the cluster, its authorities and its Kubernetes clusters", load: async () => (await import("./commands/status.ts")).Status },
     version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).Version },
   },
-  topics: { users: "People with an account", locks: "Who and what is locked out", auth: "Certificate authorities", audit: "The audit log", events: "Events of the audit log", kubeconfig: "Credentials of the gateway in a Kubernetes cluster" },
+  topics: { users: "People with an account", locks: "Who and what is locked out", sessions: "Sessions under way", auth: "Certificate authorities", audit: "The audit log", events: "Events of the audit log", kubeconfig: "Credentials of the gateway in a Kubernetes cluster" },
 };

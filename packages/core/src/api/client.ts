@@ -19,6 +19,7 @@ import {
 } from "./admin.ts";
 import { eventsPath, eventsResponse, loggedEvent, type EventsRequest, type EventsResponse, type LoggedEvent } from "./events.ts";
 import { recordingsResponse, type RecordingItem, type RecordingsRequest } from "./recordings.ts";
+import { sessionsResponse, type SessionItem } from "./sessions.ts";
 import {
   consoleLoginResponse,
   pingResponse,
@@ -80,6 +81,12 @@ export interface AdminClient {
   recordings(query: RecordingsRequest): Promise<readonly RecordingItem[]>;
   /** The container of one recording. */
   recording(sid: string): Promise<TransportStream>;
+  /** Sessions under way that the caller may list, the latest first. */
+  sessions(): Promise<readonly SessionItem[]>;
+  /** Ends a live session; its person reads the message. */
+  killSession(sid: string, message?: string): Promise<void>;
+  /** The container of a live session's recording, as it grows, to the session's end. Whoever does not read so far closes it. */
+  watchSession(sid: string): Promise<TransportStream>;
 }
 
 /** The error that an answer tells, in either of v3's shapes (reference §1.4) or ours. */
@@ -197,5 +204,8 @@ export function createAdminClient(transport: Transport): AdminClient {
       return (await call(recordingsResponse, "GET", `${base}/recordings?${new URLSearchParams(asked).toString()}`)).items;
     },
     recording: (sid) => openStream(transport, { method: "GET", path: `${base}/recordings/${encodeURIComponent(sid)}` }),
+    sessions: async () => (await call(sessionsResponse, "GET", `${base}/sessions`)).items,
+    killSession: (sid, message) => call<undefined>(undefined, "DELETE", `${base}/sessions/${encodeURIComponent(sid)}`, message === undefined ? {} : { message }),
+    watchSession: (sid) => openStream(transport, { method: "GET", path: `${base}/sessions/${encodeURIComponent(sid)}/watch` }),
   };
 }

@@ -31,6 +31,8 @@ export const auditEvents = {
   identityRefused: { event: "identity.refused", code: "G1004W" },
   userPassword: { event: "user.password", code: "G1005I" },
   sessionStart: { event: "session.start", code: "T2000I" },
+  sessionJoin: { event: "session.join", code: "T2001I" },
+  sessionLeave: { event: "session.leave", code: "T2003I" },
   resize: { event: "resize", code: "T2002I" },
   sessionEnd: { event: "session.end", code: "T2004I" },
   sessionGap: { event: "session.gap", code: "G2003W" },

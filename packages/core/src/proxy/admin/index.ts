@@ -9,6 +9,7 @@ import type { CallerOf } from "./caller.ts";
 import { auditView, eventRoutes } from "./events-routes.ts";
 import { recordingRoutes } from "./recording-routes.ts";
 import { resourceRoutes } from "./resource-routes.ts";
+import { sessionRoutes } from "./session-routes.ts";
 import type { AdminOptions } from "./types.ts";
 import { whoami } from "./whoami.ts";
 
@@ -93,6 +94,7 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
       eventRoutes(app, options, callerOf);
       userRoutes(app, options, callerOf);
       recordingRoutes(app, { admin: auth.admin, library: options.library, audit: options.audit }, callerOf);
+      sessionRoutes(app, { admin: auth.admin, sessions: options.sessions, audit: options.audit, clock: options.clock, logger: options.logger }, callerOf);
     },
   });
 }

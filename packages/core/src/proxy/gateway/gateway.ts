@@ -181,7 +181,7 @@ async function openApps(base: Base, live: Live, cleanup: Cleanup): Promise<Serve
     }),
   );
   const library = openRecordingLibrary({ directory: join(config.dataDir, "log"), logger });
-  const adminOptions = { auth, authorities, kube: () => kubeViewOf(live, reach.kubeAddr), publicUrl: reach.url, audit, events, library, witness, clock, logger, random };
+  const adminOptions = { sessions: () => live.kube?.sessions, auth, authorities, kube: () => kubeViewOf(live, reach.kubeAddr), publicUrl: reach.url, audit, events, library, witness, clock, logger, random };
   const admin = await open("admin application", createAdminApp(adminOptions, certificateCallers(authorities, auth.gatekeeper)));
   const nonce = await writeNonce(config.dataDir, random);
   const local = await open("local admin application", createAdminApp(adminOptions, localCaller(nonce)));

@@ -108,7 +108,7 @@ function streamTarget({ path, query }: RequestFacts): EventFields | undefined {
 
 /** A first attempt at a stream that did not come about; kubectl makes a second one, whose event tells of both. */
 export function attemptEvent(facts: RequestFacts, status: number, error: string): AuditEventInput {
-  return { ...auditEvents.kubeUpgradeFailed, ...common(facts), ...streamTarget(facts), response_code: status, error };
+  return { ...auditEvents.kubeUpgradeFailed, ...common(facts), ...streamTarget(facts), attempt: "first", response_code: status, error };
 }
 
 /** An upgraded connection, or with an error one that the API server refused or that did not come about; `sid` is its session. */

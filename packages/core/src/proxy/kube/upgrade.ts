@@ -50,8 +50,6 @@ export class Upgrade implements Live {
   #asked: ClientRequest;
   readonly #deadline: number;
   readonly #attempt: string | undefined;
-  /** What the API server decided a moment ago on the first attempt at this. */
-  #decided: number | undefined;
   #session: StreamSession | undefined;
   #answered = false;
   #over = false;
@@ -79,7 +77,7 @@ export class Upgrade implements Live {
     this.grant.upstream.streams += 1;
     this.#shared.registry.add(this);
     this.#client.on("close", this.#clientClosed);
-    if (this.#attempt !== undefined && !isFirstAttempt(this.grant.incoming.upgrade)) this.#decided = this.#shared.attempts.second(this.#attempt);
+    if (this.#attempt !== undefined && !isFirstAttempt(this.grant.incoming.upgrade)) this.#shared.attempts.second(this.#attempt);
     this.#shared.sessions.open(this.grant).then(
       (session) => {
         this.#session = session;
@@ -169,18 +167,16 @@ export class Upgrade implements Live {
     recordDenial(this.#shared, this.grant, this.grant.incoming.upgrade, why, (told) => sendFailureRaw(this.#client, told));
   }
 
-  /** Writes down that this failed: at once, or where a second attempt may not fail, once none has come. */
-  #recordFailure(status: number, error: string, isDecision: boolean, done: (written: boolean) => void): void {
+  /** Writes down that this failed; of a first attempt as an attempt, and as a failure once no second one has come. */
+  #recordFailure(status: number, error: string, done: (written: boolean) => void): void {
     const { attempts, recorder } = this.#shared;
     const event = upgradeEvent(this.grant, status, "", error);
-    const key = this.#attempt;
-    if (key === undefined) recorder.write(event, done);
-    else if (isFirstAttempt(this.grant.incoming.upgrade)) {
-      if (isDecision) attempts.decided(key, status);
-      else attempts.failed(key, event, (held) => recorder.write(held));
-      recorder.write(isDecision ? event : attemptEvent(this.grant, status, error), done);
-    } else if (isDecision && this.#decided === status) done(true);
-    else recorder.write(event, done);
+    if (this.#attempt === undefined || !isFirstAttempt(this.grant.incoming.upgrade)) {
+      recorder.write(event, done);
+      return;
+    }
+    attempts.failed(this.#attempt, event, (held) => recorder.write(held));
+    recorder.write(attemptEvent(this.grant, status, error), done);
   }
 
   #join(settled: Settled, server: Socket, head: Buffer, tap: StreamTap): void {
@@ -209,7 +205,7 @@ export class Upgrade implements Live {
       this.#askAgain(next);
       return;
     }
-    this.#recordFailure(status, `the API server answered ${String(status)}`, status === 401 || status === 403, (written) => {
+    this.#recordFailure(status, `the API server answered ${String(status)}`, (written) => {
       if (this.#over) return;
       this.#answered = true;
       // Before the answer: its client may try again as soon as it has it.
@@ -244,7 +240,7 @@ export class Upgrade implements Live {
   }
 
   #fail(why: Failure): void {
-    this.#recordFailure(why.code, why.message, false, (written) => {
+    this.#recordFailure(why.code, why.message, (written) => {
       if (this.#over) return;
       this.#finish();
       sendFailureRaw(this.#client, written ? why : unaudited);

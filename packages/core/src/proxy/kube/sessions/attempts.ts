@@ -10,8 +10,6 @@ const maxHeld = 1024;
 interface First {
   /** What was told to its client: the second one with the same is told the same, and is no event. */
   readonly denial?: { readonly why: Failure; readonly id: string } | undefined;
-  /** The API server's decision, which is audited: the second one with the same is no event. */
-  readonly status?: number | undefined;
   /** A failure that is audited only where no second attempt comes. */
   readonly held?: { readonly event: AuditEventInput; readonly write: (event: AuditEventInput) => void } | undefined;
   readonly timer: NodeJS.Timeout;
@@ -37,20 +35,18 @@ export class Attempts {
     return denial.id;
   }
 
-  /** The API server decided against a first attempt, which is audited. */
-  decided(key: string, status: number): void {
-    this.#add(key, { status });
-  }
-
-  /** A first attempt failed in a way that a second one may not: its event waits, and is written if no second one comes. */
+  /**
+   * A first attempt failed; a second one may not (who may create `pods/exec` need not be allowed to get it). Its event waits, and is written if
+   * no second one comes.
+   */
   failed(key: string, event: AuditEventInput, write: (event: AuditEventInput) => void): void {
     if (this.#first.size >= maxHeld) write(event);
     else this.#add(key, { held: { event, write } });
   }
 
-  /** A second attempt begins: what waits of the first is no failure. Returns the API server's decision on the first, if that is what it got. */
-  second(key: string): number | undefined {
-    return this.#take(key)?.status;
+  /** A second attempt begins: what became of the first is no failure by itself. */
+  second(key: string): void {
+    this.#take(key);
   }
 
   /** Writes what waits. */

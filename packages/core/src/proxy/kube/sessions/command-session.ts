@@ -120,7 +120,7 @@ export class CommandSession implements StreamSession {
     if (this.#stream === undefined) return undefined;
     const { sid, kind, user, cluster, namespace, pod, container, command, tty, address, started } = this.#session;
     const { lastActive, carried } = this.#stream;
-    return { sid, kind, user, cluster, namespace, pod, container, command, tty, address, started, lastActive, bytes: carried, recorded: this.#recording !== undefined };
+    return { sid, kind, user, cluster, namespace, pod, container, command, tty, address, started, lastActive, bytes: carried, recording: this.#recording?.size };
   }
 
   #sink(recordStdin: boolean): CommandSink {

@@ -102,7 +102,7 @@ export class PortSession implements StreamSession {
       started: this.#started,
       lastActive,
       bytes: carried,
-      recorded: false,
+      recording: undefined,
     };
   }
 

@@ -79,7 +79,7 @@ export class Sessions {
     if (session?.view() === undefined) throw new GatehouseError("not_found", `there is no live session ${sid} on this gateway`, { hint: "tctl sessions ls" });
     const recording = session instanceof CommandSession ? session.recording : undefined;
     if (recording === undefined) throw new GatehouseError("bad_parameter", `session ${sid} is not recorded, and cannot be watched`);
-    return { size: recording.size, bytes: recording.follow(signal) };
+    return { bytes: recording.follow(signal) };
   }
 
   /** Ends what is left, and resolves when everything about sessions is written. */

@@ -53,13 +53,12 @@ export interface LiveSession {
   readonly lastActive: number;
   /** Bytes of payload that passed, either way. */
   readonly bytes: number;
-  readonly recorded: boolean;
+  /** Bytes of its recording so far; undefined for a session that is not recorded. */
+  readonly recording: number | undefined;
 }
 
 /** The container of a session's recording as it grows. */
 export interface SessionWatch {
-  /** Bytes that are there already. */
-  readonly size: number;
   readonly bytes: AsyncIterable<Buffer>;
 }
 
