@@ -1,5 +1,5 @@
 import { availableParallelism, loadavg } from "node:os";
-import { benchRealCluster, benchRequests } from "../bench/kube.ts";
+import { benchAudit, benchRealCluster, benchRequests } from "../bench/kube.ts";
 import { benchStartUp } from "../bench/start-up.ts";
 import { benchDownload, benchMemory } from "../bench/streams.ts";
 import { verdictTable } from "../bench/table.ts";
@@ -8,6 +8,7 @@ import type { Verdict } from "../bench/table.ts";
 const parts: Readonly<Record<string, (print: (text: string) => void) => Promise<readonly Verdict[]>>> = {
   "start-up": benchStartUp,
   requests: benchRequests,
+  audit: benchAudit,
   cluster: benchRealCluster,
   download: benchDownload,
   memory: benchMemory,

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildRoleSet } from "@gatehouse/core/access";
-import { openAuditLog } from "@gatehouse/core/audit";
+import { openAuditLog, openEventSearch } from "@gatehouse/core/audit";
+import type { AuditLog } from "@gatehouse/core/audit";
 import type { Gatekeeper } from "@gatehouse/core/auth";
 import { GatehouseError, nullLogger, systemClock, systemRandom } from "@gatehouse/core/base";
 import type { Clock, Logger } from "@gatehouse/core/base";
@@ -12,7 +13,7 @@ import { createKubeProxy, fixedClusters } from "@gatehouse/core/proxy/kube";
 import type { KubeProxy, KubeProxyOptions, KubeUpstream } from "@gatehouse/core/proxy/kube";
 import { parseResource } from "@gatehouse/core/resources";
 import type { Role } from "@gatehouse/core/resources";
-import type { Store } from "@gatehouse/core/store";
+import type { EventIndex, Store } from "@gatehouse/core/store";
 import { createMemoryStore } from "./memory-store.ts";
 
 /** A key and a certificate, PEM. */
@@ -43,6 +44,8 @@ export interface FixedGatewayOptions {
   readonly people: Readonly<Record<string, readonly string[]>>;
   readonly logger?: Logger;
   readonly serverLimits?: KubeProxyOptions["serverLimits"];
+  /** false: nothing is audited. For the bench, to know what auditing costs. */
+  readonly audited?: boolean;
 }
 
 const clusterName = "example";
@@ -55,7 +58,7 @@ export async function startFixedGateway(options: FixedGatewayOptions): Promise<F
   const standard = { clock: systemClock, random: systemRandom, logger };
   const store = createMemoryStore();
   const authorities = await openAuthorities({ store, clusterName, ...standard });
-  const audit = await openAuditLog({ directory: join(folder, "log"), serverId: "fixed", clock: systemClock, logger, sync: "group" });
+  const audit = options.audited === false ? silent : await openAudit(join(folder, "log"), logger);
   const table = createTable(people);
   const server = await hostPair(authorities);
   const proxy = createKubeProxy({
@@ -80,6 +83,23 @@ export async function startFixedGateway(options: FixedGatewayOptions): Promise<F
       await proxy.close({ drainMs: 0 });
       await audit.close();
       await rm(folder, { recursive: true });
+    },
+  };
+}
+
+/** An audit log that is none. */
+const silent: AuditLog = { emit: () => Promise.resolve(), close: () => Promise.resolve() };
+
+/** The log, with its index being built and thrown away. */
+async function openAudit(directory: string, logger: Logger): Promise<AuditLog> {
+  const log = await openAuditLog({ directory, serverId: "fixed", clock: systemClock, logger, sync: "group" });
+  const index: EventIndex = { add: async () => undefined, ends: async () => new Map(), find: async () => [], forget: async () => undefined };
+  const events = await openEventSearch({ directory, serverId: "fixed", index, position: () => log.position(), logger });
+  return {
+    emit: (event) => log.emit(event),
+    async close() {
+      await events.close();
+      await log.close();
     },
   };
 }
