@@ -223,6 +223,33 @@ describe("exec of a modern kubectl, to an API server that speaks SPDY alone", ()
   }, 40_000);
 });
 
+it("two hundred of them, ended in every way, leave nothing behind", async () => {
+  await oldWorld();
+  world.upgrade = (_request, socket, head) => {
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\n");
+    const server = new SpdyServerPeer((bytes) => void socket.write(bytes), { onData: (stream) => (stream.received.toString() === "end" ? server.end(success) : stream.received.toString() === "cut" ? socket.destroy() : undefined) });
+    socket.on("data", (chunk: Buffer) => server.feed(chunk));
+    if (head.length > 0) server.feed(head);
+  };
+  const left = (): readonly string[] => process.getActiveResourcesInfo().filter((name) => name.includes("TLS") || name.includes("TCP"));
+  const round = async (index: number): Promise<void> => {
+    const { socket, head } = await ask();
+    await vi.waitFor(() => expect(head()).toContain(" 101 "));
+    const gone = once(socket, "close");
+    if (index % 4 === 0) socket.destroy();
+    else socket.write(index % 4 === 1 ? clientFrame(8, Buffer.from([0x03, 0xe8])) : clientFrame(2, Buffer.from(index % 4 === 2 ? "\0end" : "\0cut")));
+    socket.on("end", () => socket.end());
+    await gone;
+  };
+  await round(2);
+  await vi.waitFor(() => expect(world.proxy.streams.count).toBe(0));
+  // Listeners, and connections that are kept for requests.
+  const before = left().length;
+  for (let index = 0; index < 200; index += 10) await Promise.all(Array.from({ length: 10 }, (_, one) => round(index + one)));
+  await vi.waitFor(() => expect(left().length).toBeLessThanOrEqual(before), { timeout: 5000 });
+  expect(world.proxy.streams.count).toBe(0);
+}, 60_000);
+
 describe("a port-forward through the tunnel", () => {
   it("reaches an API server that speaks SPDY alone, bytes unchanged", async () => {
     await oldWorld();
