@@ -1,0 +1,251 @@
+import { once } from "node:events";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { openRecordings } from "../../audit/index.ts";
+import type { CreateFile, RecordingFile, RecordingLimits } from "../../audit/index.ts";
+import { nullLogger, systemClock } from "../../base/index.ts";
+import type { RecordingDefault } from "./sessions/index.ts";
+import { createTestWorld } from "./test-world.ts";
+import type { TestWorld } from "./test-world.ts";
+
+let world: TestWorld;
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "sessions-"));
+});
+afterEach(async () => {
+  await world.close();
+  await rm(folder, { recursive: true });
+});
+
+const exec = "/api/v1/namespaces/web/pods/a/exec?command=sh&command=-c&stdin=true&container=main";
+const named = (event: string) => world.events.filter((one) => one.event === event);
+const frame = (text: string): Buffer => {
+  const bytes = Buffer.from(text, "latin1");
+  const header = bytes.length < 126 ? Buffer.from([0x82, bytes.length]) : Buffer.from([0x82, 126, bytes.length >> 8, bytes.length & 0xff]);
+  return Buffer.concat([header, bytes]);
+};
+const success = '\x03{"metadata":{},"status":"Success"}';
+
+/** A file of memory, whose writes go through `gate`. */
+function memoryDisk(gate: () => Promise<void> = () => Promise.resolve()): { readonly create: CreateFile; bytes: number } {
+  const disk = {
+    bytes: 0,
+    create: (): Promise<RecordingFile> =>
+      Promise.resolve({
+        write: async (chunks: readonly Buffer[]) => {
+          await gate();
+          for (const chunk of chunks) disk.bytes += chunk.length;
+        },
+        datasync: () => Promise.resolve(),
+        truncate: () => Promise.resolve(),
+        close: () => Promise.resolve(),
+      }),
+  };
+  return disk;
+}
+
+async function open(recording: RecordingDefault, disk?: { readonly create: CreateFile }, limits?: Partial<RecordingLimits>): Promise<void> {
+  const audit = { emit: () => Promise.resolve(), close: () => Promise.resolve() };
+  const recordings = openRecordings({ directory: folder, serverId: "gw", clock: systemClock, logger: nullLogger, audit, limits, ...(disk && { create: disk.create }) });
+  world = await createTestWorld({ recordings, recording, serverId: "gw" });
+}
+
+/** An API server that accepts, and hands its side of the stream over. */
+function accepting(protocol = "v5.channel.k8s.io"): Promise<Socket> {
+  return new Promise((resolve) => {
+    world.upgrade = (_request, socket) => {
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: ${protocol}\r\n\r\n`);
+      socket.resume();
+      resolve(socket);
+    };
+  });
+}
+
+async function ask(upgrade = "websocket", path = exec): Promise<{ readonly socket: TLSSocket; text(): string; readonly got: { bytes: number } }> {
+  const socket = await world.raw("ana");
+  const got = { bytes: 0, text: "" };
+  socket.on("data", (chunk: Buffer) => {
+    got.bytes += chunk.length;
+    if (got.text.length < 10_000) got.text += chunk.toString("latin1");
+  });
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nUpgrade: ${upgrade}\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n`);
+  return { socket, text: () => got.text, got };
+}
+
+const files = (): Promise<string[]> => readdir(join(folder, "gw", "sessions", "default"));
+
+describe("a session", () => {
+  it("has its beginning and its end in the log, and a recording", async () => {
+    await open("strict");
+    const server = accepting();
+    const stream = await ask();
+    const upstream = await server;
+    upstream.write(Buffer.concat([frame("\x01hello"), frame("\x02oops")]));
+    await vi.waitFor(() => expect(stream.text()).toContain("oops"));
+    const [live] = world.proxy.sessions.list();
+    expect(live).toMatchObject({ kind: "exec", user: "ana", namespace: "web", pod: "a", container: "main", command: ["sh", "-c"], recording: expect.any(Number) as number });
+    upstream.end(frame(success));
+    await once(stream.socket, "close");
+    await vi.waitFor(() => expect(named("session.end")).toHaveLength(1));
+    const sid = live!.sid;
+    expect(named("session.start")).toMatchObject([{ sid, recorded: true, kubernetes_pod: "a", command: "sh -c" }]);
+    expect(named("exec")).toMatchObject([{ sid }]);
+    expect(named("session.end")).toMatchObject([{ sid, exit_code: 0, reason: "the command ended with exit code 0", recording: { complete: true } }]);
+    await vi.waitFor(async () => expect(await files()).toEqual([`${sid}.rec`]));
+    expect(world.proxy.sessions.list()).toEqual([]);
+  });
+
+  it("that must be recorded and cannot be is refused before the API server is asked", async () => {
+    await open("strict", memoryDisk(() => Promise.reject(new Error("ENOSPC: no space left on device"))));
+    const stream = await ask("SPDY/3.1");
+    await once(stream.socket, "close");
+    expect(stream.text()).toMatch(/^HTTP\/1\.1 503 [\s\S]*no space left/);
+    expect(world.arrived).toEqual([]);
+    expect(named("kube.denied")).toMatchObject([{ kubernetes_namespace: "web", kubernetes_pod: "a", kubernetes_container: "main", command: "sh -c" }]);
+    expect(named("session.start")).toEqual([]);
+  });
+
+  it("that may have gaps goes on without a recording, and says so", async () => {
+    await open("best_effort", memoryDisk(() => Promise.reject(new Error("EROFS: read-only file system"))));
+    const server = accepting();
+    const stream = await ask();
+    (await server).end(Buffer.concat([frame("\x01hello"), frame(success)]));
+    await once(stream.socket, "close");
+    expect(stream.text()).toContain("hello");
+    await vi.waitFor(() => expect(named("session.end")).toMatchObject([{ exit_code: 0 }]));
+    expect(named("session.gap")).toMatchObject([{ code: "G2003W", error: expect.stringContaining("read-only") as string }]);
+    expect(named("session.start")).toMatchObject([{ recorded: false }]);
+  });
+
+  it("is not recorded where recording is off, and is a session all the same", async () => {
+    await open("off");
+    const server = accepting();
+    const stream = await ask();
+    (await server).end(frame(success));
+    await once(stream.socket, "close");
+    await vi.waitFor(() => expect(named("session.end")).toMatchObject([{ exit_code: 0 }]));
+    await expect(files()).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  it("in streams that nobody can read runs only where there may be gaps", async () => {
+    await open("strict");
+    accepting("secret.k8s.io").catch(() => undefined);
+    const stream = await ask();
+    await once(stream.socket, "close");
+    expect(stream.text()).toMatch(/^HTTP\/1\.1 502 [\s\S]*cannot be recorded/);
+    expect(await files()).toEqual([]);
+  });
+
+  it("ends with a message when it is killed, and is told to be", async () => {
+    await open("strict");
+    const server = accepting();
+    const stream = await ask();
+    (await server).write(frame("\x01hello"));
+    await vi.waitFor(() => expect(stream.text()).toContain("hello"));
+    world.proxy.sessions.kill(world.proxy.sessions.list()[0]!.sid, "ended by bo");
+    await once(stream.socket, "close");
+    expect(stream.text()).toMatch(/"message":"ended by bo"/);
+    await vi.waitFor(() => expect(named("session.end")).toMatchObject([{ reason: "ended by bo" }]));
+    expect(() => world.proxy.sessions.kill("none", "x")).toThrow(expect.objectContaining({ code: "not_found" }) as Error);
+  });
+});
+
+describe("a disk that stalls", () => {
+  async function flood(): Promise<{ readonly stream: Awaited<ReturnType<typeof ask>>; readonly upstream: Socket }> {
+    const server = accepting();
+    const stream = await ask();
+    const upstream = await server;
+    await vi.waitFor(() => expect(stream.text()).toContain(" 101 "));
+    const piece = Buffer.concat(Array.from({ length: 64 }, () => frame(`\x01${"x".repeat(60_000)}`)));
+    const pump = (): void => {
+      while (!upstream.destroyed && upstream.write(piece));
+    };
+    upstream.on("drain", pump);
+    upstream.on("error", () => undefined);
+    pump();
+    return { stream, upstream };
+  }
+
+  it("holds the stream back, and lets it go on", async () => {
+    const gate: { wait: Promise<void>; go: () => void } = { wait: Promise.resolve(), go: () => undefined };
+    await open("strict", memoryDisk(() => gate.wait));
+    gate.wait = Promise.resolve();
+    const opened = flood();
+    await vi.waitFor(() => expect(named("session.start")).toHaveLength(1));
+    gate.wait = new Promise((resolve) => (gate.go = resolve));
+    const { stream } = await opened;
+    let before = -1;
+    await vi.waitFor(
+      () => {
+        const same = before === stream.got.bytes && before > 0;
+        before = stream.got.bytes;
+        expect(same).toBe(true);
+      },
+      { timeout: 10_000, interval: 300 },
+    );
+    gate.wait = Promise.resolve();
+    gate.go();
+    await vi.waitFor(() => expect(stream.got.bytes).toBeGreaterThan(before + 4 * 1024 * 1024), { timeout: 10_000 });
+    stream.socket.destroy();
+    await vi.waitFor(() => expect(named("session.end")).toHaveLength(1), { timeout: 10_000 });
+  });
+
+  it("for too long, or that fails, ends a strict session with the reason", async () => {
+    let failing = false;
+    await open("strict", memoryDisk(() => (failing ? Promise.reject(new Error("EIO: i/o error")) : Promise.resolve())), { deadline: 200 });
+    const server = accepting();
+    const stream = await ask();
+    const upstream = await server;
+    upstream.write(frame("\x01hello"));
+    await vi.waitFor(() => expect(stream.text()).toContain("hello"));
+    failing = true;
+    upstream.write(frame("\x01lost"));
+    await once(stream.socket, "close");
+    expect(stream.text()).toMatch(/can no longer be recorded: EIO/);
+    await vi.waitFor(() => expect(named("session.end")).toMatchObject([{ reason: expect.stringContaining("EIO") as string, recording: { complete: false } }]));
+  });
+});
+
+describe("two attempts at one stream", () => {
+  it("are one denial under one id", async () => {
+    await open("off");
+    world.groups.set("ana", []);
+    const first = await ask("websocket");
+    await once(first.socket, "close");
+    const second = await ask("SPDY/3.1");
+    await once(second.socket, "close");
+    const id = /refusal (\w+)/.exec(first.text())?.[1];
+    expect(named("kube.denied")).toMatchObject([{ id }]);
+    expect(second.text()).toContain(`refusal ${id!}`);
+    const third = await ask("SPDY/3.1");
+    await once(third.socket, "close");
+    expect(named("kube.denied")).toHaveLength(2);
+  });
+});
+
+it("hundreds of sessions leave nothing behind", async () => {
+  await open("strict");
+  world.upgrade = (_request, socket) => {
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n");
+    socket.end(Buffer.concat([frame("\x01hello"), frame(success)]));
+  };
+  const descriptors = async (): Promise<number> => (await readdir("/proc/self/fd")).length;
+  const one = async (): Promise<void> => {
+    const stream = await ask();
+    await once(stream.socket, "close");
+  };
+  await one();
+  await vi.waitFor(() => expect(named("session.end")).toHaveLength(1));
+  const before = await descriptors();
+  for (let round = 0; round < 15; round++) await Promise.all(Array.from({ length: 20 }, one));
+  await vi.waitFor(() => expect(named("session.end")).toHaveLength(301), { timeout: 10_000 });
+  expect(world.proxy.sessions.list()).toEqual([]);
+  expect(world.proxy.streams.count).toBe(0);
+  expect((await files()).filter((name) => name.endsWith(".rec"))).toHaveLength(301);
+  expect(await descriptors()).toBeLessThanOrEqual(before + 3);
+}, 60_000);
