@@ -23,7 +23,7 @@ export interface GithubUser {
 export type GithubRoute = "authorize" | "token" | "user" | "teams";
 
 /** `hang` never answers, `slow` answers after 2 s, `garbage` is HTML with status 200, `redirect` points elsewhere, `huge` never stops sending. */
-export type GithubFault = "500" | "hang" | "slow" | "garbage" | "redirect" | "huge";
+export type GithubFault = "500" | "refused" | "hang" | "slow" | "garbage" | "redirect" | "huge";
 
 /** One request that arrived, without secrets. */
 export interface GithubRequest {
@@ -148,6 +148,10 @@ export async function startGithub(options: GithubOptions): Promise<Github> {
         return false;
       case "500":
         json(response, 500, { message: "Server Error" });
+        return true;
+      case "refused":
+        // GitHub's token endpoint says no with a 200.
+        json(response, 200, { error: "bad_verification_code", error_description: "The code passed is incorrect or expired." });
         return true;
       case "garbage":
         html(response, 200, "<!DOCTYPE html><title>Unicorn!</title>");

@@ -141,8 +141,8 @@ function principalOf(request: IncomingMessage): Principal {
 }
 
 /** Starts the stand-in on loopback. It binds nothing else. */
-export async function startKubeApi(options: { readonly host?: string; readonly port?: number } = {}): Promise<KubeApi> {
-  const { host = "127.0.0.1", port = 0 } = options;
+export async function startKubeApi(options: { readonly host?: string; readonly port?: number; readonly user?: string } = {}): Promise<KubeApi> {
+  const { host = "127.0.0.1", port = 0, user = gatewayName } = options;
   if (isIP(host) === 0 || (host !== "::1" && !host.startsWith("127."))) throw new Error(`this stand-in binds loopback addresses alone, not ${host}`);
   const authority = createTestAuthority("stand-in kubernetes");
   const { key, cert } = authority.server(["localhost", "kubernetes"], ["127.0.0.1", "::1"]);
@@ -195,7 +195,7 @@ export async function startKubeApi(options: { readonly host?: string; readonly p
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, host, resolve));
   const bound = server.address() as AddressInfo;
   const url = `https://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${String(bound.port)}`;
-  const client = authority.client(gatewayName);
+  const client = authority.client(user);
   const base64 = (text: string): string => Buffer.from(text).toString("base64");
   return {
     url,

@@ -65,12 +65,33 @@ describe("tsh login", () => {
     expect(await readFile(ana.kubeconfig, "utf8")).toBe(before.replace("current-context: mine", 'current-context: ""'));
   });
 
+  it("lists the cluster behind the gateway, for people and for programs", async () => {
+    const ana = await newMachine(world, "ana");
+    await ana.logIn();
+    expect((await ana.tsh(["clusters"])).stdout).toMatch(/^CLUSTER +GATEWAY +STATUS +KUBERNETES\nexample +127\.0\.0\.1:\d+ +online +2\n$/);
+  });
+
+  it("tells somebody without a group so, in a word", async () => {
+    const ed = await newMachine(world, "ed");
+    expect((await ed.logIn()).stderr).toMatch(/\n {2}kubernetes +no cluster that you may use\n {2}logins +ed\n/);
+    expect((await ed.tsh(["kube", "ls"])).stdout).toMatch(/^\* +example +none \(no role gives one\) +example$/m);
+  });
+
+  it("says that the key is in a file once, after a login that worked", async () => {
+    const ana = await newMachine(world, "ana", { DBUS_SESSION_BUS_ADDRESS: "unix:path=/nowhere" });
+    const login = (args: readonly string[]): ReturnType<typeof ana.tsh> => ana.tsh(["login", `--proxy=${world.proxy}`, `--ca-pin=${world.ready.ca_pin}`, ...args]);
+    const note = /No keychain service runs here: the key is in a file in .*\/keys/;
+    expect((await login(["--auth=nosuch"])).stderr).not.toMatch(note);
+    expect((await login([])).stderr).toMatch(note);
+    expect((await login([])).stderr).not.toMatch(note);
+  });
+
   it("with --embed writes the key into kubeconfig, and says so", async () => {
     const ana = await newMachine(world, "ana");
     expect((await ana.logIn(["--embed"])).stderr).toContain("the private key is in");
     expect(await readFile(ana.kubeconfig, "utf8")).toContain("client-key-data:");
     await ana.tsh(["logout"]);
-    expect(await readFile(ana.kubeconfig, "utf8")).not.toContain("client-key-data");
+    await expect(lstat(ana.kubeconfig)).rejects.toThrow(/ENOENT/);
   });
 });
 
@@ -89,12 +110,13 @@ describe("a login that cannot be", () => {
     const unknown = await ana.tsh(["login", `--proxy=${world.proxy}`, "--keystore=file"]);
     expect(unknown).toMatchObject({ code: 7, stdout: "" });
     expect(unknown.stderr).toContain("nothing was sent to it");
+    expect(unknown.stderr).toContain(`tsh login --proxy=${world.proxy} --ca-pin=sha256:…`);
     const other = await ana.tsh(["login", `--proxy=${world.proxy}`, `--ca-pin=sha256:${"0".repeat(64)}`, "--keystore=file"]);
     expect(other.code).toBe(7);
     expect(other.stderr).toContain(world.ready.ca_pin);
     expect(await ana.tsh(["login", "--keystore=file"])).toMatchObject({ code: 2, stderr: expect.stringContaining("--proxy=") as string });
     expect(await ana.tsh(["login", "--proxy=127.0.0.1:1", "--keystore=file"])).toMatchObject({ code: 7, stderr: expect.stringContaining("refused") as string });
-    expect((await ana.tsh(["login", `--proxy=${world.proxy}`, `--ca-pin=${world.ready.ca_pin}`, "--auth=nosuch", "--keystore=file"])).stderr).toMatch(/connector/);
+    expect((await ana.tsh(["login", `--proxy=${world.proxy}`, `--ca-pin=${world.ready.ca_pin}`, "--auth=nosuch", "--keystore=file"])).stderr).toBe('✖ login failed: the gateway has no login named "nosuch"\n  leave --auth out for its own choice; local accounts: --auth=local --user=NAME\n');
     expect((await world.events()).length).toBe(before);
   });
 
@@ -104,7 +126,7 @@ describe("a login that cannot be", () => {
     [["login", "--ttl=soon"], /not a duration/],
     [["login", "--bind-addr=0.0.0.0:1"], /cannot wait for the browser/],
     [["login", "--ca-pin=abc"], /not a pin/],
-    [["login", "--nosuch"], /Nonexistent flag/],
+    [["login", "--nosuch"], /tsh login has no flag --nosuch/],
     [["login", "--keystore=none"], /keystore/],
     [["logn"], /no command "logn"/],
     [["kube", "credentials", "--nosuch"], /does not know/],
@@ -151,6 +173,9 @@ describe("tsh logout", () => {
     expect((await ana.tsh(["kube", "credentials"])).code).toBe(3);
     expect(await ana.tsh(["status"])).toMatchObject({ code: 3, stderr: expect.stringContaining("tsh login --proxy=") as string });
     expect((await ana.tsh(["kube", "ls"])).code).toBe(3);
+    // Login had made the file, and nothing else was in it.
+    await expect(lstat(ana.kubeconfig)).rejects.toThrow(/ENOENT/);
+    expect(await ana.tsh(["logout"])).toMatchObject({ code: 0, stderr: `not logged in to ${world.proxy}\n` });
     expect((await world.events()).some((event) => event["event"] === "user.logout" || event["event"] === "session.logout")).toBe(true);
     // The pin and the address are kept: the next login needs neither.
     expect((await ana.tsh(["login", "--keystore=file"])).code).toBe(0);
@@ -158,8 +183,9 @@ describe("tsh logout", () => {
 
   it("of someone who is not logged in says so", async () => {
     const ana = await newMachine(world, "ana");
-    expect((await ana.tsh(["logout"])).code).toBe(3);
-    expect((await ana.tsh(["logout", "--all"])).code).toBe(0);
+    expect(await ana.tsh(["logout"])).toMatchObject({ code: 0, stderr: "not logged in to any gateway\n" });
+    expect(await ana.tsh(["logout", "--all"])).toMatchObject({ code: 0, stderr: "not logged in to any gateway\n" });
+    expect(await ana.tsh(["logout", "--proxy=gw.example.com"])).toMatchObject({ code: 0, stderr: "nothing to log out of: no login to gw.example.com is kept here\n  tsh status --all lists them\n" });
     await expect(lstat(join(ana.home, ".kube"))).rejects.toThrow(/ENOENT/);
   });
 });

@@ -32,19 +32,18 @@ describe("a GitHub login that goes wrong", () => {
   });
 
   it.each([
-    ["token", "500", /500/],
-    ["token", "garbage", /GitHub/],
-    ["user", "500", /500/],
-    ["teams", "500", /500/],
-    ["teams", "hang", /GitHub.*(answer|time)/i],
-    ["user", "huge", /GitHub/],
-  ] as const)("GitHub's %s request ending in %s is said, and is no denial", async (route, fault, text) => {
+    ["token", "500", /500/, 1],
+    ["token", "refused", /The code passed is incorrect or expired/, 4],
+    ["token", "garbage", /GitHub/, 1],
+    ["user", "500", /500/, 1],
+    ["teams", "500", /500/, 1],
+    ["teams", "hang", /GitHub.*(answer|time)/i, 1],
+    ["user", "huge", /GitHub/, 1],
+  ] as const)("GitHub's %s request ending in %s is said, with its own exit code", async (route, fault, text, code) => {
     world.github.setFault(route, fault);
     try {
       const outcome = await logIn("ana");
-      expect(outcome.code).not.toBe(0);
-      expect(outcome.code).not.toBe(4);
-      expect(outcome.stderr).toMatch(text);
+      expect([outcome.code, outcome.stderr]).toEqual([code, expect.stringMatching(text)]);
       expect(String((await failure())?.["error"])).toMatch(text);
     } finally {
       world.github.setFault(route, undefined);
@@ -103,6 +102,30 @@ describe("a GitHub login that goes wrong", () => {
       expect(replayed.body).not.toContain("response=");
       expect(replayed.visited.some((url) => url.startsWith("http://127.0.0.1") && url.includes("/callback?response"))).toBe(false);
     }
+  });
+
+  it("a code that was used once is no good in another login", async () => {
+    const ana = await world.person("ana");
+    const { readFile } = await import("node:fs/promises");
+    const ca = await readFile(world.caFile, "utf8");
+    const begin = async (): Promise<{ login: ReturnType<typeof start>; link: string }> => {
+      const login = start(process.execPath, ["packages/tsh/bin/tsh.js", "login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--browser=none"], { env: ana.env });
+      const [link] = await login.waitFor(/http:\/\/127\.0\.0\.1:\d+\/\S+/, "stderr");
+      return { login, link };
+    };
+    const used = await begin();
+    const page = await createBrowser({ ca, user: "ana" }).open(used.link);
+    expect((await used.login.ended).code).toBe(0);
+    const callback = new URL(page.visited.find((url) => url.includes("/github/callback"))!);
+    world.github.setApproval("button");
+    const fresh = await begin();
+    const browser = createBrowser({ ca, user: "ana" });
+    const asked = await browser.open(fresh.link);
+    world.github.setApproval("auto");
+    callback.searchParams.set("state", new URL(asked.url).searchParams.get("state")!);
+    await browser.open(callback.href);
+    expect((await fresh.login.ended).code).toBe(4);
+    expect(fresh.login.stderr()).toMatch(/The code passed is incorrect or expired/);
   });
 
   it("a link opened by somebody else first is not theirs to finish", async () => {

@@ -43,6 +43,26 @@ describe("tctl", () => {
     expect((await world.tctl(["create", "-f", "-"], { input: json })).stderr).toContain("unchanged");
   });
 
+  it("get tokens | create -f - changes nothing: without tokens quietly, with them when their names are shown", async () => {
+    const none = await ok(["get", "tokens"]);
+    expect(await world.tctl(["create", "-f", "-"], { input: none })).toMatchObject({ code: 0, stdout: "", stderr: "standard input has no resource in it: nothing to do\n" });
+    expect(await ok(["create", "-f", "-", "--format=json"], none)).toBe("[]\n");
+    await ok(["create", "-"], "kind: token\nversion: v2\nmetadata: {name: abcdef0123456789}\nspec: {roles: [Node]}\n");
+    const hidden = await world.tctl(["create", "-f", "-"], { input: await ok(["get", "tokens"]) });
+    expect([hidden.code, hidden.stderr]).toEqual([1, expect.stringContaining("--with-secrets")]);
+    const shown = await ok(["get", "tokens", "--with-secrets"]);
+    expect((await world.tctl(["create", "-f", "-"], { input: shown })).stderr).toContain("unchanged");
+    await ok(["rm", "token/abcdef0123456789"]);
+  });
+
+  it("a name that is nearly one is told which, and where the names are", async () => {
+    for (const args of [["get", "roles/acces"], ["rm", "roles/acces"]]) {
+      const { code, stderr } = await world.tctl(args);
+      expect([code, stderr]).toEqual([5, '✖ role "acces" does not exist; did you mean "access"?\n  tctl get roles lists them\n']);
+    }
+    expect((await world.tctl(["users", "rm", "an"])).stderr).toContain('user "an" does not exist; did you mean "ana"?');
+  });
+
   it("a connector without its secret keeps the stored one, and shows it only when asked", async () => {
     expect(await ok(["get", "github/github"])).not.toContain(world.github.clientSecret);
     expect(await ok(["get", "github/github", "--with-secrets"])).toContain(world.github.clientSecret);
@@ -90,6 +110,8 @@ describe("tctl", () => {
     const changed = await world.tctl(["edit", "roles/edited"], { env: await editor("change", `sed -i s/developers/viewers/ "$1"`) });
     expect(`${String(changed.code)} ${changed.stderr}`).toMatch(/^0 .*role edited updated/s);
     expect(await ok(["get", "roles/edited"])).toContain("- viewers");
+    const nowhere = await world.tctl(["edit", "roles/edited"]);
+    expect(nowhere).toMatchObject({ code: 2, stdout: "", stderr: '✖ there is no terminal to edit role "edited" on\n  set EDITOR to a program that needs none, or: tctl get roles/edited > f.yaml; tctl create -f f.yaml\n' });
     const same = await world.tctl(["edit", "roles/edited"], { env: await editor("nothing", "exit 0") });
     expect([same.code, same.stderr]).toEqual([0, "nothing changed\n"]);
     const failing = await world.tctl(["edit", "roles/edited"], { env: await editor("fail", "exit 9") });
@@ -110,13 +132,19 @@ describe("tctl", () => {
     const link = await ok(["users", "add", "carol", "root,deploy", "--k8s-groups=developers", "--roles=access"]);
     expect(link).toMatch(/^https:\/\/\S+\/web\/newuser\/\S+\n$/);
     expect((await world.tctl(["users", "add", "carol"])).code).toBe(6);
+    const reset = await world.tctl(["users", "reset", "ana"]);
+    expect([reset.code, reset.stderr]).toEqual([1, expect.stringContaining("\n  they log in with: tsh login --auth=github\n")]);
+    expect(await ok(["users", "ls"])).toMatch(/^ana .* github github +(?:\d{4}-\d\d-\d\d )?\d\d:\d\d$/m);
+    expect(await ok(["get", "roles", "--format=text"])).toMatch(/^access .* 30 h$/m);
     expect((await world.tctl(["users", "add", "system:masters"])).code).toBe(1);
     expect((await world.tctl(["users", "add", "dora", "--roles=nosuch"])).code).toBe(5);
     expect((await world.tctl(["users", "add", "dora", "--ttl=49h"])).stderr).toContain("48");
     const rows = JSON.parse(await ok(["users", "ls", "--format=json"])) as { name: string; traits: Record<string, string[]> }[];
     expect(rows.find((row) => row.name === "carol")?.traits).toEqual({ logins: ["root", "deploy"], kubernetes_groups: ["developers"] });
     expect(await ok(["users", "ls"])).toMatch(/^carol +access +root, deploy +developers +local/m);
-    expect(await ok(["users", "reset", "carol"])).not.toBe(link);
+    const again = await world.tctl(["users", "reset", "carol"]);
+    expect(again.stdout).not.toBe(link);
+    expect(again.stderr).toMatch(/^✔ the password of carol is gone\. Send them this link; it works once, until (?:\S+ )?\d\d:\d\d, 1 h:\n$/);
     await ok(["users", "rm", "carol"]);
     expect((await world.tctl(["users", "rm", "carol"])).code).toBe(5);
   });
@@ -127,10 +155,30 @@ describe("tctl", () => {
       expect([args.join(" "), refused.code]).toEqual([args.join(" "), 4]);
       expect(refused.stderr).toMatch(/\w/);
     }
+    const listed = await ana.tctl(["get", "roles"]);
+    expect(listed.stderr).toMatch(/^✖ access denied to perform action "list" on "role": no role allows it\n {2}ask an administrator for a role whose rules allow list on role {3}\(event [0-9a-f]{8}\)\n$/);
+    const id = /\(event ([0-9a-f]{8})\)/.exec((await ana.tctl(["status"])).stderr)?.[1];
+    expect((await world.events()).find((event) => event["id"] === id)).toMatchObject({ event: "admin.denied", user: "ana" });
     const cy = await world.person("cy");
     await cy.logIn();
     expect((await cy.tctl(["get", "roles/admin"])).stdout).toContain("name: admin");
     expect((await cy.tctl(["status"])).code).toBe(0);
+  });
+
+  it("an identity file is a login, if it is one and nobody else can read it", async () => {
+    const cy = await world.person("cy");
+    await cy.logIn();
+    const record = JSON.parse(await readFile(join(cy.home, ".tsh/keys", `${world.proxy.replace(":", "_")}.json`), "utf8")) as Record<"privateKey" | "sshCertificate" | "tlsCertificate", string> & { hostCertificates: string[] };
+    const file = join(world.folder, "identity");
+    const text = [record.privateKey, record.sshCertificate, record.tlsCertificate, ...record.hostCertificates].map((part) => `${part.trim()}\n`).join("");
+    await writeFile(file, text, { mode: 0o600 });
+    const env = cleanEnv({ HOME: join(world.folder, "elsewhere"), TELEPORT_DATA_DIR: join(world.folder, "nosuch") });
+    const use = (): ReturnType<typeof run> => run(process.execPath, [tctlPath, "-i", file, `--proxy=${world.proxy}`, "get", "roles/admin"], { env });
+    expect(await use()).toMatchObject({ code: 0, stderr: "", stdout: expect.stringContaining("name: admin") as string });
+    await chmod(file, 0o644);
+    expect(await use()).toMatchObject({ code: 1, stderr: expect.stringContaining("can be read by others") as string });
+    await writeFile(file, "kind: role\n");
+    expect(await use()).toMatchObject({ code: 1, stderr: expect.stringContaining("is not an identity file: it has no private key") as string });
   });
 
   it("nobody logged in, and no gateway here, is told what to do", async () => {

@@ -1,13 +1,13 @@
 import { Flags } from "@oclif/core";
 import type { AdminClient } from "@gatehouse/core/api";
-import { escapeLine } from "@gatehouse/core/base";
+import { GatehouseError, escapeLine } from "@gatehouse/core/base";
 import { BaseCommand } from "@gatehouse/core/client/command";
 import { connect } from "./connect.ts";
 
 /** How to reach the gateway, on every command. */
 export const connectFlags = {
-  "data-dir": Flags.string({ summary: "On the gateway's machine: its data directory", env: "TELEPORT_DATA_DIR", helpValue: "<folder>", exclusive: ["proxy", "identity"] }),
-  config: Flags.string({ char: "c", summary: "On the gateway's machine: its teleport.yaml, which says where the data directory is", helpValue: "<file>", exclusive: ["proxy", "identity"] }),
+  "data-dir": Flags.string({ summary: "On the gateway's machine: its data directory; else TELEPORT_DATA_DIR", helpValue: "<folder>" }),
+  config: Flags.string({ char: "c", summary: "On the gateway's machine: its teleport.yaml, which says where the data directory is", helpValue: "<file>" }),
   proxy: Flags.string({ summary: "From elsewhere: the gateway, host[:port], with your own login", helpValue: "<gateway>" }),
   identity: Flags.string({ char: "i", summary: "From elsewhere: an identity file instead of your own login", helpValue: "<file>" }),
 };
@@ -20,10 +20,18 @@ export interface ConnectFlagValues {
   readonly identity?: string | undefined;
 }
 
+/** The gateway's own machine, or from elsewhere: not both. By hand, since help would print the framework's pairs in every usage line. Throws `usage`. */
+function checkWay(flags: ConnectFlagValues): void {
+  const here = (["data-dir", "config"] as const).find((name) => flags[name] !== undefined);
+  const elsewhere = (["proxy", "identity"] as const).find((name) => flags[name] !== undefined);
+  if (here !== undefined && elsewhere !== undefined) throw new GatehouseError("usage", `--${elsewhere} and --${here} exclude each other`, { hint: `--${here} is for the gateway's own machine, --${elsewhere} for any other` });
+}
+
 /** A command of tctl. */
 export abstract class TctlCommand extends BaseCommand {
   /** The admin API, by the way that the flags choose. */
-  protected connect(flags: ConnectFlagValues): Promise<AdminClient> {
+  protected async connect(flags: ConnectFlagValues): Promise<AdminClient> {
+    checkWay(flags);
     return connect({ dataDir: flags["data-dir"], config: flags.config, proxy: flags.proxy, identity: flags.identity }, process.env);
   }
 

@@ -1,10 +1,9 @@
-import { version } from "@gatehouse/core/base";
 import type { Program } from "@gatehouse/core/client/command";
 
 /** Every command of tctl. */
 export const tctl: Program = {
   name: "tctl",
-  description: `Administer a cluster: roles, connectors, users. Version ${version}`,
+  description: "Administer a cluster: roles, connectors, users",
   commands: {
     get: { summary: "Print resources", load: async () => (await import("./commands/get.ts")).Get },
     create: { summary: "Create resources from a file, or overwrite them", load: async () => (await import("./commands/create.ts")).Create },
@@ -28,4 +27,5 @@ export const tctl: Program = {
     version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).Version },
   },
   topics: { users: "People with an account", locks: "Who and what is locked out", sessions: "Sessions under way", auth: "Certificate authorities", audit: "The audit log", events: "Events of the audit log", kubeconfig: "Credentials of the gateway in a Kubernetes cluster" },
+  leading: { "--data-dir": true, "--config": true, "-c": true, "--identity": true, "-i": true, "--proxy": true, "--debug": false, "-d": false },
 };

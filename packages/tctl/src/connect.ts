@@ -40,18 +40,25 @@ function defaultDataDir(env: Environment): string {
   return join(state !== undefined && isAbsolute(state) ? state : join(env["HOME"] ?? homedir(), ".local", "state"), "gatehouse");
 }
 
+/** What `TELEPORT_DATA_DIR` names. */
+function namedDataDir(env: Environment): string | undefined {
+  const named = env["TELEPORT_DATA_DIR"];
+  return named === "" ? undefined : named;
+}
+
 /** The data directory of the gateway on this machine, by the flags or where it is unless told otherwise. */
 export async function localDataDir(options: Pick<ConnectOptions, "dataDir" | "config">, env: Environment): Promise<string> {
   const { dataDir, config } = options;
   if (dataDir !== undefined) return dataDir;
-  return (config === undefined ? await configuredDataDir(systemConfigOf(env), false) : await configuredDataDir(config, true)) ?? defaultDataDir(env);
+  if (config !== undefined) return (await configuredDataDir(config, true)) ?? defaultDataDir(env);
+  return namedDataDir(env) ?? (await configuredDataDir(systemConfigOf(env), false)) ?? defaultDataDir(env);
 }
 
 const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
 
 /**
  * Reaches the admin API: with `--identity`, with `--proxy` or `TELEPORT_PROXY` through one's own login, with `--data-dir` or `--config` over that
- * gateway's socket; told nothing, over the socket of a gateway on this machine where there is one, else through the current login.
+ * gateway's socket, as with `TELEPORT_DATA_DIR` where no flag says more; told nothing, over the socket of a gateway on this machine where there is one, else through the current login.
  */
 export async function connect(options: ConnectOptions, env: Environment): Promise<AdminClient> {
   const { dataDir, config, proxy, identity } = options;
@@ -60,7 +67,8 @@ export async function connect(options: ConnectOptions, env: Environment): Promis
     if (gateway === undefined) throw new GatehouseError("usage", "an identity file does not say which gateway it is for", { hint: "add --proxy=<gateway>" });
     return connectAdmin(await readIdentityFile(identity, gateway));
   }
-  if (dataDir !== undefined || config !== undefined) return createAdminClient(await connectSocket(await localDataDir(options, env)));
+  const isLocal = dataDir !== undefined || config !== undefined || (proxy === undefined && namedDataDir(env) !== undefined);
+  if (isLocal) return createAdminClient(await connectSocket(await localDataDir(options, env)));
   const asked = proxy ?? env["TELEPORT_PROXY"];
   if (asked === undefined || asked === "") {
     const local = await localDataDir(options, env);

@@ -3,9 +3,17 @@ import { once } from "node:events";
 import { GatehouseError } from "@gatehouse/core/base";
 import type { Environment } from "@gatehouse/core/client";
 
+const chosenEditor = (env: Environment): string | undefined => [env["VISUAL"], env["EDITOR"]].find((value) => value !== undefined && value !== "");
+
+/** Throws `usage` where neither an editor is named nor a terminal is there for `vi`. `what` is what would be edited: `role "access"`. */
+export function checkEditor(what: string, ref: string, env: Environment): void {
+  if (chosenEditor(env) !== undefined || (process.stdin.isTTY && process.stdout.isTTY)) return;
+  throw new GatehouseError("usage", `there is no terminal to edit ${what} on`, { hint: `set EDITOR to a program that needs none, or: tctl get ${ref} > f.yaml; tctl create -f f.yaml` });
+}
+
 /** Opens a file in the person's editor and waits. `VISUAL` and `EDITOR` may have arguments, as a shell reads them. Throws `internal` where it fails. */
 export async function runEditor(file: string, env: Environment): Promise<void> {
-  const editor = [env["VISUAL"], env["EDITOR"]].find((value) => value !== undefined && value !== "") ?? "vi";
+  const editor = chosenEditor(env) ?? "vi";
   const child =
     process.platform === "win32"
       ? spawn(`${editor} "${file}"`, { stdio: "inherit", shell: true })

@@ -33,13 +33,15 @@ const part = (name: string, key: string): string | undefined => new RegExp(`^${k
  * ended, and `internal` where others may read it.
  */
 export async function readIdentityFile(path: string, proxy: string): Promise<LoginRecord> {
-  const text = await readFileLimited(path, { limit: maxFile, secret: true });
+  const text = await readFileLimited(path, { limit: maxFile });
   if (text === undefined) throw new GatehouseError("not_found", `${path} does not exist`);
   const blocks = [...text.matchAll(block)];
   const keys = blocks.filter(([, type]) => type?.endsWith("PRIVATE KEY"));
   const [certificatePem, ...hostCertificates] = blocks.filter(([, type]) => type === "CERTIFICATE").map(([pem]) => pem);
   const [keyBlock] = keys;
   if (keyBlock === undefined || keys.length > 1) throw bad(path, `it has ${keys.length === 0 ? "no" : "more than one"} private key`);
+  // Not before: a file that holds no key may be open to everybody.
+  await readFileLimited(path, { limit: maxFile, secret: true });
   if (certificatePem === undefined) throw bad(path, "it has no TLS certificate");
   if (hostCertificates.length === 0) throw bad(path, "it has no certificate of the cluster's host authority");
   const key = readKey(path, keyBlock[0]);

@@ -1,13 +1,12 @@
 import { explainThrown, processOutput, runProgram } from "@gatehouse/core/client/command";
 import { reportError } from "@gatehouse/core/client/terminal";
-import { hoistFlags } from "./arguments.ts";
 import { tctl } from "./commands.ts";
 
 /** Runs tctl with the process's arguments. */
 async function main(): Promise<void> {
   const argv = process.argv.slice(2);
   try {
-    await runProgram(tctl, hoistFlags(argv));
+    await runProgram(tctl, argv);
   } catch (error) {
     const explained = explainThrown(error);
     process.exitCode = explained === undefined ? 130 : reportError(processOutput(), explained, { debug: argv.includes("-d") || argv.includes("--debug") });

@@ -1,7 +1,8 @@
-import type { AdminItems } from "@gatehouse/core/api";
-import { GatehouseError, describeDuration, formatDuration, systemClock } from "@gatehouse/core/base";
+import type { AdminClient, AdminItems } from "@gatehouse/core/api";
+import { GatehouseError, describeDuration, didYouMean, systemClock } from "@gatehouse/core/base";
 import { activeLock, findLock, type ActiveLock } from "@gatehouse/core/access";
-import { formatTable } from "@gatehouse/core/client/terminal";
+import { durationFlag } from "@gatehouse/core/client/command";
+import { describeTime, formatTable } from "@gatehouse/core/client/terminal";
 import { lockTable } from "./locks.ts";
 import { expiryOf, formatResources, parseRef, parseResource, type Lock, type Resource, type ResourceRef, type User } from "@gatehouse/core/resources";
 
@@ -16,9 +17,14 @@ export function readItems(items: AdminItems["items"]): readonly ReadResource[] {
   return items.map(({ resource, revision }) => ({ resource: parseResource(resource, { redacted: true }), revision }));
 }
 
-/** A reference from the words of a command line: `roles/admin`, or `roles admin`. */
+/** A reference from the words of a command line: `roles/admin`, or `roles admin`. Throws `usage`. */
 export function refFromWords(words: readonly string[]): ResourceRef {
-  return parseRef(words.join(" "));
+  try {
+    return parseRef(words.join(" "));
+  } catch (error) {
+    if (!(error instanceof GatehouseError)) throw error;
+    throw new GatehouseError("usage", error.message, { hint: error.hint, cause: error });
+  }
 }
 
 /** A reference that names one resource. Throws `usage` for one that does not. */
@@ -28,6 +34,27 @@ export function oneRef(words: readonly string[]): ResourceRef & { readonly name:
   return { ...ref, name: ref.name };
 }
 
+const plurals: Readonly<Record<ResourceRef["kind"], string>> = { role: "roles", user: "users", github: "connectors", connectors: "connectors", cluster_auth_preference: "cap", token: "tokens", lock: "locks" };
+
+/** A kind as `tctl get` lists it. */
+export const plural = (kind: ResourceRef["kind"]): string => plurals[kind];
+
+/** Does something to one resource; where there is none of that name, the error says which one may have been meant, and how to list them. */
+export async function withNearest<T>(admin: AdminClient, ref: ResourceRef, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof GatehouseError) || error.code !== "not_found" || ref.name === undefined || ref.kind === "token") throw error;
+    // Who may not list them is told of no name.
+    const items = await admin.get({ kind: ref.kind }, false).catch(() => []);
+    const names = readItems(items).map(({ resource }) => resource.metadata.name);
+    throw new GatehouseError("not_found", `${error.message}${didYouMean(ref.name, names)}`, { hint: error.hint ?? `tctl get ${plural(ref.kind)} lists them`, id: error.id, cause: error });
+  }
+}
+
+/** `admin.get`, with {@link withNearest}. */
+export const getNamed = (admin: AdminClient, ref: ResourceRef, withSecrets: boolean): Promise<AdminItems["items"]> => withNearest(admin, ref, () => admin.get(ref, withSecrets));
+
 /** JSON of several resources is an array however many they are. */
 export function resourcesToJson(resources: readonly Resource[], withSecrets: boolean): string {
   if (resources.length !== 1) return formatResources(resources, "json", { withSecrets });
@@ -35,7 +62,10 @@ export function resourcesToJson(resources: readonly Resource[], withSecrets: boo
 }
 
 const list = (values: readonly string[]): string => (values.length === 0 ? "-" : values.join(", "));
-const until = (resource: Resource): string => expiryOf(resource)?.time ?? "never";
+const until = (resource: Resource): string => {
+  const expiry = expiryOf(resource);
+  return expiry === undefined ? "never" : describeTime(Date.parse(expiry.time), systemClock.now());
+};
 
 /** Resources of one kind as a table for people. */
 export function resourceTable(resources: readonly Resource[]): string {
@@ -49,7 +79,7 @@ export function resourceTable(resources: readonly Resource[]): string {
     roles.length > 0 &&
       formatTable(
         ["ROLE", "LOGINS", "KUBERNETES GROUPS", "RULES", "LONGEST LOGIN"],
-        roles.map(({ metadata, spec }) => [metadata.name, list(spec.allow.logins), list(spec.allow.kubernetes_groups), String(spec.allow.rules.length), formatDuration(spec.options.max_session_ttl)]),
+        roles.map(({ metadata, spec }) => [metadata.name, list(spec.allow.logins), list(spec.allow.kubernetes_groups), String(spec.allow.rules.length), describeDuration(spec.options.max_session_ttl)]),
       ),
     users.length > 0 && userTable(users),
     connectors.length > 0 &&
@@ -103,7 +133,7 @@ export function userTable(users: readonly User[], locks: readonly Lock[] = [], n
   );
 }
 
-/** ` (1 h)`-like description of when an invite ends, for people. */
-export function inviteEnds(expires: number, now: number): string {
-  return `${new Date(expires).toISOString()}, in ${describeDuration(Math.max(0, Math.round((expires - now) / 60_000) * 60_000))}`;
+/** ms that a sign-up link lives. Throws `usage`. */
+export function inviteTtl(text: string): number {
+  return durationFlag("--ttl", text, { min: 60_000, max: 48 * 3_600_000, words: "1 min to 48 h" });
 }

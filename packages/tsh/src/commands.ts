@@ -1,10 +1,9 @@
-import { version } from "@gatehouse/core/base";
 import type { Program } from "@gatehouse/core/client/command";
 
 /** Every command of tsh. */
 export const tsh: Program = {
   name: "tsh",
-  description: `Log in once, then reach Kubernetes through the gateway. Version ${version}`,
+  description: "Log in once, then reach Kubernetes through the gateway",
   commands: {
     login: { summary: "Log in to a gateway and point kubectl at it", load: async () => (await import("./commands/login.ts")).Login },
     logout: { summary: "End a login here and at the gateway", load: async () => (await import("./commands/logout.ts")).Logout },
@@ -20,4 +19,5 @@ export const tsh: Program = {
     version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).Version },
   },
   topics: { recordings: "What people did in their sessions", kube: "Kubernetes clusters behind the gateway" },
+  leading: { "--proxy": true, "--debug": false, "-d": false },
 };

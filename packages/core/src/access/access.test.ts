@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { formatResources, parseResource, presetRoles, resourceToJson, type Role, type Traits } from "../resources/index.ts";
-import { buildRoleSet, type RuleContext } from "./index.ts";
+import { aboutCluster, buildRoleSet, type RuleContext } from "./index.ts";
 
 /** A role from its spec, as a file would give it. */
 function role(name: string, spec: unknown): Role {
@@ -234,6 +234,8 @@ test("a decision says which role and which line", () => {
   expect(buildRoleSet([dev, no], {}).kube(prod).reasons[0]).toMatchObject({ effect: "deny", role: "no", path: "spec.deny.kubernetes_groups[0]", text: "role no denies every Kubernetes group in cluster prod" });
   expect(buildRoleSet([], {}).kube(prod).reasons[0]).toMatchObject({ effect: "deny", role: "default-implicit-role", line: undefined, text: "no role selects cluster prod by its labels" });
   const missing = buildRoleSet([role("t", { allow: { kubernetes_groups: ["{{external.groups}}"] } })], {}).kube(prod);
+  expect(aboutCluster(missing.reasons[0]!.text, "prod")).toBe("no role gives a Kubernetes group there");
+  expect(aboutCluster("role no denies cluster prod", "prod")).toBe("role no denies it");
   expect(missing.reasons.map(({ text }) => text)).toEqual(["no role gives a Kubernetes group in cluster prod", '{{external.groups}} gives no group: the trait "groups" is not set']);
   expect(JSON.parse(JSON.stringify(given.reasons[0]))).toHaveProperty("line");
   expect(buildRoleSet([dev], {}).rule("user", "delete", context()).reasons[0]?.text).toContain('access denied to perform action "delete" on "user"');

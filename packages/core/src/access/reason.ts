@@ -1,3 +1,4 @@
+import { escapeLine } from "../base/index.ts";
 import { formatPath, implicitRoleName, locate, type Path, type Role } from "../resources/index.ts";
 import type { Reason } from "./types.ts";
 
@@ -14,6 +15,12 @@ export function reasonIn(role: Role, effect: Reason["effect"], path: Path, text:
     },
     text,
   };
+}
+
+/** A reason's text for a sentence that has named the cluster already. */
+export function aboutCluster(text: string, cluster: string): string {
+  const shown = escapeLine(cluster);
+  return text.replaceAll(` in cluster ${shown}`, " there").replaceAll(`cluster ${shown}`, "it");
 }
 
 /** A refusal because nothing allows it: no role to point at but the one that everyone has. */

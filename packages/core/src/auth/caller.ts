@@ -54,5 +54,5 @@ async function refusal(context: Context, caller: Caller, what: { readonly kind: 
   } catch (error) {
     context.logger.error({ id, error: errorMessage(error) }, "a refused call of the admin API could not be audited");
   }
-  return new GatehouseError("access_denied", reason, { id });
+  return new GatehouseError("access_denied", reason, { id, hint: `ask an administrator for a role whose rules allow ${what.verb} on ${what.kind}` });
 }

@@ -70,7 +70,8 @@ export function createInvites(context: Context): Pick<Admin, "inviteUser" | "res
       await authorize(context, caller, "user", ["update"], stored && readUser(stored));
       if (!stored) throw missing("user", name);
       if (!identity || !readRecord(identityRecord, identity).subject.startsWith("local:")) {
-        throw new GatehouseError("bad_parameter", `user "${name}" logs in through a connector and has no password here`);
+        const connector = readUser(stored).spec.created_by?.connector?.id;
+        throw new GatehouseError("bad_parameter", `user "${name}" logs in through a connector and has no password here`, { hint: connector === undefined ? undefined : `they log in with: tsh login --auth=${connector}` });
       }
       const invite = newInvite(context, name, "reset", ttl);
       await endUser(context, name);

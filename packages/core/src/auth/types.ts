@@ -135,6 +135,8 @@ export interface Admin {
   readInvite(token: string): Promise<{ readonly user: string }>;
   /** Sets the password of an invited or reset user; the token is spent. */
   acceptInvite(token: string, password: string, origin: RequestOrigin): Promise<void>;
+  /** Throws `access_denied`, audited, unless the caller's rules allow it. */
+  requireRule(caller: Caller, kind: string, verb: string): Promise<void>;
   explainRule(caller: Caller, kind: string, verb: string): Decision;
   /** Whether the caller may do `verb` to this event of the audit log; `where` sees its fields as `resource.spec`. */
   explainEvent(caller: Caller, verb: string, event: Readonly<Record<string, unknown>>): Decision;

@@ -62,6 +62,8 @@ describe("durations", () => {
     expect(describeDuration(12 * 3_600_000)).toBe("12 h");
     expect(describeDuration(252_000)).toBe("4 min 12 s");
     expect(describeDuration(850)).toBe("850 ms");
+    expect(describeDuration(30 * 3_600_000)).toBe("30 h");
+    expect(describeDuration(76 * 3_600_000)).toBe("3 d 4 h");
     expect(describeDuration(0)).toBe("0 ms");
     expect(formatDuration(30 * 3_600_000)).toBe("30h0m0s");
   });

@@ -42,11 +42,12 @@ export function formatDuration(ms: number): string {
   return `${head}${String(seconds)}s`;
 }
 
-/** A duration for people, at most two units: `12 h`, `4 min 12 s`, `850 ms`. */
+/** A duration for people, at most two units: `12 h`, `4 min 12 s`, `850 ms`; days only beyond two of them, since lifetimes are told in hours. */
 export function describeDuration(ms: number): string {
   if (ms < 1000) return `${String(Math.round(ms))} ms`;
   const seconds = Math.round(ms / 1000);
-  const units: readonly (readonly [string, number])[] = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]];
+  const days: readonly (readonly [string, number])[] = seconds > 2 * 86_400 ? [["d", 86_400]] : [];
+  const units: readonly (readonly [string, number])[] = [...days, ["h", 3600], ["min", 60], ["s", 1]];
   const parts: string[] = [];
   let rest = seconds;
   for (const [unit, size] of units) {

@@ -102,3 +102,25 @@ export function systemErrorCode(thrown: unknown): string | undefined {
   if (thrown instanceof Error && "code" in thrown && typeof thrown.code === "string") return thrown.code;
   return undefined;
 }
+
+/** A failed write of a command's own output, for people. */
+export function outputError(thrown: unknown): GatehouseError {
+  const why = systemErrorCode(thrown) === "ENOSPC" ? "no space left" : errorMessage(thrown);
+  return new GatehouseError("internal", `cannot write the output: ${why}`, { cause: thrown });
+}
+
+/** Why a file cannot be read, as the end of a sentence that begins with its path. */
+export function fileProblem(thrown: unknown): string {
+  switch (systemErrorCode(thrown)) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return "does not exist";
+    case "EACCES":
+    case "EPERM":
+      return "cannot be read by this user";
+    case "EISDIR":
+      return "is a folder";
+    default:
+      return `cannot be read: ${errorMessage(thrown)}`;
+  }
+}

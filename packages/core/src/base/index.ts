@@ -1,5 +1,5 @@
 /** What every room stands on: errors, clock, randomness, durations, text for terminals, limits, log. */
-export { GatehouseError, codeForStatus, errorMessage, isErrorCode, systemErrorCode, toGatehouseError } from "./errors.ts";
+export { GatehouseError, codeForStatus, errorMessage, fileProblem, isErrorCode, outputError, systemErrorCode, toGatehouseError } from "./errors.ts";
 export type { ErrorCode, ErrorOptions } from "./errors.ts";
 export { manualClock, systemClock } from "./clock.ts";
 export type { Clock, ManualClock } from "./clock.ts";

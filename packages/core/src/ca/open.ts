@@ -64,7 +64,7 @@ export async function openAuthorities(options: AuthoritiesOptions): Promise<Auth
     const stored = authority.trust.clusterName;
     if (stored === clusterName) return authority;
     throw new GatehouseError("bad_parameter", `the store belongs to cluster "${stored}", but this gateway is configured as "${clusterName}"`, {
-      hint: `set cluster_name to ${stored}, or start with another data directory`,
+      hint: `start with --cluster-name=${stored} (auth_service.cluster_name in the file), or with another data directory`,
     });
   };
   const user = load("user");

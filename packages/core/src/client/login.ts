@@ -1,11 +1,12 @@
 import { createPrivateKey, generateKeyPair, createPublicKey, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 import type { PingResponse, SshLoginResponse } from "../api/index.ts";
-import { GatehouseError, limits, toGatehouseError, type Clock, type Random } from "../base/index.ts";
+import { GatehouseError, escapeLine, limits, toGatehouseError, type Clock, type Random } from "../base/index.ts";
 import { formatAuthorizedKey, sshPublicKey } from "../formats/index.ts";
 import { connectAdmin, connectWeb, type WebConnection } from "./gateway.ts";
 import { readAccount, type Account } from "./kube-access.ts";
 import { clientHome, keychainExists, parseProxyAddress, profileName, type Environment, type KeystoreKind, type LoginRecord, type ProxyAddress } from "./lean/index.ts";
+import { readProfile } from "./profiles.ts";
 import { ssoLogin } from "./sso.ts";
 import { storeLogin, writeKubeEntries } from "./store-login.ts";
 import type { KubeUpdate } from "./kubeconfig/index.ts";
@@ -74,11 +75,21 @@ async function newKey(): Promise<NewKey> {
   return { privateKey: key, pem: privateKey, line: formatAuthorizedKey(sshPublicKey(createPublicKey(key))) };
 }
 
-async function chooseKeystore(options: LoginOptions, tools: LoginTools): Promise<KeystoreKind> {
-  if (options.keystore !== undefined) return options.keystore;
-  if (await keychainExists(tools.env)) return "keychain";
-  tools.output.stderr.write(`No keychain service runs here: the key goes to a file in ${clientHome(tools.env).keys} that only you can read (as with --keystore=file).\n`);
-  return "file";
+/** Where the key goes, and whether a file was nobody's wish. */
+async function chooseKeystore(options: LoginOptions, tools: LoginTools): Promise<{ readonly keystore: KeystoreKind; readonly forced: boolean }> {
+  if (options.keystore !== undefined) return { keystore: options.keystore, forced: false };
+  const exists = await keychainExists(tools.env);
+  return { keystore: exists ? "keychain" : "file", forced: !exists };
+}
+
+/** What the gateway says of its logins; a connector that it does not have is named. */
+async function pingFor(connection: WebConnection, auth: string | undefined): Promise<PingResponse> {
+  try {
+    return await connection.web.ping(auth);
+  } catch (error) {
+    if (auth === undefined || !(error instanceof GatehouseError) || error.code !== "not_found") throw error;
+    throw new GatehouseError("not_found", `login failed: the gateway has no login named "${escapeLine(auth)}"`, { hint: "leave --auth out for its own choice; local accounts: --auth=local --user=NAME", cause: error });
+  }
 }
 
 async function askSecondFactor(ping: PingResponse, options: LoginOptions): Promise<string> {
@@ -156,10 +167,10 @@ export async function login(options: LoginOptions, tools: LoginTools): Promise<L
   const home = clientHome(env);
   const name = profileName(address);
   // Before the browser opens: a keychain that cannot be used must not cost a login.
-  const keystore = await chooseKeystore(options, tools);
+  const { keystore, forced } = await chooseKeystore(options, tools);
   const trust = await settleTrust({ address, home, profile: name, env, pin: options.caPin, prompter: tools.prompter, notice: (text) => output.stderr.write(text) });
   const connection = connectWeb(address, trust.authorities);
-  const ping = await connection.web.ping(options.auth);
+  const ping = await pingFor(connection, options.auth);
   const key = await newKey();
   const response = await getCertificates(connection, ping, address, key, options, tools);
   const now = clock.now();
@@ -169,7 +180,9 @@ export async function login(options: LoginOptions, tools: LoginTools): Promise<L
   if (skew !== undefined) output.stderr.write(`Note: ${skew}; certificates may seem to begin or end at the wrong time.\n`);
   const account = await readAccount(connectAdmin(record), record, ping);
   const authType = options.auth ?? (ping.auth.type === "local" ? "local" : providerOf(ping).name);
+  const before = await readProfile(home, name);
   await storeLogin({ home, name, env, record, account, authType, keystore, trust, program: tools.program, notice: (text) => output.stderr.write(text) });
+  if (forced && before?.keystore !== "file") output.stderr.write(`No keychain service runs here: the key is in a file in ${home.keys} that only you can read (as with --keystore=file).\n`);
   const result = { record, account, authType, keystore };
   try {
     return { ...result, kube: await writeKubeEntries({ home, env, record, account, embed: options.embed }), kubeProblem: undefined };

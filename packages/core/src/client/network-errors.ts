@@ -17,7 +17,7 @@ export function isUntrusted(error: unknown): boolean {
 }
 
 /** What went wrong between here and the gateway, in words, with what to do. */
-function explain(code: string, error: unknown): readonly [cause: string, hint: string] {
+function explain(code: string, address: string, error: unknown): readonly [cause: string, hint: string] {
   switch (code) {
     case "ECONNREFUSED":
       return ["the connection was refused", "check the port, and that the gateway runs there"];
@@ -42,7 +42,7 @@ function explain(code: string, error: unknown): readonly [cause: string, hint: s
     case "EPROTO":
       return ["what answers there does not speak TLS", "check the port: the web port is 3080 unless told otherwise"];
     default:
-      if (untrusted.has(code)) return ["no authority known here vouches for its certificate", "log in with the pin that the gateway prints at start: tsh login --ca-pin=sha256:…"];
+      if (untrusted.has(code)) return ["no authority known here vouches for its certificate", `log in with the pin that the gateway prints at start: tsh login --proxy=${address.replace(/:3080$/, "")} --ca-pin=sha256:…`];
       return [escapeLine(errorMessage(error)), "check your network and the address"];
   }
 }
@@ -51,6 +51,6 @@ function explain(code: string, error: unknown): readonly [cause: string, hint: s
 export function unreachable(address: string, error: unknown): GatehouseError {
   if (error instanceof GatehouseError) return error;
   const nested: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  const [cause, hint] = explain(systemErrorCode(error) ?? systemErrorCode(nested) ?? "", nested);
+  const [cause, hint] = explain(systemErrorCode(error) ?? systemErrorCode(nested) ?? "", address, nested);
   return new GatehouseError("unavailable", `cannot reach the gateway ${address}: ${cause}`, { hint, cause: error });
 }

@@ -79,7 +79,7 @@ async function waitForBrowser<T>(options: SsoOptions, shortUrl: string, answer: 
   try {
     return await within(answer, wait, () => {
       const why = strays() > 0 ? `; ${strays()} answers came that were not for this login` : "";
-      return new GatehouseError("unavailable", `timed out waiting for callback: no answer from the browser within ${wait / 1000} s${why}`, { hint: "run it again; --browser=none prints the link alone" });
+      return new GatehouseError("internal", `timed out waiting for callback: no answer from the browser within ${wait / 1000} s${why}`, { hint: browser === "none" ? "run it again, and open the link in a browser on this machine" : "run it again; --browser=none prints the link alone" });
     });
   } finally {
     spinner.stop();
@@ -88,7 +88,7 @@ async function waitForBrowser<T>(options: SsoOptions, shortUrl: string, answer: 
 
 /**
  * Logs in through the browser (reference §1.8): a loopback listener, a key that only this process and the gateway know, a link, an answer.
- * Throws the gateway's own error at once where the login failed there, and `unavailable` after 180 s.
+ * Throws the gateway's own error at once where the login failed there, and `internal` after 180 s.
  */
 export async function ssoLogin(options: SsoOptions): Promise<SshLoginResponse> {
   const { web, address } = options;

@@ -100,7 +100,7 @@ async function vouchedBy(address: ProxyAddress, authorities: readonly string[]):
 
 const unknownGateway = (address: ProxyAddress): GatehouseError =>
   new GatehouseError("unavailable", `the gateway ${address.text} is not known here, and no authority of this machine vouches for its certificate; nothing was sent to it`, {
-    hint: "ask the gateway's operator for its pin (it is printed at start, and by tctl status), then: tsh login --ca-pin=sha256:…",
+    hint: `ask the gateway's operator for its pin (it is printed at start, and by tctl status), then: tsh login --proxy=${address.text.replace(/:3080$/, "")} --ca-pin=sha256:…`,
   });
 
 async function choosePinned(options: TrustOptions, chain: readonly string[]): Promise<string> {
@@ -138,7 +138,7 @@ export async function settleTrust(options: TrustOptions): Promise<GatewayTrust> 
   });
   if (kept !== undefined && pin === undefined) {
     throw new GatehouseError("unavailable", `the gateway ${address.text} is not the one that this machine is pinned to (${spkiPin(kept)}); nothing was sent to it`, {
-      hint: `it shows ${chain.map(spkiPin).at(-1) ?? "no certificate"}: if its operator confirms that, log in with --ca-pin`,
+      hint: `it shows ${chain.map(spkiPin).at(-1) ?? "no certificate"}: if its operator confirms that: tsh login --proxy=${address.text.replace(/:3080$/, "")} --ca-pin=…`,
     });
   }
   const chosen = await choosePinned(options, chain);

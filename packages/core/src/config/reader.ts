@@ -1,5 +1,6 @@
 import { LineCounter, isAlias, isMap, isNode, isScalar, isSeq, parseDocument, type Document, type Node } from "yaml";
 import { GatehouseError, didYouMean, errorMessage, limits } from "../base/index.ts";
+import { yamlError } from "../resources/index.ts";
 
 /** A value of the file, and where it stands. */
 export interface Place {
@@ -167,8 +168,7 @@ function openDocument(yaml: string, file: string, lines: LineCounter): Document.
   const document = parseDocument(yaml, { schema: "failsafe", lineCounter: lines, prettyErrors: false });
   const [first] = document.errors;
   if (first) {
-    const { line, col } = lines.linePos(first.pos[0]);
-    throw new GatehouseError("bad_parameter", `${file}:${line}:${col} is not valid YAML: ${first.message}`, { cause: first });
+    throw yamlError(yaml, file, first.pos[0], first.code === "MULTIPLE_DOCS" ? "there is a second document" : first.message, lines);
   }
   return document;
 }

@@ -149,6 +149,11 @@ function plainWords(message: string): string {
   return escapeLine(words.length > 200 ? `${words.slice(0, 200)}…` : words);
 }
 
+/** What the YAML parser says about a place of a text, in plain words, with the line and a caret. */
+export function yamlError(text: string, file: string, offset: number, message: string, lines: LineCounter): GatehouseError {
+  return syntaxError(text, file, lines, offset, plainWords(message));
+}
+
 function syntaxError(text: string, file: string, lines: LineCounter, offset: number, message: string): GatehouseError {
   const { line, column } = position(lines, offset);
   const head = `${file} is not valid YAML: ${file}:${line}:${column} ${message}`;

@@ -3,6 +3,7 @@ export type * from "./types.ts";
 export { formatRef, parseRef } from "./ref.ts";
 export { parseResource, parseResources } from "./parse.ts";
 export type { ParseOptions } from "./parse.ts";
+export { yamlError } from "./document.ts";
 export { formatResources, locate, resourceToJson } from "./format.ts";
 export type { ResourceFormat } from "./format.ts";
 export { formatPath } from "./path.ts";

@@ -1,6 +1,6 @@
 import { Args, Flags } from "@oclif/core";
 import type { ChangeResponse } from "@gatehouse/core/api";
-import { GatehouseError, limits, readAll } from "@gatehouse/core/base";
+import { GatehouseError, escapeLine, limits, readAll } from "@gatehouse/core/base";
 import { readFileLimited } from "@gatehouse/core/client";
 import { formatData, dataFormats } from "@gatehouse/core/client/terminal";
 import { hiddenName, parseResources, resourceToJson, type Kind, type Resource } from "@gatehouse/core/resources";
@@ -37,9 +37,13 @@ export class Create extends TctlCommand {
     const { flags, args } = await this.parse(Create);
     const { text, name } = await readSource(args.file);
     const resources = parseResources(text, name).map(({ resource }) => resource);
-    if (resources.length === 0) throw new GatehouseError("bad_parameter", `${name} has no resource in it`);
     const hidden = resources.find((resource) => resource.metadata.name === hiddenName);
     if (hidden) throw new GatehouseError("bad_parameter", `${name}: the name of this ${hidden.kind} is hidden`, { hint: "read it with: tctl get --with-secrets" });
+    if (resources.length === 0) {
+      this.output.stderr.write(`${escapeLine(name)} has no resource in it: nothing to do\n`);
+      if (flags.format !== "text") this.output.stdout.write(await formatData([], flags.format as "json" | "yaml"));
+      return;
+    }
     const admin = await this.connect(flags);
     const changes: ChangeResponse[] = [];
     for (const resource of [...resources].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))) {

@@ -3,15 +3,15 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AdminClient } from "@gatehouse/core/api";
-import { GatehouseError, limits } from "@gatehouse/core/base";
+import { GatehouseError, escapeLine, limits } from "@gatehouse/core/base";
 import { readFileLimited } from "@gatehouse/core/client";
 import { withPrompter } from "@gatehouse/core/client/command";
 import { formatError, type Prompter } from "@gatehouse/core/client/terminal";
 import { formatResources, parseResources, resourceToJson, type Resource } from "@gatehouse/core/resources";
 import { describeChange } from "../changes.ts";
 import { TctlCommand, connectFlags } from "../command.ts";
-import { runEditor } from "../editor.ts";
-import { oneRef, readItems } from "../resources.ts";
+import { checkEditor, runEditor } from "../editor.ts";
+import { getNamed, oneRef, plural, readItems } from "../resources.ts";
 
 /** `tctl edit` */
 export class Edit extends TctlCommand {
@@ -26,8 +26,9 @@ export class Edit extends TctlCommand {
   async run(): Promise<void> {
     const { flags, args } = await this.parse(Edit);
     const ref = oneRef(args.name === undefined ? [args.resource] : [args.resource, args.name]);
+    checkEditor(`${ref.kind === "connectors" ? "connector" : ref.kind} "${escapeLine(ref.name)}"`, `${escapeLine(plural(ref.kind))}/${escapeLine(ref.name)}`, process.env);
     const admin = await this.connect(flags);
-    const [read] = readItems(await admin.get(ref, false));
+    const [read] = readItems(await getNamed(admin, ref, false));
     if (!read) throw new GatehouseError("not_found", `${ref.kind} "${ref.name}" does not exist`);
     const folder = await mkdtemp(join(tmpdir(), "tctl-edit-"));
     const file = join(folder, `${read.resource.kind}.yaml`);

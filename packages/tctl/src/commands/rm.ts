@@ -3,7 +3,7 @@ import { formatFlag } from "@gatehouse/core/client/command";
 import { formatData } from "@gatehouse/core/client/terminal";
 import { describeChange } from "../changes.ts";
 import { TctlCommand, connectFlags } from "../command.ts";
-import { oneRef } from "../resources.ts";
+import { oneRef, withNearest } from "../resources.ts";
 
 /** `tctl rm` */
 export class Rm extends TctlCommand {
@@ -16,7 +16,8 @@ export class Rm extends TctlCommand {
   async run(): Promise<void> {
     const { flags, args } = await this.parse(Rm);
     const ref = oneRef(args.name === undefined ? [args.resource] : [args.resource, args.name]);
-    const change = await (await this.connect(flags)).remove(ref);
+    const admin = await this.connect(flags);
+    const change = await withNearest(admin, ref, () => admin.remove(ref));
     if (flags.format === "text") this.done(describeChange(change));
     else this.output.stdout.write(await formatData(change, flags.format));
   }

@@ -5,6 +5,7 @@ import { formatData } from "@gatehouse/core/client/terminal";
 /** `tctl version` */
 export class Version extends BaseCommand {
   static override summary = "Print the version";
+  static override examples = ["<%= config.bin %> version", "<%= config.bin %> version --format=json"];
   static override flags = formatFlag;
 
   /** Prints it. */

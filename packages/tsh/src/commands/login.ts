@@ -1,17 +1,17 @@
 import { Args, Flags } from "@oclif/core";
-import { GatehouseError, escapeLine, parseDuration, readAll, systemClock, systemRandom } from "@gatehouse/core/base";
+import { GatehouseError, escapeLine, readAll, systemClock, systemRandom } from "@gatehouse/core/base";
 import { chosenProxy, clientHome, login, parsePin, type LoginResult } from "@gatehouse/core/client";
 import { formatData, formatFields, type Prompter } from "@gatehouse/core/client/terminal";
-import { BaseCommand, formatFlag, withPrompter } from "@gatehouse/core/client/command";
+import { BaseCommand, durationFlag, formatFlag, withPrompter } from "@gatehouse/core/client/command";
 import { proxyFlag } from "../command.ts";
 import { runningProgram } from "../program.ts";
-import { describeValidity, listNames, shortProxy } from "../text.ts";
+import { describeValidity, listNames, noGroups, shortProxy } from "../text.ts";
 
 const maxPassword = 4096;
 
 /** v3 counts `--ttl` in minutes; a duration says its units. */
 function parseTtl(text: string): number {
-  return /^\d+$/.test(text) ? Number(text) * 60_000 : parseDuration(text);
+  return /^\d+$/.test(text) ? Number(text) * 60_000 : durationFlag("--ttl", text);
 }
 
 async function passwordFromStdin(): Promise<string> {
@@ -99,7 +99,8 @@ function describeKubernetes({ account, kube }: LoginResult): readonly string[] {
   const contexts = kube?.contexts.filter(({ cluster }) => usable.some(({ name }) => name === cluster)).map(({ context }) => context) ?? [];
   const reach = contexts.length === 0 ? listNames(groups) : `${listNames(groups)}   →  ${contexts.length === 1 ? "context" : "contexts"} ${listNames(contexts)} in ${kube?.file ?? ""}`;
   const failing = usable.flatMap(({ healthy, name, problem }) => (healthy === false ? [`${name} does not work now: ${problem ?? "the gateway cannot serve it"}`] : []));
-  return [...(usable.length === 0 ? ["no cluster that you may use"] : [reach]), ...failing, ...refused.map((cluster) => `${cluster.name}: ${cluster.refused ?? "no groups there"}`)];
+  if (usable.length === 0) return ["no cluster that you may use"];
+  return [reach, ...failing, ...refused.map((cluster) => `${cluster.name}: ${noGroups(cluster.refused)}`)];
 }
 
 /** The login as a short table, and how to switch kubectl where it talks to something else. */

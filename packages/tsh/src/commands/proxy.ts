@@ -1,6 +1,5 @@
 import { Flags } from "@oclif/core";
-import { parseDuration } from "@gatehouse/core/base";
-import { BaseCommand } from "@gatehouse/core/client/command";
+import { BaseCommand, durationFlag } from "@gatehouse/core/client/command";
 
 /** `tsh proxy` */
 export class Proxy extends BaseCommand {
@@ -33,7 +32,7 @@ Readiness is printed on standard output, the log goes to standard error unless t
   /** Runs until told to stop. */
   async run(): Promise<void> {
     const { flags } = await this.parse(Proxy);
-    const drainMs = parseDuration(flags["drain-timeout"]);
+    const drainMs = durationFlag("--drain-timeout", flags["drain-timeout"]);
     const { processSignals, runGateway } = await import("../gateway/index.ts");
     const code = await runGateway(
       {

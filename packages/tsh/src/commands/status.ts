@@ -36,6 +36,7 @@ export class Status extends BaseCommand {
     if (!flags.all && first && !first.record && flags.format === "text") {
       throw new GatehouseError("unauthenticated", `not logged in to ${shortProxy(first.profile.web_proxy_addr)}`, { hint: `log in: tsh login --proxy=${shortProxy(first.profile.web_proxy_addr)}` });
     }
+    if (!first && flags.format === "text") this.output.stderr.write("not logged in to any gateway\n");
     const data = logins.map((login) => statusData(login, now));
     if (flags.format === "text") this.output.stdout.write(logins.map((login) => describe(login, now)).join("\n"));
     else this.output.stdout.write(await formatData(flags.all ? data : data[0], flags.format));

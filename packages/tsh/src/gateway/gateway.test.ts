@@ -75,7 +75,7 @@ describe("tsh proxy", () => {
     const text = await child.ready;
     expect(text).toMatch(/^gatehouse \d+\.\d+\.\d+ {3}cluster example {3}data .*text \(sqlite\)\n/);
     expect(text).toMatch(/ca pin {2}sha256:[0-9a-f]{64}\n/);
-    expect(text).toMatch(/first start: create an administrator with {2}tctl --data-dir=\S+ users add \S+ --roles=admin\n/);
+    expect(text).toMatch(/no administrator yet: create one with {2}tctl --data-dir=\S+ users add \S+ --roles=admin\n/);
     expect(text).toMatch(/ready in .+\n$/);
     const port = Number(/web {3}https:\/\/127\.0\.0\.1:(\d+)/.exec(text)![1]);
     child.signal("SIGTERM");
@@ -113,8 +113,8 @@ describe("tsh proxy", () => {
   it.each([
     ["an unknown key", "proxy_service: {web_listen_adr: ':0'}\n", {}, { code: "bad_parameter", message: expect.stringMatching(/:1:\d+.*web_listen_adr.*web_listen_addr/s) as string }],
     ["a flag that is no address", "", { webListenAddr: "127.0.0.1:nope" }, { code: "usage" }],
-    ["a file that is not there", "", { config: "/nonexistent/teleport.yaml" }, { code: "bad_parameter", message: expect.stringContaining("/nonexistent/teleport.yaml") as string }],
-    ["a log that cannot be opened", "teleport: {log: {output: /nonexistent/gateway.log}}\n", {}, { code: "unavailable", message: expect.stringContaining("/nonexistent/gateway.log") as string }],
+    ["a file that is not there", "", { config: "/nonexistent/teleport.yaml" }, { code: "not_found", message: expect.stringContaining("/nonexistent/teleport.yaml") as string }],
+    ["a log that cannot be opened", "teleport: {log: {output: /nonexistent/gateway.log}}\n", {}, { code: "internal", message: expect.stringContaining("/nonexistent/gateway.log") as string }],
   ] as const)("does not start with %s, and says why", async (_what, yaml, flags, error) => {
     const child = fakeProcess();
     await expect(runGateway(await flagsFor("broken", yaml, flags), child.io)).rejects.toMatchObject(error);

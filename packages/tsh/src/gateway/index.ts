@@ -1,5 +1,5 @@
 /** `tsh proxy`: the gateway as a process. */
-import { describeDuration, escapeLine } from "@gatehouse/core/base";
+import { GatehouseError, describeDuration, escapeLine } from "@gatehouse/core/base";
 import type { Output } from "@gatehouse/core/client/terminal";
 import { defaultDataDir, hostFacts } from "@gatehouse/core/config";
 import { openLog, startGateway, type Gateway, type GatewayLog } from "@gatehouse/core/proxy";
@@ -73,6 +73,10 @@ export async function runGateway(flags: GatewayFlags, io: GatewayIo): Promise<nu
     const facts = { dataDir: config.dataDir, isDefaultDataDir: config.dataDir === defaultDataDir(hostFacts()), took: performance.now() - started };
     io.output.stdout.write(flags.format === "json" ? readinessJson(gateway, facts) : readinessText(gateway, facts));
     return await serve(gateway, flags, stop, io);
+  } catch (error) {
+    // To a client "unavailable" is a gateway out of reach, with an exit code of its own; this is the gateway.
+    if (error instanceof GatehouseError && error.code === "unavailable") throw new GatehouseError("internal", error.message, { hint: error.hint, cause: error });
+    throw error;
   } finally {
     stop.release();
     stopReopening();

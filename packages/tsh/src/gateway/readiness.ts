@@ -41,7 +41,7 @@ export function readinessText(gateway: Gateway, facts: StartFacts): string {
     `  ca pin  ${gateway.caPin}`,
     ...clusters.map((line, index) => `  ${index === 0 ? "kubernetes  " : "            "}${line}`),
     ...gateway.kubernetesNotes.map((note) => `  note: ${note}`),
-    ...(gateway.firstStart ? [`  first start: create an administrator with  ${tctl} users add ${process.env["USER"] ?? "alice"} --roles=admin`] : []),
+    ...(gateway.firstStart ? [`  no administrator yet: create one with  ${tctl} users add ${process.env["USER"] ?? "alice"} --roles=admin`] : []),
     `ready in ${describeDuration(facts.took)}`,
   ];
   return `${lines.map(escapeLine).join("\n")}\n`;

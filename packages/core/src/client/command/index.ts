@@ -4,3 +4,4 @@ export type { CommandEntry, Program } from "./program.ts";
 export { BaseCommand, debugFlag, formatFlag } from "./flags.ts";
 export { deviceOutput, devicePrompter, processOutput, withPrompter } from "./io.ts";
 export { explainThrown } from "../terminal/index.ts";
+export { durationFlag } from "./usage.ts";

@@ -1,5 +1,9 @@
-import { Config, Help, type Command, type Interfaces } from "@oclif/core";
-import { GatehouseError, version } from "../../base/index.ts";
+import { CommandHelp, Config, Help, type Command, type Interfaces } from "@oclif/core";
+import { GatehouseError, escapeLine, nearest, outputError, systemErrorCode, version } from "../../base/index.ts";
+import { formatError } from "../terminal/index.ts";
+import { hoistFlags } from "./hoist.ts";
+import { processOutput } from "./io.ts";
+import { explainUsage } from "./usage.ts";
 
 /** One command of the map: what root help says of it, and where it is. */
 export interface CommandEntry {
@@ -14,6 +18,20 @@ export interface Program {
   /** By id; `kube:ls` is `tsh kube ls`. */
   readonly commands: Readonly<Record<string, CommandEntry>>;
   readonly topics: Readonly<Record<string, string>>;
+  /** Flags of every command that people write before the command's name too. `true`: a value follows. */
+  readonly leading: Readonly<Record<string, boolean>>;
+}
+
+/** The framework's help repeats the summary, which stands at the top, and breaks lines where the source does. */
+class DescribedCommand extends CommandHelp {
+  protected override description(): string | undefined {
+    const { description } = this.command;
+    return description === undefined ? undefined : this.wrap(description.replaceAll("\n", " "));
+  }
+}
+
+class ProgramHelp extends Help {
+  protected override CommandHelpClass = DescribedCommand;
 }
 
 function loadable(id: string, entry: CommandEntry): Command.Loadable {
@@ -93,7 +111,7 @@ const wantsHelp = (argv: readonly string[]): boolean => {
 };
 
 async function showHelp(program: Program, config: Config, words: readonly string[]): Promise<void> {
-  const help = new Help(config);
+  const help = new ProgramHelp(config);
   const found = match(program, words);
   const entry = found && program.commands[found.id];
   if (entry) await help.showCommandHelp(await described(found.id, entry));
@@ -101,17 +119,37 @@ async function showHelp(program: Program, config: Config, words: readonly string
   else throw unknown(program, words);
 }
 
+/** A full disk is said once; a reader that has gone (`tctl get roles | head -1`) is no error. */
+function watchOutput(): void {
+  let reported = false;
+  // The framework's own listener throws from outside any call.
+  process.stdout.removeAllListeners("error").on("error", (error) => {
+    if (systemErrorCode(error) === "EPIPE" || reported) return;
+    reported = true;
+    const { stderr, style } = processOutput();
+    stderr.write(formatError(outputError(error), style));
+    process.exitCode = 1;
+  });
+  process.stderr.removeAllListeners("error").on("error", () => undefined);
+}
+
 /** Runs the command that the words name, or prints help. Throws what the command throws, `usage` for words that name none. */
-export async function runProgram(program: Program, argv: readonly string[]): Promise<void> {
+export async function runProgram(program: Program, words: readonly string[]): Promise<void> {
+  const argv = hoistFlags(words, program.leading);
   const root = plugin(program);
   const config = new Config({ root: root.root, plugins: new Map([[root.name, root]]), version });
   await config.load();
+  watchOutput();
   const [first] = argv;
-  const found = match(program, argv);
+  const found = first === "--version" ? { id: "version", rest: argv.slice(1) } : match(program, argv);
   if (first === "help") return showHelp(program, config, argv.slice(1));
   if (first === undefined || wantsHelp(argv)) return showHelp(program, config, argv.filter((word) => !word.startsWith("-")));
   if (found) {
-    await config.runCommand(found.id, [...found.rest]);
+    try {
+      await config.runCommand(found.id, [...found.rest]);
+    } catch (error) {
+      throw explainUsage(error, `${program.name} ${found.id.replaceAll(":", " ")}`);
+    }
     return;
   }
   if (argv.length > 1) throw unknown(program, argv);
@@ -119,6 +157,12 @@ export async function runProgram(program: Program, argv: readonly string[]): Pro
 }
 
 function unknown(program: Program, argv: readonly string[]): GatehouseError {
-  const words = argv.filter((word) => !word.startsWith("-")).slice(0, 2).join(" ");
-  return new GatehouseError("usage", `${program.name} has no command "${words === "" ? (argv[0] ?? "") : words}"`, { hint: `${program.name} --help lists the commands` });
+  const [first, second] = argv.filter((word) => !word.startsWith("-"));
+  if (first === undefined) return new GatehouseError("usage", `${program.name} needs a command before ${escapeLine(argv[0] ?? "")}`, { hint: `${program.name} --help lists the commands` });
+  if (Object.hasOwn(program.topics, first) && second === undefined) return new GatehouseError("usage", `${program.name} ${first} needs one of its commands`, { hint: `${program.name} ${first} --help lists them` });
+  const words = Object.hasOwn(program.topics, first) && second !== undefined ? `${first} ${second}` : first;
+  const best = nearest(words, Object.keys(program.commands).map((id) => id.replaceAll(":", " ")));
+  return new GatehouseError("usage", `${program.name} has no command "${escapeLine(words)}"${best === undefined ? "" : `; did you mean: ${program.name} ${best}`}`, {
+    hint: `${program.name} --help lists the commands`,
+  });
 }

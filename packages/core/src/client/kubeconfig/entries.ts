@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { YAMLSeq, isMap, isScalar, isSeq, type Document, type YAMLMap } from "yaml";
+import { YAMLSeq, isMap, isScalar, isSeq, parseDocument, type Document, type YAMLMap } from "yaml";
 
 /** The three lists of a kubeconfig. */
 export const sections = ["clusters", "users", "contexts"] as const;
@@ -101,10 +101,18 @@ export function currentContext(document: Document): string | undefined {
   return isScalar(node) && typeof node.value === "string" && node.value !== "" ? node.value : undefined;
 }
 
+/** In an order that kubectl does not write. */
+const initial = { apiVersion: "v1", kind: "Config", clusters: [], contexts: [], "current-context": "", users: [] };
+
+/** Whether a kubeconfig holds nothing at all but what {@link initialise} gives it: a login made it. */
+export function isInitial(text: string): boolean {
+  return !text.includes("#") && JSON.stringify(parseDocument(text).toJS()) === JSON.stringify(initial);
+}
+
 /** Gives a document what kubectl expects of a new one. */
 export function initialise(document: Document): void {
   if (isMap(document.contents) && document.contents.items.length > 0) return;
-  const fresh = document.createNode({ apiVersion: "v1", kind: "Config", clusters: [], contexts: [], "current-context": "", users: [] });
+  const fresh = document.createNode(initial);
   if (isMap(fresh)) for (const pair of fresh.items) if (isSeq(pair.value)) pair.value.flow = false;
   document.contents = fresh;
 }

@@ -1,10 +1,11 @@
 import { constants } from "node:fs";
-import { access, realpath, stat } from "node:fs/promises";
+import { access, lstat, realpath, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { Document, parseDocument } from "yaml";
 import { GatehouseError, escapeLine, systemErrorCode } from "../../base/index.ts";
 import { readFileLimited, withLock, writeFileAtomic, type Environment } from "../lean/index.ts";
+import { isInitial } from "./entries.ts";
 import { kubeconfigText } from "./text.ts";
 
 /** Bytes of a kubeconfig. */
@@ -94,9 +95,9 @@ function withoutTwins(files: readonly KubeconfigFile[]): readonly KubeconfigFile
 /**
  * Reads every file of the list, lets `change` edit the documents, and writes those that differ, each whole. The files' locks, `<file>.lock` as
  * kubectl has them, are held from the reading to the writing. With `secret`, what is written can be read by its owner alone, whatever its mode was.
- * Throws `internal` where a lock stays held for 10 s.
+ * With `tidy`, a file that a login made and that holds nothing any more is removed. Throws `internal` where a lock stays held for 10 s.
  */
-export async function changeKubeconfig<T>(paths: readonly string[], change: (files: readonly KubeconfigFile[]) => T, options: { readonly secret?: boolean } = {}): Promise<T> {
+export async function changeKubeconfig<T>(paths: readonly string[], change: (files: readonly KubeconfigFile[]) => T, options: { readonly secret?: boolean; readonly tidy?: boolean } = {}): Promise<T> {
   const first = withoutTwins(await Promise.all(paths.map(readKubeconfig)));
   const once = first.map((file) => file.path);
   const lockable = first.filter((file) => file.writable).map((file) => file.path).sort();
@@ -109,7 +110,11 @@ export async function changeKubeconfig<T>(paths: readonly string[], change: (fil
     const blocked = changed.find((file) => !file.writable);
     if (blocked) throw readOnly(blocked.path);
     const mask = options.secret === true ? 0o700 : 0o777;
-    for (const file of changed) await writeFileAtomic(file.target, kubeconfigText(file.source, file.document), file.mode & mask);
+    for (const file of changed) {
+      const text = kubeconfigText(file.source, file.document);
+      if (options.tidy === true && isInitial(text) && !(await lstat(file.path)).isSymbolicLink()) await rm(file.target);
+      else await writeFileAtomic(file.target, text, file.mode & mask);
+    }
   };
   const locked = lockable.reduceRight<() => Promise<void>>(
     (inner, path) => async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmod, lstat, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -90,14 +90,25 @@ describe("login's entries", () => {
     expect((await read("config")).users.map((user) => user.name)).toEqual(["minikube"]);
   });
 
-  it("go to a new file that only its owner can read, and the context is selected there", async () => {
+  it("go to a new file that only its owner can read, and the context is selected there; logout takes the file away again", async () => {
     const update = await addKubeEntries({ HOME: folder }, entries());
     expect(update).toMatchObject({ file: path(".kube/config"), current: "example", currentIsOurs: true });
     expect((await stat(path(".kube/config"))).mode & 0o777).toBe(0o600);
     expect((await stat(path(".kube"))).mode & 0o777).toBe(0o700);
     await removeKubeEntries({ HOME: folder }, "gw.example.com:3080");
-    const config = await read(".kube/config");
-    expect(config).toMatchObject({ clusters: [], contexts: [], users: [], "current-context": "" });
+    await expect(stat(path(".kube/config"))).rejects.toThrow(/ENOENT/);
+    expect(await readdir(path(".kube"))).toEqual([]);
+  });
+
+  it("leave a file behind that holds something else, or that kubectl or the person made", async () => {
+    const empty = "apiVersion: v1\nclusters: []\ncontexts: []\ncurrent-context: ''\nkind: Config\npreferences: {}\nusers: []\n";
+    const noted = "apiVersion: v1\nkind: Config\nclusters: []\ncontexts: []\ncurrent-context: ''\nusers: [] # mine\n";
+    for (const text of [empty, noted]) {
+      await writeFile(path("config"), text);
+      await addKubeEntries(envOf("config"), entries());
+      await removeKubeEntries(envOf("config"), "gw.example.com:3080");
+      expect(parse(await readFile(path("config"), "utf8"))).toEqual(parse(text));
+    }
   });
 
   it("leave the selection on the one of ours that is selected, and move it from one that is gone", async () => {
@@ -144,7 +155,7 @@ describe("login's entries", () => {
     await addKubeEntries(envOf("config"), entries({ embed: { certificate: "CERT", key: "KEY" } }));
     expect((await read("config")).users[0]?.user).toMatchObject({ "client-certificate-data": "Q0VSVA==", "client-key-data": "S0VZ" });
     await removeKubeEntries(envOf("config"), "gw.example.com:3080");
-    expect(await readFile(path("config"), "utf8")).not.toContain("S0VZ");
+    await expect(stat(path("config"))).rejects.toThrow(/ENOENT/);
   });
 
   it("close the file to others when a key goes into it, and leave its mode alone otherwise", async () => {

@@ -150,7 +150,7 @@ export async function removeKubeEntries(env: Environment, proxy: string): Promis
       for (const file of files) if (currentContext(file.document) === context) file.document.set("current-context", "");
     }
     return gone;
-  });
+  }, { tidy: true });
 }
 
 /** The contexts that this gateway's login wrote, and the one that is selected (whoever wrote it). */

@@ -4,6 +4,7 @@ export type { Output, Style, TextSink } from "./output.ts";
 export { formatError, reportError } from "./errors.ts";
 export { explainThrown } from "./thrown.ts";
 export { formatFields, formatTable } from "./table.ts";
+export { describeEnd, describeTime } from "./time.ts";
 export { startSpinner } from "./spinner.ts";
 export type { Spinner } from "./spinner.ts";
 export { hasTerminalDevice, openTerminalDevice } from "./device.ts";

@@ -1,3 +1,4 @@
+import { aboutCluster } from "../../access/index.ts";
 import { kubeServerName, type WhoamiResponse } from "../../api/index.ts";
 import type { AuthService, Identity } from "../../auth/index.ts";
 import type { KubeView } from "./types.ts";
@@ -6,7 +7,7 @@ import type { KubeView } from "./types.ts";
 export function whoami(identity: Identity, auth: Pick<AuthService, "clusterName" | "gatekeeper">, kube: KubeView): WhoamiResponse {
   const clusters = kube.clusters.map(({ target, healthy, summary }) => {
     const decision = auth.gatekeeper.kube(identity, target);
-    const refused = decision.groups.length > 0 ? undefined : (decision.reasons[0]?.text ?? "no role gives a group in this cluster");
+    const refused = decision.groups.length > 0 ? undefined : aboutCluster(decision.reasons[0]?.text ?? "no role gives a Kubernetes group there", target.name);
     return {
       name: target.name,
       server_name: kubeServerName(target.name),

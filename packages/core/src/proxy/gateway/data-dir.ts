@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { GatehouseError, errorMessage, systemErrorCode } from "../../base/index.ts";
@@ -55,8 +55,14 @@ async function checkDirectory(path: string): Promise<void> {
  * The lock is SQLite's on an empty database: the kernel drops it with the process, however that ends, and it holds across containers that
  * share the directory.
  */
-function lock(path: string): Database {
-  const database = new DatabaseSync(join(path, "gateway.lock"));
+async function lock(path: string): Promise<Database> {
+  const file = join(path, "gateway.lock");
+  await chmod(file, 0o600).catch((error: unknown) => {
+    if (systemErrorCode(error) !== "ENOENT") throw error;
+  });
+  // SQLite would make it, and the journal after it, readable by all. Not made by hand: closing a file drops this process's locks on it.
+  const mask = process.umask(0o077);
+  const database = new DatabaseSync(file);
   try {
     database.exec("PRAGMA busy_timeout = 0");
     database.exec("BEGIN EXCLUSIVE");
@@ -64,6 +70,8 @@ function lock(path: string): Database {
   } catch (error) {
     database.close();
     throw error;
+  } finally {
+    process.umask(mask);
   }
 }
 
@@ -76,7 +84,7 @@ export async function openDataDir(path: string): Promise<DataDir> {
   const pidFile = join(path, "gateway.pid");
   let held: Database;
   try {
-    held = lock(path);
+    held = await lock(path);
   } catch (error) {
     if (!/locked|busy/i.test(errorMessage(error))) {
       throw new GatehouseError("unavailable", `cannot lock the data directory ${path}: ${errorMessage(error)}`, { cause: error });

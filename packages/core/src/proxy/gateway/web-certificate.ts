@@ -1,7 +1,7 @@
 import { X509Certificate, createPrivateKey } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
-import { GatehouseError, errorMessage, type Clock, type Logger } from "../../base/index.ts";
+import { GatehouseError, errorMessage, fileProblem, type Clock, type Logger } from "../../base/index.ts";
 
 /** Key and chain, PEM, leaf first. */
 export interface ServerMaterial {
@@ -17,7 +17,7 @@ async function readPem(path: string, key: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    throw new GatehouseError("bad_parameter", `proxy_service.${key}: cannot read ${path}: ${errorMessage(error)}`, { cause: error });
+    throw new GatehouseError("bad_parameter", `proxy_service.${key}: ${path} ${fileProblem(error)}`, { hint: "correct the path in teleport.yaml, or leave both files out: the gateway then makes its own certificate", cause: error });
   }
 }
 

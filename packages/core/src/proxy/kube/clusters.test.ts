@@ -94,7 +94,7 @@ describe("the clusters of a gateway", () => {
   });
 
   it.each([
-    ["is not there", undefined, /ENOENT/],
+    ["is not there", undefined, /does not exist/],
     ["is empty", "", /no contexts/],
     ["is no YAML", "{{{", /./],
     ["has no credentials in it", configOf({ a: {} }, "a"), /no client certificate, no token/],
@@ -109,12 +109,12 @@ describe("the clusters of a gateway", () => {
     const file = await write("k", configOf({ good: { token: "t" }, bad: {} }, "good"));
     const directory = await openWith({ kubeconfigFile: file, clusters: [{ name: "away", kubeconfigFile: path("away"), context: undefined, labels: {} }] });
     expect(directory.clusters).toMatchObject([
-      { name: "away", upstream: undefined, problem: { summary: "the gateway's credentials for it cannot be used", detail: expect.stringMatching(/away.*ENOENT/) as string } },
+      { name: "away", upstream: undefined, problem: { summary: "the gateway's credentials for it cannot be used", detail: expect.stringMatching(/away.*does not exist/) as string } },
       { name: "good", upstream: { url: "https://good.example.com" }, problem: undefined },
       { name: "bad", upstream: undefined, problem: { detail: expect.stringMatching(/no client certificate, no token/) as string } },
     ]);
     expect(directory.clusters[0]!.problem!.summary).not.toContain(folder);
-    expect(directory.notes).toEqual([expect.stringMatching(/the kubeconfig .*away cannot be read: ENOENT/)]);
+    expect(directory.notes).toEqual([expect.stringMatching(/the kubeconfig .*away cannot be read: does not exist/)]);
     await write("k", configOf({ good: { token: "t" }, bad: { token: "healed" } }, "good"));
     await write("away", configOf({ x: { token: "back" } }, "x"));
     await soon(() => expect([tokenOf(directory, "bad"), tokenOf(directory, "away")]).toEqual(["healed", "back"]));
@@ -153,7 +153,7 @@ describe("the clusters of a gateway", () => {
     await soon(() => expect(directory.notes).toEqual([expect.stringMatching(/cannot be read: it is no kubeconfig: it has no contexts/)]));
     expect([names(directory), tokenOf(directory, "a")]).toEqual([["a", "b"], "a"]);
     await rm(path("k"));
-    await soon(() => expect(directory.notes).toEqual([expect.stringMatching(/ENOENT/)]));
+    await soon(() => expect(directory.notes).toEqual([expect.stringMatching(/does not exist/)]));
     await write("k", configOf({ a: {}, b: { token: "b" } }, "a"));
     await soon(() => expect(directory.notes).toEqual([expect.stringMatching(/no client certificate.*credentials read before stay in use/)]));
     expect(tokenOf(directory, "a")).toBe("a");

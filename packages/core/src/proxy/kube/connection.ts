@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { TLSSocket } from "node:tls";
+import { aboutCluster } from "../../access/index.ts";
 import type { KubeDecision } from "../../access/index.ts";
 import { parseKubeServerName } from "../../api/index.ts";
 import type { Gatekeeper, Identity } from "../../auth/index.ts";
@@ -122,9 +123,8 @@ export class Connection {
     const decision = this.#context.gatekeeper.kube(identity, upstream.target);
     if (!decision.allowed || decision.groups.length === 0) {
       const [reason] = decision.reasons;
-      const why = reason?.text;
       if (reason?.lock !== undefined) throw new Refusal(403, reason.text, reason.lock);
-      throw new Refusal(403, `${identity.username} has no group in Kubernetes cluster "${this.clusterName}"${why === undefined ? "" : `: ${why}`}`);
+      throw new Refusal(403, `${identity.username} may not use Kubernetes cluster "${this.clusterName}"${reason === undefined ? "" : `: ${aboutCluster(reason.text, this.clusterName)}`}`);
     }
     const groups = decision.groups.includes(authenticated) ? decision.groups : [...decision.groups, authenticated];
     return { identity, decision, groups, headers: this.impersonate(identity.username, groups) };

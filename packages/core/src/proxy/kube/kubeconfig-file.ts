@@ -3,7 +3,7 @@ import { dirname, isAbsolute, join } from "node:path";
 import type { Cluster, KubeConfig, User } from "@kubernetes/client-node";
 import { parse } from "yaml";
 import { z } from "zod";
-import { GatehouseError, errorMessage } from "../../base/index.ts";
+import { GatehouseError, errorMessage, fileProblem } from "../../base/index.ts";
 
 /** What one context of a kubeconfig stands for. */
 export interface ContextEntry {
@@ -37,7 +37,7 @@ const usersOf = z.object({ users: z.array(z.object({ name: z.coerce.string(), us
 /** Reads a kubeconfig. Entries that are wrong spoil the contexts that name them, no others. Throws `bad_parameter` for a file that cannot be read or is none. */
 export async function readKubeconfigFile(file: string): Promise<Kubeconfig> {
   const text = await readFile(file, "utf8").catch((error: unknown) => {
-    throw new GatehouseError("bad_parameter", errorMessage(error), { cause: error });
+    throw new GatehouseError("bad_parameter", `it ${fileProblem(error)}`, { cause: error });
   });
   if (text.length > kubeconfigSize) throw new GatehouseError("bad_parameter", "it is larger than 4 MiB");
   const parsed = parseText(text);

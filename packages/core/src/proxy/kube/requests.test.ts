@@ -183,6 +183,7 @@ describe("a refusal", () => {
     const answer = await world.send("ed", pods);
     expect(answer.status).toBe(403);
     expect(answer.headers["content-type"]).toBe("application/json");
+    expect(status(answer.body).message).toMatch(/^ed may not use Kubernetes cluster "real" \(refusal /);
     const id = /\(refusal ([0-9a-f]{8})\)/.exec(status(answer.body).message)?.[1];
     expect(named("kube.denied")[0]).toMatchObject({ code: "G2002W", user: "ed", id, response_code: 403 });
     expect(world.arrived).toHaveLength(0);

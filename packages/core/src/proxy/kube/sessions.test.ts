@@ -138,7 +138,7 @@ describe("a session", () => {
     const stream = await ask();
     await once(stream.socket, "close");
     expect(stream.text()).toMatch(/^HTTP\/1\.1 502 [\s\S]*cannot be recorded/);
-    expect(await files()).toEqual([]);
+    await vi.waitFor(async () => expect(await files()).toEqual([]));
   });
 
   it("ends with a message when it is killed, and is told to be", async () => {

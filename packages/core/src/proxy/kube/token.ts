@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { GatehouseError, errorMessage } from "../../base/index.ts";
+import { GatehouseError, errorMessage, fileProblem } from "../../base/index.ts";
 import type { Logger } from "../../base/index.ts";
 import type { TokenSource } from "./types.ts";
 
@@ -50,7 +50,7 @@ export async function rotatingToken(cluster: string, read: () => Promise<string>
 /** Reads a token file. Throws `unavailable` where it cannot be read and `bad_parameter` where what is in it is no token. */
 export async function readTokenFile(file: string): Promise<string> {
   const text = await readFile(file, "utf8").catch((error: unknown) => {
-    throw new GatehouseError("unavailable", `the token file ${file} cannot be read: ${errorMessage(error)}`, { cause: error });
+    throw new GatehouseError("unavailable", `the token file ${file} ${fileProblem(error)}`, { cause: error });
   });
   const token = text.trim();
   if (token === "" || text.length > tokenSize || !/^[!-~]+$/.test(token)) throw new GatehouseError("bad_parameter", `the token file ${file} does not hold a token`);

@@ -85,7 +85,7 @@ describe("credentials of a context", () => {
   });
 
   it.each([
-    ["ENOENT", undefined],
+    ["does not exist", undefined],
     ["no contexts", ""],
     ["no contexts", "apiVersion: v1\nkind: Config\n"],
     ["", "{{{"],

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { RequestOptions } from "node:https";
 import { join } from "node:path";
 import type { Cluster } from "@kubernetes/client-node";
-import { GatehouseError, errorMessage } from "../../base/index.ts";
+import { GatehouseError, errorMessage, fileProblem } from "../../base/index.ts";
 import type { Logger } from "../../base/index.ts";
 import type { ContextEntry } from "./kubeconfig-file.ts";
 import { fixedToken, readTokenFile, rotatingToken } from "./token.ts";
@@ -38,7 +38,7 @@ const defaultServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
 export async function readServiceAccount(cluster: UpstreamName, { env, logger, serviceAccountDirectory = defaultServiceAccount }: ReadOptions): Promise<ReadUpstream> {
   const caFile = join(serviceAccountDirectory, "ca.crt");
   const ca = await readFile(caFile, "utf8").catch((error: unknown) => {
-    throw new GatehouseError("bad_parameter", `Kubernetes cluster "${cluster.name}" names no kubeconfig, and there is no service account of a pod: ${errorMessage(error)}`, {
+    throw new GatehouseError("bad_parameter", `Kubernetes cluster "${cluster.name}" names no kubeconfig, and there is no service account of a pod: ${caFile} ${fileProblem(error)}`, {
       hint: "set proxy_service.kubernetes.kubeconfig_file, or run the gateway in a pod with a service account",
       cause: error,
     });
@@ -152,6 +152,6 @@ async function material(file: string | undefined, data: string | undefined, bad:
   if (data) return Buffer.from(data, "base64").toString("utf8");
   if (!file) return undefined;
   return readFile(file, "utf8").catch((error: unknown) => {
-    throw bad(errorMessage(error), error);
+    throw bad(`${file} ${fileProblem(error)}`, error);
   });
 }

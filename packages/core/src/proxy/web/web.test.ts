@@ -24,6 +24,7 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
     resetUser: missing,
     readInvite: missing,
     acceptInvite: missing,
+    requireRule: missing,
     explainRule: missing,
     explainEvent: missing,
     explainSession: missing,

@@ -1,9 +1,9 @@
 import { Args, Flags } from "@oclif/core";
-import { parseDuration, systemClock } from "@gatehouse/core/base";
+import { systemClock } from "@gatehouse/core/base";
 import { formatFlag } from "@gatehouse/core/client/command";
-import { formatData } from "@gatehouse/core/client/terminal";
+import { describeEnd, formatData } from "@gatehouse/core/client/terminal";
 import { TctlCommand, connectFlags } from "../../command.ts";
-import { inviteEnds } from "../../resources.ts";
+import { inviteTtl } from "../../resources.ts";
 
 const names = (text: string | undefined): string[] => [...new Set((text ?? "").split(",").map((name) => name.trim()).filter((name) => name !== ""))];
 
@@ -25,7 +25,7 @@ export class UsersAdd extends TctlCommand {
   /** Invites and prints the link. */
   async run(): Promise<void> {
     const { flags, args } = await this.parse(UsersAdd);
-    const ttl = parseDuration(flags.ttl);
+    const ttl = inviteTtl(flags.ttl);
     const logins = names([args.logins, flags.logins].filter((text) => text !== undefined).join(","));
     const groups = names(flags["k8s-groups"]);
     const traits = { ...(logins.length > 0 ? { logins } : {}), ...(groups.length > 0 ? { kubernetes_groups: groups } : {}) };
@@ -34,7 +34,7 @@ export class UsersAdd extends TctlCommand {
       this.output.stdout.write(await formatData({ ...invite, expires: new Date(invite.expires).toISOString() }, flags.format));
       return;
     }
-    this.done(`user ${invite.user} created. Send them this link; it works once, until ${inviteEnds(invite.expires, systemClock.now())}:`);
+    this.done(`user ${invite.user} created. Send them this link; it works once, until ${describeEnd(invite.expires, systemClock.now())}:`);
     this.output.stdout.write(`${invite.url}\n`);
   }
 }

@@ -1,9 +1,9 @@
 import { Args, Flags } from "@oclif/core";
-import { parseDuration, systemClock } from "@gatehouse/core/base";
+import { systemClock } from "@gatehouse/core/base";
 import { formatFlag } from "@gatehouse/core/client/command";
-import { formatData } from "@gatehouse/core/client/terminal";
+import { describeEnd, formatData } from "@gatehouse/core/client/terminal";
 import { TctlCommand, connectFlags } from "../../command.ts";
-import { inviteEnds } from "../../resources.ts";
+import { inviteTtl } from "../../resources.ts";
 
 /** `tctl users reset` */
 export class UsersReset extends TctlCommand {
@@ -15,13 +15,13 @@ export class UsersReset extends TctlCommand {
   /** Resets and prints the link. */
   async run(): Promise<void> {
     const { flags, args } = await this.parse(UsersReset);
-    const ttl = parseDuration(flags.ttl);
+    const ttl = inviteTtl(flags.ttl);
     const invite = await (await this.connect(flags)).resetUser(args.name, ttl);
     if (flags.format !== "text") {
       this.output.stdout.write(await formatData({ ...invite, expires: new Date(invite.expires).toISOString() }, flags.format));
       return;
     }
-    this.done(`the password of ${invite.user} is gone. Send them this link; it works once, until ${inviteEnds(invite.expires, systemClock.now())}:`);
+    this.done(`the password of ${invite.user} is gone. Send them this link; it works once, until ${describeEnd(invite.expires, systemClock.now())}:`);
     this.output.stdout.write(`${invite.url}\n`);
   }
 }

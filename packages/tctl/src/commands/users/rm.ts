@@ -4,6 +4,7 @@ import { formatFlag } from "@gatehouse/core/client/command";
 import { formatData } from "@gatehouse/core/client/terminal";
 import { describeChange } from "../../changes.ts";
 import { TctlCommand, connectFlags } from "../../command.ts";
+import { withNearest } from "../../resources.ts";
 
 /** `tctl users rm` */
 export class UsersRm extends TctlCommand {
@@ -20,7 +21,7 @@ export class UsersRm extends TctlCommand {
     const admin = await this.connect(flags);
     const changes: ChangeResponse[] = [];
     for (const name of argv.flatMap((word) => String(word).split(",")).filter((word) => word !== "")) {
-      const change = await admin.remove({ kind: "user", name });
+      const change = await withNearest(admin, { kind: "user", name }, () => admin.remove({ kind: "user", name }));
       changes.push(change);
       if (flags.format === "text") this.done(describeChange(change));
     }

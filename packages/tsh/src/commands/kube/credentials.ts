@@ -7,6 +7,7 @@ export class KubeCredentials extends BaseCommand {
   static override summary = "Print credentials for kubectl, which runs this itself";
   static override description = `kubeconfig names this command as a credential plugin. It prints the stored certificate as an ExecCredential, without touching the network. Where
 the login has ended it opens one login on the terminal, if kubectl allows questions; else it says what to run and exits with code 3.`;
+  static override examples = [{ description: "What kubeconfig runs", command: "<%= config.bin %> kube credentials --proxy=teleport.example.com" }];
   static override flags = { ...proxyFlag, cluster: Flags.string({ summary: "The gateway's cluster, for people who read kubeconfig" }) };
 
   /** As main does. */

@@ -3,7 +3,7 @@ import { kubeContexts, kubeContextName, openSession } from "@gatehouse/core/clie
 import { formatData, formatTable } from "@gatehouse/core/client/terminal";
 import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
 import { proxyFlag } from "../../command.ts";
-import { listNames } from "../../text.ts";
+import { listNames, noGroups } from "../../text.ts";
 
 /** `env=prod` or `env=prod,region=eu`: what a cluster's labels must be. Throws `usage`. */
 function parseLabels(words: readonly string[]): readonly (readonly [name: string, value: string])[] {
@@ -49,7 +49,7 @@ export class KubeLs extends BaseCommand {
           name,
           describeLabels(labels),
           healthy === false ? `✖ ${problem ?? "does not work"}` : healthy === true ? "✔" : "",
-          groups.length > 0 ? listNames(groups) : `none: ${refused ?? "no role gives you a group there"}`,
+          groups.length > 0 ? listNames(groups) : noGroups(refused),
           context ?? (groups.length > 0 ? "not in kubeconfig" : "-"),
         ]),
       ),

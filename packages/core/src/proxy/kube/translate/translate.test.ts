@@ -247,7 +247,7 @@ it("two hundred of them, ended in every way, leave nothing behind", async () => 
   const before = left().length;
   for (let index = 0; index < 200; index += 10) await Promise.all(Array.from({ length: 10 }, (_, one) => round(index + one)));
   await vi.waitFor(() => expect(left().length).toBeLessThanOrEqual(before), { timeout: 5000 });
-  expect(world.proxy.streams.count).toBe(0);
+  await vi.waitFor(() => expect(world.proxy.streams.count).toBe(0), 10_000);
 }, 60_000);
 
 describe("a port-forward through the tunnel", () => {

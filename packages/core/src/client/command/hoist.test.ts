@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { hoistFlags } from "./arguments.ts";
+import { hoistFlags } from "./hoist.ts";
+
+const leading = { "--data-dir": true, "-c": true, "-d": false };
 
 describe("hoistFlags", () => {
   it.each([
@@ -10,5 +12,5 @@ describe("hoistFlags", () => {
     [["--help"], ["--help"]],
     [["--data-dir"], ["--data-dir"]],
     [[], []],
-  ])("%j", (argv, expected) => expect(hoistFlags(argv)).toEqual(expected));
+  ])("%j", (argv, expected) => expect(hoistFlags(argv, leading)).toEqual(expected));
 });
