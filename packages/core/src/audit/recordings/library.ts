@@ -116,7 +116,8 @@ export function openRecordingLibrary(options: { readonly directory: string; read
       if (!sidPattern.test(sid)) throw missing;
       for (const folder of await folders()) {
         const file = await openFile(join(folder, `${sid}${endedSuffix}`)).catch((error: unknown) => {
-          if (systemErrorCode(error) === "ENOENT") return undefined;
+          // A link is no recording.
+          if (["ENOENT", "ELOOP"].includes(systemErrorCode(error) ?? "")) return undefined;
           throw error;
         });
         if (file) return await opened(file);
