@@ -114,7 +114,7 @@ describe("the clusters of a gateway", () => {
       { name: "bad", upstream: undefined, problem: { detail: expect.stringMatching(/no client certificate, no token/) as string } },
     ]);
     expect(directory.clusters[0]!.problem!.summary).not.toContain(folder);
-    expect(directory.notes).toEqual([expect.stringMatching(/the kubeconfig .*away cannot be read: does not exist/)]);
+    expect(directory.notes).toEqual([expect.stringMatching(/the kubeconfig .*away cannot be read: it does not exist/)]);
     await write("k", configOf({ good: { token: "t" }, bad: { token: "healed" } }, "good"));
     await write("away", configOf({ x: { token: "back" } }, "x"));
     await soon(() => expect([tokenOf(directory, "bad"), tokenOf(directory, "away")]).toEqual(["healed", "back"]));
