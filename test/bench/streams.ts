@@ -16,10 +16,11 @@ import { ask, cores, startProgram, stop } from "./processes.ts";
 import { median, table, verdict } from "./table.ts";
 import type { Verdict } from "./table.ts";
 
-const downloadSize = 300;
+/** MB of one download. */
+export const downloadSize = 300;
 
 /** kubectl to measure with, and how it asks for streams. */
-interface Kubectl {
+export interface Kubectl {
   readonly binary: string;
   readonly env: NodeJS.ProcessEnv;
 }
@@ -63,7 +64,7 @@ export async function benchDownload(print: (text: string) => void): Promise<read
 }
 
 /** MB/s of one download. */
-async function download({ binary, env }: Kubectl, kubeconfig: string): Promise<number> {
+export async function download({ binary, env }: Kubectl, kubeconfig: string): Promise<number> {
   const start = performance.now();
   const args = ["--kubeconfig", kubeconfig, "exec", "shell", "--", "dd", "if=/dev/zero", "bs=1M", `count=${String(downloadSize)}`];
   const kubectl = spawn(binary, args, { stdio: ["ignore", "pipe", "ignore"], env });
@@ -74,7 +75,8 @@ async function download({ binary, env }: Kubectl, kubeconfig: string): Promise<n
   return downloadSize / ((performance.now() - start) / 1000);
 }
 
-function kubeconfigOf({ port, ca, cert, key }: BenchGateway): string {
+/** A kubeconfig that reaches the gateway as its one person. */
+export function kubeconfigOf({ port, ca, cert, key }: BenchGateway): string {
   const base64 = (text: string): string => Buffer.from(text).toString("base64");
   return JSON.stringify({
     apiVersion: "v1",
@@ -86,7 +88,8 @@ function kubeconfigOf({ port, ca, cert, key }: BenchGateway): string {
   });
 }
 
-const memoryShape = z.object({ rss: z.number(), heapUsed: z.number(), external: z.number(), streams: z.number() });
+/** What the gateway under measurement says of its memory, bytes. */
+export const memoryShape = z.object({ rss: z.number(), heapUsed: z.number(), external: z.number(), streams: z.number() });
 type Memory = z.infer<typeof memoryShape>;
 
 /** What requests and streams leave behind, and what a stream costs while it lies there. */
@@ -146,7 +149,8 @@ async function measureMemory(print: (text: string) => void, upstream: Parameters
   }
 }
 
-async function openStreams(target: Target, count: number): Promise<TLSSocket[]> {
+/** Opens streams that only lie there. */
+export async function openStreams(target: Target, count: number): Promise<TLSSocket[]> {
   const request = "POST /api/v1/namespaces/default/pods/shell/exec?command=sh HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\n";
   const streams: TLSSocket[] = [];
   // Twenty at a time: a crowd of handshakes would only wait for each other.

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildRoleSet } from "@gatehouse/core/access";
-import { openAuditLog, openEventSearch } from "@gatehouse/core/audit";
+import { openAuditLog, openEventSearch, openRecordings } from "@gatehouse/core/audit";
 import type { AuditLog } from "@gatehouse/core/audit";
 import type { Gatekeeper } from "@gatehouse/core/auth";
 import { GatehouseError, nullLogger, systemClock, systemRandom } from "@gatehouse/core/base";
@@ -44,6 +44,8 @@ export interface FixedGatewayOptions {
   readonly people: Readonly<Record<string, readonly string[]>>;
   readonly logger?: Logger;
   readonly serverLimits?: KubeProxyOptions["serverLimits"];
+  /** Records sessions; off by default. */
+  readonly recording?: KubeProxyOptions["recording"];
   /** false: nothing is audited. For the bench, to know what auditing costs. */
   readonly audited?: boolean;
 }
@@ -61,7 +63,12 @@ export async function startFixedGateway(options: FixedGatewayOptions): Promise<F
   const audit = options.audited === false ? silent : await openAudit(join(folder, "log"), logger);
   const table = createTable(people);
   const server = await hostPair(authorities);
+  const { recording = "off" } = options;
+  const recordings = recording === "off" ? undefined : openRecordings({ directory: join(folder, "log"), serverId: "fixed", clock: systemClock, logger, audit });
   const proxy = createKubeProxy({
+    serverId: "fixed",
+    recordings,
+    recording,
     clusters: fixedClusters(clusters),
     gatekeeper: table.gatekeeper,
     authorities,
@@ -81,6 +88,7 @@ export async function startFixedGateway(options: FixedGatewayOptions): Promise<F
     remove: table.remove,
     async close() {
       await proxy.close({ drainMs: 0 });
+      await recordings?.close();
       await audit.close();
       await rm(folder, { recursive: true });
     },
