@@ -75,7 +75,7 @@ async function recoverOne(recovery: Recovery, path: string, sid: string): Promis
       sessionEnd(found.session, {
         reason: end.reason,
         exitCode: end.exitCode,
-        interrupted: true,
+        interrupted: end.interrupted ?? false,
         duration: found.last,
         recording: { file: join(below, `${sid}${endedSuffix}`), ...closed },
         ...(size > found.bytes ? { cut: size - found.bytes } : {}),
