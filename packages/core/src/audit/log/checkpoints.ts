@@ -48,9 +48,9 @@ export function createCheckpoints(options: {
     ratchet.turn();
     unsigned = 0;
     made = { seq, time: clock.now() };
-    options.onCheckpoint(line);
-    // The old key may go when the line that announces the new one cannot get lost any more.
+    // A power failure must not take from the log what a witness has seen, nor the line that announces the key that is left.
     await log.sync();
+    options.onCheckpoint(line);
     await ratchet.erase();
   }
 
