@@ -1,8 +1,12 @@
 import { appendFile, cp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { howToGetACluster, realCluster } from "../support/cluster.ts";
 import { start } from "../support/process.ts";
 import { cleanEnv, createWorld, tctlPath, type Person, type World } from "../support/world.ts";
+
+const cluster = realCluster();
+if (!cluster) console.warn(howToGetACluster);
 
 /** The audit log as an auditor meets it: built commands, a gateway with a witness, a second gateway that is one. */
 let other: World;
@@ -15,7 +19,7 @@ interface Found {
   readonly unbroken: boolean;
   readonly findings: readonly { readonly kind: string; readonly place?: { readonly file: string; readonly line: number } }[];
   readonly notes: readonly { readonly kind: string }[];
-  readonly servers: readonly { readonly server: string; readonly proven?: { readonly witness: string }; readonly chains: number }[];
+  readonly servers: readonly { readonly server: string; readonly proven?: { readonly witness: string }; readonly chains: number; readonly recordings: number }[];
 }
 interface Event {
   readonly event: string;
@@ -73,6 +77,32 @@ async function logFile(folder: string): Promise<string> {
   }
   throw new Error("no log");
 }
+
+describe.skipIf(!cluster)("recordings", () => {
+  it("are checked against what their session's end says", async () => {
+    const own = await createWorld({ kubeconfig: cluster!.gatewayKubeconfig });
+    try {
+      const person = await own.person("ana");
+      await person.logIn();
+      const ran = await person.kubectl(["exec", "shell", "--", "echo", "for the record"]);
+      expect(ran.stdout).toBe("for the record\n");
+      await own.gateway.stop();
+      const check = async (): Promise<Found> => JSON.parse((await own.tctl(["audit", "verify", "--format=json"])).stdout) as Found;
+      const good = await check();
+      expect(good.findings).toEqual([]);
+      expect(good.servers[0]).toMatchObject({ recordings: 1 });
+      const ended = (await own.events()).find(({ event }) => event === "session.end") as { readonly recording: { readonly file: string } };
+      const file = join(own.dataDir, "log", ended.recording.file);
+      const bytes = await readFile(file);
+      await writeFile(file, Buffer.from(bytes.toString("latin1").replace("for the record", "off the record"), "latin1"));
+      expect((await check()).findings.map(({ kind }) => kind)).toEqual(["recording"]);
+      await rm(file);
+      expect((await check()).findings.map(({ kind }) => kind)).toEqual(["recording"]);
+    } finally {
+      await own.close();
+    }
+  });
+});
 
 describe("events", () => {
   it("are listed for the administrator, filtered", async () => {
