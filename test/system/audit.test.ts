@@ -164,7 +164,9 @@ describe("the proof", () => {
     expect(found.code).toBe(0);
     expect(found.servers[0]!.proven).toBeDefined();
     expect(found.servers[0]!.chains).toBeGreaterThan(1);
-    const kept = join(other.dataDir, "witness/example.log");
+    const kept = join(world.folder, "kept.log");
+    await writeFile(kept, (await other.tctl(["audit", "witness", "example"])).stdout);
+    expect((await other.tctl(["audit", "witness", "nobody"])).code).toBe(5);
     const mine = await verify(["--witness", kept]);
     expect(mine.servers[0]!.proven).toMatchObject({ witness: kept });
     const text = await world.tctl(["audit", "verify"]);

@@ -21,6 +21,7 @@ export const tctl: Program = {
     "sessions:kill": { summary: "End a session", load: async () => (await import("./commands/sessions/kill.ts")).SessionsKill },
     "auth:export": { summary: "Print the public keys of the certificate authorities", load: async () => (await import("./commands/auth/export.ts")).AuthExport },
     "events:ls": { summary: "List events of the audit log, or follow them", load: async () => (await import("./commands/events/ls.ts")).EventsLs },
+    "audit:witness": { summary: "Print the checkpoints that this gateway keeps as the witness of another one", load: async () => (await import("./commands/audit/witness.ts")).AuditWitness },
     "audit:verify": { summary: "Check that the audit log and its recordings are as they were written", load: async () => (await import("./commands/audit/verify.ts")).AuditVerify },
     "kubeconfig:create": { summary: "Prepare a Kubernetes cluster for the gateway, and write the gateway's kubeconfig", load: async () => (await import("./commands/kubeconfig/create.ts")).KubeconfigCreate },
     status: { summary: "Show the cluster, its authorities and its Kubernetes clusters", load: async () => (await import("./commands/status.ts")).Status },

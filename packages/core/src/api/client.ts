@@ -75,6 +75,8 @@ export interface AdminClient {
   exportAuthority(kind: string): Promise<ExportResponse>;
   /** A page of the audit log. */
   events(request: EventsRequest): Promise<EventsResponse>;
+  /** What the gateway keeps as the witness of another one: a checkpoint a line. */
+  witness(name: string): AsyncGenerator<string, void, void>;
   /** Events as they are written, until the caller stops asking. */
   followEvents(request: Pick<EventsRequest, "event" | "user" | "sid">): AsyncGenerator<LoggedEvent, void, void>;
   /** Recordings of ended sessions that the caller may list, the latest first. */
@@ -112,8 +114,8 @@ function errorOf(response: TransportResponse): GatehouseError {
 /** Longest line that is taken: the log writes none over 100 KB. */
 const maxLine = 1024 * 1024;
 
-/** Lines of JSON as they come. Throws what the gateway says, in its answer or in a last line. */
-async function* followLines(transport: Transport, path: string): AsyncGenerator<LoggedEvent, void, void> {
+/** Lines as they come. Throws what the gateway says instead. */
+async function* readLines(transport: Transport, path: string): AsyncGenerator<string, void, void> {
   const { status, body, close } = await transport.stream({ method: "GET", path });
   try {
     const decoder = new TextDecoder();
@@ -124,12 +126,17 @@ async function* followLines(transport: Transport, path: string): AsyncGenerator<
       if (status !== 200) continue;
       const lines = kept.split("\n");
       kept = lines.pop() ?? "";
-      for (const line of lines) if (line !== "") yield eventOf(line);
+      for (const line of lines) if (line !== "") yield line;
     }
     if (status !== 200) throw errorOf({ status, body: kept });
   } finally {
     close();
   }
+}
+
+/** Events as they come. Throws what the gateway says, in its answer or in a last line. */
+async function* followLines(transport: Transport, path: string): AsyncGenerator<LoggedEvent, void, void> {
+  for await (const line of readLines(transport, path)) yield eventOf(line);
 }
 
 function eventOf(line: string): LoggedEvent {
@@ -197,6 +204,7 @@ export function createAdminClient(transport: Transport): AdminClient {
     invite: (user, request) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/invite`, request),
     resetUser: (user, ttl) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/reset`, { ttl }),
     events: (request) => call(eventsResponse, "GET", `${base}/events${eventsPath(request)}`),
+    witness: (name) => readLines(transport, `${base}/witness/${encodeURIComponent(name)}`),
     followEvents: (request) => followLines(transport, `${base}/events/follow${eventsPath(request)}`),
     exportAuthority: (kind) => call(exportResponse, "GET", `${base}/authorities/${encodeURIComponent(kind)}/export`),
     recordings: async (query) => {
