@@ -80,6 +80,9 @@ describe.skipIf(!cluster)(cluster ? "every kubectl, to an API server that speaks
       expect(seen).toHaveLength(3);
       const modern = (await minorOf({ binary, name })) >= 30;
       for (const event of seen) expect(event).toMatchObject({ code: "T3002I", protocol: modern ? "v5.channel.k8s.io" : "v4.channel.k8s.io" });
+      // Each is a session, whose record says how it ended.
+      const sids = seen.map((event) => event["sid"]);
+      await expect.poll(async () => (await world.events()).filter((event) => event["event"] === "session.end" && sids.includes(event["sid"])).map((event) => event["exit_code"]).sort()).toEqual([0, 137, 3]);
     });
 
     it("sends 3 MB of input and its end", async () => {
