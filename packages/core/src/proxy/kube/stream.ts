@@ -72,6 +72,8 @@ export class StreamPair implements Live, SessionStream {
     server.on("end", () => this.#ended(client));
     client.on("data", this.#fromClient);
     server.on("data", this.#fromServer);
+    // It may have ended before anybody listened.
+    if (server.readableEnded) this.#ended(client);
   }
 
   end(why: Failure): void {

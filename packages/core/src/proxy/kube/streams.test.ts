@@ -111,6 +111,17 @@ describe("an upgrade", () => {
     await vi.waitFor(async () => expect((await server).destroyed).toBe(true));
   });
 
+  it("whose stream the API server ends at once brings what it said", async () => {
+    world = await createTestWorld();
+    world.upgrade = (_request, socket) => socket.end(Buffer.concat([Buffer.from(webSocketHead("v5.channel.k8s.io")), frame("\x01all")]));
+    world.audit = () => new Promise((resolve) => setTimeout(resolve, 100));
+    const stream = await ask();
+    await once(stream.socket, "end");
+    expect(stream.text()).toMatch(/^HTTP\/1\.1 101 [\s\S]*\x01all$/);
+    stream.socket.destroy();
+    await vi.waitFor(() => expect(world.proxy.streams.count).toBe(0));
+  });
+
   it("whose stream the API server closes at once, while it is being written down, is told so", async () => {
     world = await createTestWorld();
     world.upgrade = (_request, socket) => {

@@ -130,6 +130,8 @@ export class Upgrade implements Live {
   #upgraded(answer: IncomingMessage, server: Socket, head: Buffer): void {
     // Node took its own listener off; between here and the pair a reset must not end the process.
     server.on("error", ignore);
+    // Nor must an end: what came before it, and perhaps with the headers, is passed on all the same.
+    server.allowHalfOpen = true;
     const { grant } = this;
     const settled = this.#way.settle(answer);
     const tap = typeof settled === "string" ? settled : tapOf(grant, settled, this.#session);
