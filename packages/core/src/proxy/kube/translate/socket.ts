@@ -53,6 +53,8 @@ export class TranslatedSocket extends Duplex implements ServerSide {
     this.#deliver(translation.open());
     if (head.length > 0) this.#fromServer(head);
     server.on("data", (chunk: Buffer) => this.#fromServer(chunk));
+    // It may have ended before anybody listened.
+    if (server.readableEnded) this.#serverEnded(false);
   }
 
   override _read(): void {
