@@ -6,6 +6,7 @@ import type { Caller } from "../../auth/index.ts";
 import { GatehouseError, errorMessage } from "../../base/index.ts";
 import { errorBody, parseRequest } from "../http/index.ts";
 import type { CallerOf } from "./caller.ts";
+import { createSlots, inTime, nameOf } from "./streams.ts";
 import type { AdminOptions } from "./types.ts";
 
 /** The proof of the audit log, as the status tells it. */
@@ -18,8 +19,9 @@ export function auditView({ chain, checkpoint, problem, witnesses }: AuditStatus
   };
 }
 
-/** Who follows events at once, over all callers. */
+/** Who follows events at once, and how often one person does. */
 const maxFollowers = 32;
+const maxOwnFollowers = 4;
 /** A line without anything, so that a client that is gone is noticed. */
 const aliveMs = 15_000;
 
@@ -58,7 +60,7 @@ async function* followed(options: AdminOptions, filter: EventFilter, callerNow: 
 
 /** The audit log, and what this gateway keeps as a witness, for whoever may read events. */
 export function eventRoutes(app: FastifyInstance, options: AdminOptions, callerOf: CallerOf): void {
-  let followers = 0;
+  const slots = createSlots({ total: maxFollowers, each: maxOwnFollowers, what: "followers of events" });
   app.get("/gatehouse/v1/events", async (request): Promise<EventsResponse> => {
     const caller = callerOf(request.raw);
     const { event: events, cursor, ...rest } = parseRequest(eventsQuery, request.query);
@@ -71,14 +73,14 @@ export function eventRoutes(app: FastifyInstance, options: AdminOptions, callerO
     const caller = callerOf(request.raw);
     const { event: events, ...rest } = parseRequest(followQuery, request.query);
     checkMaySee(options, caller);
-    if (followers >= maxFollowers) throw new GatehouseError("limit_exceeded", `${maxFollowers} follow the events of this gateway already`, { hint: "try again later" });
-    followers += 1;
+    const giveBack = slots.take(nameOf(caller));
     const stop = new AbortController();
     reply.raw.once("close", () => {
-      followers -= 1;
+      giveBack();
       stop.abort();
     });
-    const lines = Readable.from(followed(options, { ...rest, events }, () => callerOf(request.raw), stop.signal), { highWaterMark: 16 });
+    const cut = (): void => void reply.raw.destroy();
+    const lines = Readable.from(inTime(followed(options, { ...rest, events }, () => callerOf(request.raw), stop.signal), cut), { highWaterMark: 16 });
     return reply.type("application/x-ndjson").send(lines);
   });
 

@@ -3,18 +3,18 @@ import type { FastifyInstance } from "fastify";
 import type { SessionView } from "../../access/index.ts";
 import { killRequest, type SessionItem, type SessionsResponse } from "../../api/index.ts";
 import { auditEvents, type AuditLog } from "../../audit/index.ts";
-import type { Admin, Caller } from "../../auth/index.ts";
+import type { Admin } from "../../auth/index.ts";
 import { GatehouseError, errorMessage, type Clock, type Logger } from "../../base/index.ts";
 import { originOf, parseRequest } from "../http/index.ts";
 import type { LiveSession, LiveSessions } from "../kube/index.ts";
 import type { CallerOf } from "./caller.ts";
+import { createSlots, inTime, nameOf } from "./streams.ts";
 
-/** How long a watcher may take for one piece, ms; then it is cut, so that none lags for ever. */
-const slow = 30_000;
 /** How often it is looked at whether a watcher may still watch, ms. */
 const recheck = 1000;
-/** Watchers at once. */
-const maxWatchers = 256;
+/** Watches at once, and of one person. */
+const maxWatches = 256;
+const maxOwnWatches = 64;
 
 /** What session routes stand on. */
 export interface SessionRouteOptions {
@@ -38,14 +38,10 @@ function itemOf(session: LiveSession, now: number): SessionItem {
   };
 }
 
-function nameOf(caller: Caller): string {
-  return caller.type === "person" ? caller.identity.username : "local-admin";
-}
-
 /** Sessions under way: each is listed, watched and ended by whoever may `list`, `read` and `delete` it. */
 export function sessionRoutes(app: FastifyInstance, options: SessionRouteOptions, callerOf: CallerOf): void {
   const { admin, audit, clock, logger } = options;
-  let watchers = 0;
+  const slots = createSlots({ total: maxWatches, each: maxOwnWatches, what: "sessions watched" });
   const find = (sid: string): { readonly sessions: LiveSessions; readonly session: LiveSession } => {
     const sessions = options.sessions();
     const session = sessions?.list().find((one) => one.sid === sid);
@@ -74,7 +70,6 @@ export function sessionRoutes(app: FastifyInstance, options: SessionRouteOptions
     const caller = callerOf(request.raw);
     const { sessions, session } = find(request.params.sid);
     await admin.authorizeSession(caller, "read", viewOf(session));
-    if (watchers >= maxWatchers) throw new GatehouseError("limit_exceeded", "too many sessions are being watched");
     const stop = new AbortController();
     const watch = sessions.watch(session.sid, stop.signal);
     const { remoteAddress, localAddress } = originOf(request.raw.socket);
@@ -91,15 +86,12 @@ export function sessionRoutes(app: FastifyInstance, options: SessionRouteOptions
       "addr.remote": remoteAddress,
       "addr.local": localAddress,
     };
-    await audit.emit({ ...auditEvents.sessionJoin, ...event });
-    watchers += 1;
+    const giveBack = slots.take(nameOf(caller));
+    let joined = false;
     const cut = (): void => {
       stop.abort();
       reply.raw.destroy();
     };
-    const rights = setInterval(() => {
-      if (!mayStillWatch()) cut();
-    }, recheck).unref();
     const mayStillWatch = (): boolean => {
       try {
         return admin.explainSession(callerOf(request.raw), "read", viewOf(session)).allowed;
@@ -108,26 +100,27 @@ export function sessionRoutes(app: FastifyInstance, options: SessionRouteOptions
         return false;
       }
     };
-    request.raw.socket.once("close", cut);
-    reply.raw.once("close", () => {
+    const rights = setInterval(() => {
+      if (!mayStillWatch()) cut();
+    }, recheck).unref();
+    const closed = (): void => {
       stop.abort();
       clearInterval(rights);
       request.raw.socket.off("close", cut);
-      watchers -= 1;
+      giveBack();
+      if (!joined) return;
+      joined = false;
       audit.emit({ ...auditEvents.sessionLeave, ...event }).catch((error: unknown) => logger.error({ sid: session.sid, error: errorMessage(error) }, "that a session is no longer watched could not be audited"));
-    });
+    };
+    reply.raw.once("close", closed);
+    request.raw.socket.once("close", cut);
+    await audit.emit({ ...auditEvents.sessionJoin, ...event });
+    joined = true;
+    if (reply.raw.destroyed) {
+      // Whoever asked is gone, and so is the event that says so.
+      closed();
+      return reply.hijack();
+    }
     return reply.type("application/octet-stream").send(Readable.from(inTime(watch.bytes, cut), { objectMode: false, highWaterMark: 64 * 1024 }));
   });
-}
-
-/** Gives `source` on, and calls `late` when a piece is not taken in time. */
-async function* inTime(source: AsyncIterable<Buffer>, late: () => void): AsyncGenerator<Buffer, void, void> {
-  for await (const piece of source) {
-    const timer = setTimeout(late, slow).unref();
-    try {
-      yield piece;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
 }
