@@ -135,6 +135,11 @@ describe("events", () => {
     const own = await events(ana);
     expect(own.length).toBeGreaterThan(0);
     expect(new Set(own.map(({ user }) => user))).toEqual(new Set(["ana"]));
+    // Of something else than whose events they are: nobody is refused who may see one some day.
+    role.spec.allow.rules[0]!.where = 'equals(resource.spec.kubernetes_namespace, "dev")';
+    await writeFile(file, JSON.stringify(role));
+    expect((await world.tctl(["create", "-f", file])).code).toBe(0);
+    expect(await events(ana)).toEqual([]);
   });
 
   it("are followed as they are written", async () => {

@@ -334,3 +334,18 @@ test("every decision has a reason, and the first has the effect", () => {
     { numRuns: 100 },
   );
 });
+
+test("whether there can ever be something: conditions of allow rules count, and only denials without one", () => {
+  const rules = (side: "allow" | "deny", ...where: (string | undefined)[]): unknown => ({ [side]: { rules: where.map((one) => ({ resources: ["event"], verbs: ["list", "read"], ...(one === undefined ? {} : { where: one }) })) } });
+  const ever = (...specs: unknown[]): boolean => buildRoleSet(specs.map((spec, index) => role(`r${index}`, spec)), {}).ruleEver("event", "list").allowed;
+  const dev = 'equals(resource.spec.kubernetes_namespace, "dev")';
+  expect(ever()).toBe(false);
+  expect(ever(rules("allow", dev))).toBe(true);
+  expect(ever(rules("allow", undefined), rules("deny", dev))).toBe(true);
+  expect(ever(rules("allow", dev), rules("deny", undefined))).toBe(false);
+  const set = buildRoleSet([role("dev", rules("allow", dev))], {});
+  expect(set.ruleEver("event", "delete")).toMatchObject({ allowed: false, reasons: [{ text: 'access denied to perform action "delete" on "event": no role allows it' }] });
+  expect(set.ruleEver("role", "list").allowed).toBe(false);
+  // Of their own sessions everyone may know.
+  expect(set.ruleEver("session", "list").allowed).toBe(true);
+});

@@ -56,6 +56,7 @@ export function buildRoleSet(roles: readonly Role[], traits: Traits, options: Ro
     kube: (target) => kube()(target),
     node: (labels, login) => node().node(labels, login),
     rule: (kind, verb, context) => rule()(kind, verb, context),
+    ruleEver: (kind, verb) => rule()(kind, verb, undefined),
     sessionTtl: (requested) => (requested > 0 ? Math.min(requested, cap) : cap),
     logins: () => node().logins(),
     options: () => effective,

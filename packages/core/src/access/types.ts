@@ -116,6 +116,8 @@ export interface RoleSet {
   node(labels: Readonly<Record<string, string>>, login: string): Decision;
   /** May do `verb` on `kind` (reference §8.4). */
   rule(kind: string, verb: string, context: RuleContext): Decision;
+  /** Whether there can be anything of `kind` that they may do `verb` on, whatever `where` asks: for refusing those who may nothing. */
+  ruleEver(kind: string, verb: string): Decision;
   /** Lifetime in ms for a certificate, at most the smallest `max_session_ttl` (reference §2.4). */
   sessionTtl(requested: number): number;
   /** Host logins after deny, sorted. */

@@ -20,10 +20,23 @@ export function decideEvent(caller: Caller, verb: string, event: Readonly<Record
   return decideAbout(caller, "event", verb, { resource: { kind: "event", version: "v1", metadata: { name: event["uid"], namespace: "default" }, spec: event } });
 }
 
-function decideAbout(caller: Caller, kind: string, verb: string, about: Pick<RuleContext, "resource" | "session">): Decision {
-  if (caller.type === "local-admin") {
-    return { allowed: true, reasons: [{ effect: "allow", role: hostAdministrator, path: "", line: undefined, text: "the administrator of the gateway's host may do everything" }] };
+const everything: Decision = { allowed: true, reasons: [{ effect: "allow", role: hostAdministrator, path: "", line: undefined, text: "the administrator of the gateway's host may do everything" }] };
+
+/** Whether there can be anything of this kind that the caller may do this to, whatever their rules' conditions ask. */
+function decideEver(caller: Caller, kind: string, verb: string): Decision {
+  return caller.type === "local-admin" ? everything : caller.identity.roles.ruleEver(kind, verb);
+}
+
+/** Throws `access_denied`, audited under the id that it carries, unless there can be anything that the caller may do all of these to. */
+export async function authorizeEver(context: Context, caller: Caller, kind: string, verbs: readonly string[]): Promise<void> {
+  for (const verb of verbs) {
+    const decision = decideEver(caller, kind, verb);
+    if (!decision.allowed) throw await refusal(context, caller, { kind, verb, name: undefined }, decision);
   }
+}
+
+function decideAbout(caller: Caller, kind: string, verb: string, about: Pick<RuleContext, "resource" | "session">): Decision {
+  if (caller.type === "local-admin") return everything;
   const { username, roles, traits } = caller.identity;
   const context: RuleContext = {
     user: { metadata: { name: username }, spec: { roles: roles.roleNames, traits } },

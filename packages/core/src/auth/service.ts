@@ -3,7 +3,7 @@ import { createAdminGet } from "./admin-get.ts";
 import { createAdminPut } from "./admin-put.ts";
 import { createAdminRemove } from "./admin-remove.ts";
 import { bootstrap } from "./bootstrap.ts";
-import { authorize, authorizeSession, decide, decideEvent } from "./caller.ts";
+import { authorize, authorizeEver, authorizeSession, decide, decideEvent } from "./caller.ts";
 import type { Context } from "./context.ts";
 import { createGatekeeper } from "./gatekeeper.ts";
 import { createGithubClients } from "./github-clients.ts";
@@ -46,6 +46,7 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
       ...createAdminRemove(context),
       ...createInvites(context),
       requireRule: (caller, kind, verb) => authorize(context, caller, kind, [verb]),
+      requireEver: (caller, kind, verbs) => authorizeEver(context, caller, kind, verbs),
       explainRule: (caller, kind, verb) => decide(caller, kind, verb),
       explainEvent: decideEvent,
       explainSession: (caller, verb, session) => decide(caller, "session", verb, undefined, session),

@@ -137,6 +137,8 @@ export interface Admin {
   acceptInvite(token: string, password: string, origin: RequestOrigin): Promise<void>;
   /** Throws `access_denied`, audited, unless the caller's rules allow it. */
   requireRule(caller: Caller, kind: string, verb: string): Promise<void>;
+  /** Throws `access_denied`, audited, unless there can be anything of this kind that the caller may do all of `verbs` to. */
+  requireEver(caller: Caller, kind: string, verbs: readonly string[]): Promise<void>;
   explainRule(caller: Caller, kind: string, verb: string): Decision;
   /** Whether the caller may do `verb` to this event of the audit log; `where` sees its fields as `resource.spec`. */
   explainEvent(caller: Caller, verb: string, event: Readonly<Record<string, unknown>>): Decision;

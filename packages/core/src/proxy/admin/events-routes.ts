@@ -22,22 +22,15 @@ export function auditView({ chain, checkpoint, problem, witnesses }: AuditStatus
 /** Who follows events at once, and how often one person does. */
 const maxFollowers = 32;
 const maxOwnFollowers = 4;
+/** What it takes to see an event. */
+const looks = ["list", "read"] as const;
 /** A line without anything, so that a client that is gone is noticed. */
 const aliveMs = 15_000;
 
 /** What a caller may see: events that they may both list and read. */
 function visibleTo(options: AdminOptions, caller: Caller): (event: LoggedEvent) => boolean {
   const { admin } = options.auth;
-  return (event) => admin.explainEvent(caller, "list", event).allowed && admin.explainEvent(caller, "read", event).allowed;
-}
-
-/** Throws `access_denied` for whoever may see neither any event, nor their own. */
-function checkMaySee(options: AdminOptions, caller: Caller): void {
-  const may = visibleTo(options, caller);
-  const user = caller.type === "person" ? caller.identity.username : "";
-  if (may({}) || may({ user })) return;
-  const reason = ["list", "read"].map((verb) => options.auth.admin.explainEvent(caller, verb, { user })).find(({ allowed }) => !allowed)?.reasons[0]?.text;
-  throw new GatehouseError("access_denied", reason ?? "no role allows to list and read events");
+  return (event) => looks.every((verb) => admin.explainEvent(caller, verb, event).allowed);
 }
 
 /** Events as lines, as they are written; whoever asked is looked up anew all the time. */
@@ -64,7 +57,7 @@ export function eventRoutes(app: FastifyInstance, options: AdminOptions, callerO
   app.get("/gatehouse/v1/events", async (request): Promise<EventsResponse> => {
     const caller = callerOf(request.raw);
     const { event: events, cursor, ...rest } = parseRequest(eventsQuery, request.query);
-    checkMaySee(options, caller);
+    await options.auth.admin.requireEver(caller, "event", looks);
     const page = await options.events.find({ ...rest, events, cursor: cursor === undefined ? undefined : parseCursor(cursor), visible: visibleTo(options, caller) });
     return { events: page.events as EventsResponse["events"], ...(page.cursor === undefined ? {} : { cursor: formatCursor(page.cursor) }) };
   });
@@ -72,7 +65,7 @@ export function eventRoutes(app: FastifyInstance, options: AdminOptions, callerO
   app.get("/gatehouse/v1/events/follow", async (request, reply) => {
     const caller = callerOf(request.raw);
     const { event: events, ...rest } = parseRequest(followQuery, request.query);
-    checkMaySee(options, caller);
+    await options.auth.admin.requireEver(caller, "event", looks);
     const giveBack = slots.take(nameOf(caller));
     const stop = new AbortController();
     reply.raw.once("close", () => {

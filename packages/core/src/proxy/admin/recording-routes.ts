@@ -30,6 +30,7 @@ export function recordingRoutes(app: FastifyInstance, options: { readonly admin:
   app.get("/gatehouse/v1/recordings", async (request): Promise<RecordingsResponse> => {
     const caller = callerOf(request.raw);
     const query = parseRequest(recordingsRequest, request.query);
+    await admin.requireEver(caller, "session", ["list"]);
     const found = await library.list(query, (facts) => admin.explainSession(caller, "list", viewOf(facts)).allowed);
     return { items: found.map(itemOf) };
   });

@@ -49,8 +49,9 @@ export function sessionRoutes(app: FastifyInstance, options: SessionRouteOptions
     return { sessions, session };
   };
 
-  app.get("/gatehouse/v1/sessions", (request): SessionsResponse => {
+  app.get("/gatehouse/v1/sessions", async (request): Promise<SessionsResponse> => {
     const caller = callerOf(request.raw);
+    await admin.requireEver(caller, "session", ["list"]);
     const now = clock.now();
     const seen = (options.sessions()?.list() ?? []).filter((session) => admin.explainSession(caller, "list", viewOf(session)).allowed);
     return { items: seen.sort((a, b) => b.started - a.started).map((session) => itemOf(session, now)) };

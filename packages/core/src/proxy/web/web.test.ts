@@ -25,6 +25,7 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
     readInvite: missing,
     acceptInvite: missing,
     requireRule: missing,
+    requireEver: missing,
     explainRule: missing,
     explainEvent: missing,
     explainSession: missing,
