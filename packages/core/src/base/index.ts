@@ -6,7 +6,7 @@ export type { Clock, ManualClock } from "./clock.ts";
 export { randomHex, refusalId, systemRandom, uuid } from "./random.ts";
 export type { Random } from "./random.ts";
 export { describeDuration, formatDuration, parseDuration } from "./duration.ts";
-export { didYouMean, escapeLine, escapeText, nearest } from "./text.ts";
+export { didYouMean, escapeInQuotes, escapeLine, escapeText, formatJson, nearest } from "./text.ts";
 export { limits, readAll } from "./limits.ts";
 export { addressKey, createRateLimiter } from "./rate-limit.ts";
 export type { RateLimit, RateLimiter } from "./rate-limit.ts";

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { escapeText } from "../base/index.ts";
 import { requireTool } from "../testing/index.ts";
 import { createAsciicastExport, createJsonExport, encodeRecordingJson, encodeRecordingResize, type RecordingExport, type RecordingHeader, type RecordingRecord, type RecordingType } from "./index.ts";
 
@@ -28,6 +29,16 @@ const pieces = fc.tuple(fc.string({ unit: "binary", maxLength: 60 }), fc.array(f
   const bytes = Buffer.from(text.replace(/\p{Surrogate}/gu, "?"));
   const ends = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b).concat(bytes.length);
   return ends.map((end, index) => record("o", index, bytes.subarray(ends[index - 1] ?? 0, end)));
+});
+
+it("gives a terminal nothing but text, in either format", () => {
+  const evil = "\u001b]52;c;aGk=\u0007\u009b31m\u202ex\u007f";
+  const marker = record("m", 2, encodeRecordingJson({ kind: "file", text: evil }));
+  for (const make of [createAsciicastExport, createJsonExport]) {
+    const text = all(make(), [first, record("o", 1, evil), marker]);
+    expect(escapeText(text)).toBe(text);
+    expect(text.trimEnd().split("\n").map((one) => JSON.stringify(JSON.parse(one))).join("")).toContain(JSON.stringify(evil).slice(1, -1));
+  }
 });
 
 describe("asciicast", () => {

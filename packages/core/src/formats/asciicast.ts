@@ -1,4 +1,4 @@
-import { GatehouseError } from "../base/index.ts";
+import { GatehouseError, formatJson } from "../base/index.ts";
 import { parseRecordingEnd, parseRecordingGap, parseRecordingHeader, parseRecordingMarker, parseRecordingResize } from "./recording-payloads.ts";
 import type { RecordingHeader, RecordingRecord } from "./recording.ts";
 
@@ -10,7 +10,7 @@ export interface RecordingExport {
   end(complete: boolean): string;
 }
 
-const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
+const line = (value: unknown): string => `${formatJson(value)}\n`;
 
 /**
  * asciicast v2 (docs.asciinema.org/manual/asciicast/v2), as asciinema 2 and 3 play it: the header, then `[seconds, code, data]` with `o`

@@ -1,4 +1,4 @@
-import { describeDuration, escapeLine, version } from "@gatehouse/core/base";
+import { describeDuration, escapeLine, formatJson, version } from "@gatehouse/core/base";
 import { describeCheck, type Gateway } from "@gatehouse/core/proxy";
 
 /** What surrounds a gateway that has just started. */
@@ -50,7 +50,7 @@ export function readinessText(gateway: Gateway, facts: StartFacts): string {
 /** Readiness for programs: one line of JSON. */
 export function readinessJson(gateway: Gateway, facts: StartFacts): string {
   const { web, kube, admin, diag } = gateway.addresses;
-  return `${JSON.stringify({
+  return `${formatJson({
     version,
     cluster: gateway.clusterName,
     ca_pin: gateway.caPin,

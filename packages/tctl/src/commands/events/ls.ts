@@ -1,6 +1,6 @@
 import { Flags } from "@oclif/core";
 import type { AdminClient, EventsRequest, LoggedEvent } from "@gatehouse/core/api";
-import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
+import { GatehouseError, escapeLine, formatJson, systemClock } from "@gatehouse/core/base";
 import { formatFlag } from "@gatehouse/core/client/command";
 import { formatData, formatTable } from "@gatehouse/core/client/terminal";
 import { TctlCommand, connectFlags } from "../../command.ts";
@@ -52,7 +52,7 @@ export class EventsLs extends TctlCommand {
     if (flags.follow) {
       if (format === "yaml") throw new GatehouseError("usage", "--follow prints lines of text or of JSON", { hint: "use --format=json" });
       for await (const event of admin.followEvents(request)) {
-        this.output.stdout.write(format === "json" ? `${JSON.stringify(event)}\n` : `${eventRow(event).map(escapeLine).join("  ")}\n`);
+        this.output.stdout.write(format === "json" ? `${formatJson(event)}\n` : `${eventRow(event).map(escapeLine).join("  ")}\n`);
       }
       throw new GatehouseError("unavailable", "the gateway has ended", { hint: "run the command again" });
     }
