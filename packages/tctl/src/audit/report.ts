@@ -14,11 +14,12 @@ function lineOf(entry: Finding | Note): string {
   return `  ${entry.kind.padEnd(11)}${escapeLine([whereOf(entry), entry.text].filter((part) => part !== "").join("  "))}\n`;
 }
 
-function provenOf({ server, proven, unproven }: ServerSummary, several: boolean, now: number): string {
+function provenOf({ server, proven, from, unproven }: ServerSummary, several: boolean, now: number): string {
   const name = several ? `${escapeLine(server)}: ` : "";
   if (!proven) return `  ${name}no checkpoint of it is known to a witness\n`;
   const rest = unproven === 0 ? "nothing follows" : `what follows (${counted(unproven, "line")}, ${describeDuration(Math.max(0, now - Date.parse(proven.time)))}) is consistent in itself`;
-  return `  ${name}proven complete to ${proven.time} (witness ${escapeLine(proven.witness)}); ${rest}\n`;
+  const range = from === undefined ? "complete" : `from ${escapeLine(from)}`;
+  return `  ${name}proven ${range} to ${proven.time} (witness ${escapeLine(proven.witness)}); ${rest}\n`;
 }
 
 /** The outcome of a verification for people. */

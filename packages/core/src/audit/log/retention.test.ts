@@ -25,6 +25,8 @@ async function verify(change: (files: Map<string, Buffer>) => void = () => undef
   return verifyLogs({ sources: [source], witnesses: [{ name: "witness", read: () => once(witness) }] });
 }
 
+const sidOf = (day: number): string => `00000000-0000-4000-8000-00000000000${day}`;
+
 beforeEach(async () => {
   clock.set(Date.parse("2026-11-01T12:00:00Z"));
   const folder = await mkdtemp(join(tmpdir(), "gatehouse-retention-"));
@@ -39,10 +41,11 @@ afterEach(async () => {
 it("prunes whole days with the recordings of their sessions, and verification knows it from tampering", async () => {
   await mkdir(join(directory, "gw1/sessions/default"), { recursive: true });
   for (let day = 0; day < 8; day += 1) {
-    const file = `gw1/sessions/default/s${day}.rec`;
+    const sid = sidOf(day);
+    const file = `gw1/sessions/default/${sid}.rec`;
     await writeFile(join(directory, file), "x");
-    await log.emit({ event: "session.start", code: "T2000I", sid: `s${day}` });
-    await log.emit({ event: "session.end", code: "T2004I", sid: `s${day}`, ...(day < 3 ? { recording: { file, bytes: 1, sha256: "0" } } : {}) });
+    await log.emit({ event: "session.start", code: "T2000I", sid });
+    await log.emit({ event: "session.end", code: "T2004I", sid, ...(day < 3 ? { recording: { file, bytes: 1, sha256: "0" } } : {}) });
     await log.checkpoint();
     clock.advance(dayMs);
   }
@@ -52,7 +55,7 @@ it("prunes whole days with the recordings of their sessions, and verification kn
   await log.prune();
   // It is the 9th at noon: what ended before the 6th at noon goes, the 6th itself stays whole.
   expect((await names())[0]).toBe("2026-11-06.00:00:00.log");
-  expect((await readdir(join(directory, "gw1/sessions/default"))).sort()).toEqual(["s3.rec", "s4.rec", "s5.rec", "s6.rec", "s7.rec"]);
+  expect((await readdir(join(directory, "gw1/sessions/default"))).sort()).toEqual([3, 4, 5, 6, 7].map((day) => `${sidOf(day)}.rec`));
   await log.emit({ event: "test", code: "G9999I" });
   await log.checkpoint();
   const found = await verify();

@@ -1,19 +1,7 @@
+import type { Pruning } from "./pruned.ts";
 import type { Predecessor, Run } from "./runs.ts";
 import { findSpine } from "./spine.ts";
 import type { Finding, Note, Place } from "./types.ts";
-
-/** What an `audit.pruned` event says: whole days that are gone on purpose. */
-export interface Pruning {
-  readonly place: Place;
-  /** RFC 3339. */
-  readonly time: string;
-  /** Hashes of the last line of each day that went. */
-  readonly hashes: ReadonlySet<string>;
-  /** In words. */
-  readonly retention: string;
-  /** Everything before this moment (RFC 3339) went. */
-  readonly before: string;
-}
 
 /** Where the analysis tells what it finds. */
 export interface Teller {
@@ -50,9 +38,14 @@ class Analysis {
     }
   }
 
-  run(prunings: readonly Pruning[], partial: boolean): void {
+  run(prunings: readonly Pruning[], partial: boolean): Pruning | undefined {
     const [first] = this.#spine;
-    if (first) this.#head(first, prunings, partial);
+    const pruning = first && this.#head(first, prunings, partial);
+    this.#body();
+    return pruning;
+  }
+
+  #body(): void {
     for (const [index, run] of this.#spine.entries()) {
       const next = this.#spine[index + 1];
       if (this.#tell.full) return;
@@ -70,26 +63,27 @@ class Analysis {
     }
   }
 
-  #head(first: Run, prunings: readonly Pruning[], partial: boolean): void {
-    if (first.first === 0 && first.prev === "") return;
+  /** Returns the pruning that the log begins behind. */
+  #head(first: Run, prunings: readonly Pruning[], partial: boolean): Pruning | undefined {
+    if (first.first === 0 && first.prev === "") return undefined;
     const before = this.#between(undefined, first);
     const old = before.at(-1);
     if (first.first === 0 && before.length === 1 && old?.id === undefined && old?.hash === first.prev) {
       old.told = true;
       this.#tell.note("unchained", old.start, `${count(old.count)} from before this log was chained: nothing is proven of them`);
-      return;
+      return undefined;
     }
     const pruning = prunings.findLast(({ hashes }) => hashes.has(first.prev));
     if (pruning) {
-      this.#tell.note("pruned", pruning.place, `everything before ${pruning.before} was pruned at ${pruning.time} (${pruning.retention})`);
-      return;
+      return pruning;
     }
     if (partial) {
       this.#tell.note("begins", first.start, "what was before the range is not looked at");
-      return;
+      return undefined;
     }
     this.#explain({ id: first.id ?? "", from: 0, to: first.first - 1, afterHash: undefined, beforeHash: first.prev, place: first.start, where: "the beginning of the log is gone" }, before);
     if (first.first === 0) this.#tell.finding("removed", first.start, "the beginning of the log is gone: this process says that there were lines before it");
+    return undefined;
   }
 
   #pair(a: Run, b: Run, c: Run | undefined): void {
@@ -187,7 +181,7 @@ function linesOf(run: Run): Finding["lines"] {
   return run.id === undefined ? undefined : { chain: run.id, from: run.first, to: run.last };
 }
 
-/** Tells what was removed, changed, added or moved in a log of these runs. `partial`: earlier files were left out on purpose. */
-export function analyseRuns(runs: readonly Run[], prunings: readonly Pruning[], partial: boolean, tell: Teller): void {
-  new Analysis(runs, tell).run(prunings, partial);
+/** Tells what was removed, changed, added or moved in a log of these runs. `partial`: earlier files were left out on purpose. Returns the pruning behind which the log begins. */
+export function analyseRuns(runs: readonly Run[], prunings: readonly Pruning[], partial: boolean, tell: Teller): Pruning | undefined {
+  return new Analysis(runs, tell).run(prunings, partial);
 }

@@ -1,8 +1,8 @@
-import { describeDuration } from "../../base/index.ts";
 import { lineHash, readChain, type ChainLink } from "./chain-line.ts";
-import { isKey, readCheckpoint, verifyCheckpoint } from "./checkpoint.ts";
-import { analyseRuns, type Pruning, type Teller } from "./gaps.ts";
+import { isKey, readCheckpoint, verifyCheckpoint, type CheckpointLine } from "./checkpoint.ts";
+import { analyseRuns, type Teller } from "./gaps.ts";
 import { readLines, type RawLine } from "./lines.ts";
+import { readPruning, type Pruning } from "./pruned.ts";
 import { RunBuilder, maxRuns, type Predecessor } from "./runs.ts";
 import { SessionCheck } from "./sessions.ts";
 import type { LogSource, LogSourceFile, Place, ServerSummary } from "./types.ts";
@@ -13,8 +13,9 @@ type Fields = Readonly<Record<string, unknown>>;
 /** What of a log is looked at, and against what. */
 export interface ServerOptions {
   readonly testimony: Testimony;
-  /** Earlier files were left out on purpose. */
-  readonly partialStart: boolean;
+  /** Files that were left out on purpose, before and after those that are looked at. */
+  readonly earlier: readonly LogSourceFile[];
+  readonly later: readonly LogSourceFile[];
   /** RFC 3339 bounds of what is looked at: a witness's checkpoints outside them are not missed. */
   readonly from: string | undefined;
   readonly to: string | undefined;
@@ -46,7 +47,14 @@ export class ServerCheck {
   readonly #sessions: SessionCheck;
   readonly #prunings: Pruning[] = [];
   readonly #matched = new Set<string>();
-  readonly #chains = new Set<string>();
+  /** In the order of their appearance. */
+  readonly #chains = new Map<string, number>();
+  /** Those that were closed, and the latest that has a checkpoint. */
+  readonly #closed = new Set<string>();
+  #signed = -1;
+  /** The first file that has a line. */
+  #begin: string | undefined;
+  #first = true;
   #lines = 0;
   #checkpoints = 0;
   /** The key that has to sign next; undefined before anything has announced one. */
@@ -62,12 +70,22 @@ export class ServerCheck {
   }
 
   async run(): Promise<ServerSummary> {
-    const { files, server } = this.#source;
-    for (const [index, file] of files.entries()) await this.#file(file, index === files.length - 1);
-    analyseRuns(this.#runs.runs, this.#prunings, this.#options.partialStart, this.#tell);
+    const { files, server, problems = [] } = this.#source;
+    const { earlier, later, from } = this.#options;
+    for (const { file, text } of problems) this.#tell.finding("added", { file, line: 1 }, text);
+    await this.#before();
+    for (const [index, file] of files.entries()) await this.#file(file, index === files.length - 1 && later.length === 0);
+    await this.#after();
+    const pruning = analyseRuns(this.#runs.runs, this.#prunings, earlier.length > 0, this.#tell);
     if (this.#runs.full) this.#tell.finding("many", undefined, `the log is broken in more than ${maxRuns} places`);
-    this.#missed();
-    this.#sessions.finish();
+    this.#tellPrunings(pruning);
+    this.#missed(pruning);
+    await this.#sessions.finish({
+      over: (chain) => this.#closed.has(chain) || (this.#chains.get(chain) ?? 0) < this.#signed,
+      pruned: ({ file }) => this.#prunings.some(({ signed, before }) => signed && file.slice(0, 10) < before.slice(0, 10)),
+      partial: earlier.length > 0 || pruning !== undefined,
+      later: later.length > 0,
+    });
     return {
       server,
       files: files.length,
@@ -76,8 +94,44 @@ export class ServerCheck {
       checkpoints: this.#checkpoints,
       chains: this.#chains.size,
       proven: this.#proven,
+      from: earlier.length > 0 ? from?.slice(0, 10) : undefined,
       unproven: this.#unproven,
     };
+  }
+
+  /** The last line before what is looked at: the first one has to follow it. */
+  async #before(): Promise<void> {
+    for (const file of this.#options.earlier.toReversed()) {
+      let last: RawLine | undefined;
+      let line = 0;
+      for await (const batch of readLines(file.read())) {
+        for (const raw of batch) {
+          line += 1;
+          if (raw.whole) last = raw;
+        }
+      }
+      if (!last) continue;
+      this.#bound(last, { file: file.name, line });
+      return;
+    }
+  }
+
+  /** The first line behind what is looked at: it has to follow the last one. */
+  async #after(): Promise<void> {
+    for (const file of this.#options.later) {
+      for await (const batch of readLines(file.read())) {
+        const [first] = batch;
+        if (!first) continue;
+        if (first.whole) this.#bound(first, { file: file.name, line: 1 });
+        return;
+      }
+    }
+  }
+
+  #bound({ bytes, cut }: RawLine, place: Place): void {
+    const link = cut ? undefined : readChain(bytes);
+    const event = link?.n === 0 ? parse(bytes) : undefined;
+    this.#runs.add(link, lineHash(bytes), place, event?.["event"] === "audit.start" ? predecessorOf(event) : undefined);
   }
 
   async #file(file: LogSourceFile, last: boolean): Promise<void> {
@@ -85,6 +139,7 @@ export class ServerCheck {
     for await (const batch of readLines(this.#progress(file))) {
       for (const raw of batch) {
         line += 1;
+        this.#begin ??= file.name;
         const place = { file: file.name, line };
         if (!raw.whole && last) this.#tell.note("torn", place, `${raw.bytes.length} bytes without an end: a write under way, or torn by a crash`);
         else await this.#line(raw, place);
@@ -105,18 +160,19 @@ export class ServerCheck {
     const link = cut ? undefined : readChain(bytes);
     const hash = lineHash(bytes);
     let previous: Predecessor | null | undefined;
+    if (link && !this.#chains.has(link.id)) this.#chains.set(link.id, this.#chains.size);
     if (link && (bytes.includes('"event":"audit.') || bytes.includes('"event":"session.'))) {
       const event = parse(bytes);
+      if (event) this.#day(event, place);
       if (event?.["event"] === "audit.start" && link.n === 0) {
         previous = predecessorOf(event);
-        this.#start(event, link, place);
+        this.#start(event, place);
       } else if (event) await this.#special(event, link, hash, place);
     }
     this.#runs.add(link, hash, place, previous);
   }
 
-  #start(event: Fields, link: ChainLink, place: Place): void {
-    this.#chains.add(link.id);
+  #start(event: Fields, place: Place): void {
     const { key, torn, key_missing: missing } = event;
     if (!isKey(key)) {
       this.#tell.finding("checkpoint", place, "the process does not say with which key it signs");
@@ -129,7 +185,7 @@ export class ServerCheck {
     this.#key = key;
     if (typeof torn === "object" && torn !== null) {
       const { file, bytes } = torn as Fields;
-      this.#tell.note("torn", place, `${String(Number(bytes))} bytes at the end of ${typeof file === "string" ? file : "a file"} were torn by a crash and cut off`);
+      this.#tell.note("torn", place, `${typeof bytes === "number" ? bytes : "some"} bytes at the end of ${typeof file === "string" ? file.slice(0, 64) : "a file"} were torn by a crash and cut off`);
     }
   }
 
@@ -142,7 +198,13 @@ export class ServerCheck {
         this.#pruned(event, place);
         break;
       case "session.start":
-        this.#sessions.start(event, place);
+        this.#sessions.start(event, link.id, place);
+        break;
+      case "session.digest":
+        this.#sessions.digest(event);
+        break;
+      case "session.gap":
+        this.#sessions.gap(event, place);
         break;
       case "session.end":
         await this.#sessions.end(event, place);
@@ -162,8 +224,16 @@ export class ServerCheck {
     const witnessed = this.#options.testimony.checkpoints.get(id);
     // The witness's line has been verified; this is the same.
     const same = witnessed?.hash === hash;
-    if (!same && !verifyCheckpoint(checkpoint, checkpoint.signature)) this.#tell.finding("checkpoint", place, "the signature is not right");
-    else if (this.#key !== undefined && checkpoint.key !== this.#key) this.#tell.finding("checkpoint", place, "it is signed with another key than the one that was announced before it");
+    if (!same && !verifyCheckpoint(checkpoint, checkpoint.signature)) {
+      this.#tell.finding("checkpoint", place, "the signature is not right");
+    } else {
+      this.#signed = Math.max(this.#signed, this.#chains.get(link.id) ?? 0);
+      if (checkpoint.last) this.#closed.add(link.id);
+      for (const pruning of this.#prunings) pruning.signed = true;
+    }
+    if (this.#first) this.#announced(checkpoint, place);
+    this.#first = false;
+    if (this.#key !== undefined && checkpoint.key !== this.#key) this.#tell.finding("checkpoint", place, "it is signed with another key than the one that was announced before it");
     this.#key = checkpoint.next;
     if (!witnessed) return;
     this.#matched.add(id);
@@ -173,38 +243,53 @@ export class ServerCheck {
     }
     this.#proven = { time: checkpoint.time, witness: witnessed.witness, place };
     this.#unproven = 0;
+    for (const pruning of this.#prunings) pruning.proven = true;
+  }
+
+  /** The first checkpoint that is left: a witness may know which key had to sign it. */
+  #announced({ seq, key }: CheckpointLine, place: Place): void {
+    const before = this.#options.testimony.servers.get(this.#source.server)?.findLast((one) => one.seq < seq);
+    if (before?.seq === seq - 1 && before.next !== key) this.#tell.finding("witness", place, `${before.witness}:${before.line} saw another key announced for this checkpoint`);
+  }
+
+  /** A file has no lines of later days: renamed, it would stand for another day. */
+  #day({ time }: Fields, place: Place): void {
+    if (typeof time === "string" && time.slice(0, 10) > place.file.slice(0, 10)) this.#tell.finding("moved", place, `this line is of ${time.slice(0, 32)}: the file has another day's name`);
   }
 
   #pruned(event: Fields, place: Place): void {
-    const { files, before, time, retention_ms: retention } = event;
-    if (!Array.isArray(files) || typeof before !== "string" || typeof time !== "string") return;
-    const hashes = new Set((files as readonly unknown[]).flatMap((file) => (typeof file === "object" && file !== null ? [(file as Fields)["hash"]] : [])).filter((hash) => typeof hash === "string"));
-    const kept = typeof retention === "number" ? retention : 0;
-    this.#prunings.push({ place, time, hashes, before, retention: `retention ${describeDuration(kept)}` });
-    if (Date.parse(time) - Date.parse(before) < kept) {
-      this.#tell.finding("pruned", place, `days before ${before} were pruned at ${time}, younger than the retention that this says itself`);
-    }
+    const pruning = readPruning(event, place);
+    if (typeof pruning === "string") this.#tell.finding("pruned", place, `the log never wrote this pruning: ${pruning}`);
+    else this.#prunings.push(pruning);
   }
 
-  /** What a witness saw and the log does not have. */
-  #missed(): void {
+  /** Each of them, so that whoever reads this can ask for it. */
+  #tellPrunings(joined: Pruning | undefined): void {
+    const { testimony, later } = this.#options;
+    for (const one of this.#prunings) {
+      const unproven = testimony.asked > 0 && !one.proven ? "; no witness has a checkpoint behind it, so it is not proven that the gateway did it" : "";
+      this.#tell.note("pruned", one.place, `everything before ${one.before} was pruned at ${one.time} (${one.retention})${unproven}`);
+    }
+    if (joined && !joined.signed && later.length === 0) this.#tell.finding("pruned", joined.place, "what was pruned is gone, and no checkpoint signs the pruning: the log signs it first");
+  }
+
+  /** What a witness saw and the log does not have. Only days before the log's beginning may be missing, and only where it begins behind a pruning. */
+  #missed(pruning: Pruning | undefined): void {
     const { testimony, from, to } = this.#options;
-    const pruned = this.#prunings.reduce((latest, { before }) => (before > latest ? before : latest), "");
-    const missed = [...testimony.checkpoints].flatMap(([id, witnessed]) => {
-      const { server, time } = witnessed.checkpoint;
-      const outside = time < pruned || (from !== undefined && time < from) || (to !== undefined && time >= to);
-      return server === this.#source.server && !this.#matched.has(id) && !outside ? [witnessed] : [];
+    const begin = pruning ? (this.#begin ?? "").slice(0, 10) : "";
+    const all = testimony.servers.get(this.#source.server) ?? [];
+    const missed = all.filter(({ server, chain, n, time }) => {
+      const outside = time.slice(0, 10) < begin || (from !== undefined && time < from) || (to !== undefined && time >= to);
+      return !this.#matched.has(checkpointKey(server, chain, n)) && !outside;
     });
-    const [first] = missed;
-    if (!first) return;
-    const last = missed.at(-1) ?? first;
-    const { chain, time } = first.checkpoint;
-    const more = missed.length === 1 ? "" : `, and ${missed.length - 1} more up to ${last.checkpoint.time}`;
     const end = this.#runs.runs.at(-1)?.end;
-    this.#tell.finding("witness", end, `${first.witness}:${first.line} saw a checkpoint of ${time} (line ${chain.n} of chain ${chain.id})${more}, which this log does not have`, {
-      chain: chain.id,
-      from: chain.n,
-      to: chain.n,
-    });
+    const [first] = missed;
+    if (!first) {
+      if (testimony.asked > 0 && this.#matched.size === 0 && from === undefined && to === undefined) this.#tell.finding("witness", end, "no witness has seen a checkpoint that is in this log");
+      return;
+    }
+    const { chain, time, n } = first;
+    const more = missed.length === 1 ? "" : `, and ${missed.length - 1} more up to ${missed.at(-1)?.time ?? time}`;
+    this.#tell.finding("witness", end, `${first.witness}:${first.line} saw a checkpoint of ${time} (line ${n} of chain ${chain})${more}, which this log does not have`, { chain, from: n, to: n });
   }
 }

@@ -4,6 +4,10 @@ export interface LogSource {
   readonly files: readonly LogSourceFile[];
   /** The bytes of a recording by the name that `session.end` has; undefined where there is none. */
   recording(name: string): Promise<AsyncIterable<Uint8Array> | undefined>;
+  /** Names of all that is where recordings are, taken before the names of the files. */
+  readonly recordings?: readonly string[] | undefined;
+  /** What stands in the way of reading it, in words: a name that is no file. */
+  readonly problems?: readonly { readonly file: string; readonly text: string }[] | undefined;
 }
 
 /** A file of a log. */
@@ -23,10 +27,10 @@ export interface Place {
 /**
  * What is wrong. `removed` lines are gone from before the place; `changed`, `added` and `moved` lines are at it. `checkpoint`: its signature or its key
  * is not what it must be. `witness`: the log is not what a witness saw. `recording`: missing, or not what its session's end says. `pruned`: pruned
- * too early. `many`: what comes after is not named.
+ * by nobody's rule. `session`: it has no end and must have one. `many`: what comes after is not named.
  */
 export interface Finding {
-  readonly kind: "removed" | "changed" | "added" | "moved" | "checkpoint" | "witness" | "recording" | "pruned" | "many";
+  readonly kind: "removed" | "changed" | "added" | "moved" | "checkpoint" | "witness" | "recording" | "pruned" | "session" | "many";
   readonly server: string;
   /** Absent where no place is left: the whole log, or its end, is gone. */
   readonly place: Place | undefined;
@@ -38,7 +42,7 @@ export interface Finding {
 
 /** What is not wrong and has to be known. */
 export interface Note {
-  readonly kind: "pruned" | "torn" | "open" | "unchained" | "begins" | "gap";
+  readonly kind: "pruned" | "torn" | "open" | "unchained" | "begins" | "gap" | "witness";
   readonly server: string;
   readonly place: Place | undefined;
   readonly text: string;
@@ -54,6 +58,8 @@ export interface ServerSummary {
   readonly chains: number;
   /** The last checkpoint that a witness has too. */
   readonly proven: { readonly time: string; readonly witness: string; readonly place: Place } | undefined;
+  /** The first day (`YYYY-MM-DD`) that was looked at, where earlier ones are left out: nothing before it is proven. */
+  readonly from: string | undefined;
   /** Lines after that checkpoint. */
   readonly unproven: number;
 }

@@ -1,6 +1,6 @@
 import type { Teller } from "./gaps.ts";
 import { ServerCheck } from "./server.ts";
-import type { Finding, LogSource, Note, ServerSummary, Verification } from "./types.ts";
+import type { Finding, LogSource, LogSourceFile, Note, ServerSummary, Verification } from "./types.ts";
 import { readWitnesses } from "./witness.ts";
 
 /** Findings that are named; beyond them the log is broken and that is that. */
@@ -28,7 +28,10 @@ export async function verifyLogs(options: VerifyOptions): Promise<Verification> 
   const findings: Finding[] = [];
   const notes: Note[] = [];
   const servers: ServerSummary[] = [];
-  const testimony = await readWitnesses(options.witnesses);
+  const start = from === undefined ? undefined : dayName(from);
+  const stop = to === undefined ? undefined : dayName(Math.floor(to / dayMs) * dayMs + dayMs);
+  // The day before too: its last checkpoint names the key of the first one that counts.
+  const testimony = await readWitnesses(options.witnesses, { from: from === undefined ? undefined : dayName(from - dayMs), to: stop });
   const tellerOf = (server: string): Teller => ({
     get full() {
       return findings.length >= maxFindings;
@@ -41,21 +44,26 @@ export async function verifyLogs(options: VerifyOptions): Promise<Verification> 
       if (notes.length < maxNotes) notes.push({ kind, server, place, text });
     },
   });
-  for (const { witness, line, text } of testimony.problems) tellerOf("").finding("witness", { file: witness, line }, text);
+  for (const { witness, line, text, server } of testimony.contradictions) tellerOf(server).finding("witness", { file: witness, line }, text);
+  for (const { witness, line, text, server } of testimony.damaged) tellerOf(server).note("witness", { file: witness, line }, text);
   const chosen = options.sources.map((source) => {
-    const files = source.files.filter(({ name }) => (from === undefined || name.slice(0, 10) >= dayName(from)) && (to === undefined || name.slice(0, 10) <= dayName(to)));
-    return { ...source, recording: (name: string) => source.recording(name), files, all: source.files };
+    const dayOf = ({ name }: LogSourceFile): string => name.slice(0, 10);
+    const earlier = source.files.filter((file) => start !== undefined && dayOf(file) < start);
+    const later = source.files.filter((file) => stop !== undefined && dayOf(file) >= stop);
+    const files = source.files.filter((file) => !earlier.includes(file) && !later.includes(file));
+    return { source: { ...source, recording: (name: string) => source.recording(name), files }, files, earlier, later };
   });
   const total = chosen.reduce((sum, { files }) => sum + files.reduce((bytes, { size }) => bytes + size, 0), 0);
   let done = 0;
-  for (const source of chosen) {
+  for (const { source, earlier, later } of chosen) {
     const check = new ServerCheck(
       source,
       {
         testimony,
-        partialStart: source.files[0] !== source.all[0],
-        from: from === undefined ? undefined : dayName(from),
-        to: to === undefined ? undefined : dayName(Math.floor(to / dayMs) * dayMs + dayMs),
+        earlier,
+        later,
+        from: start,
+        to: stop,
         onProgress(bytes) {
           done += bytes;
           onProgress?.(done, total);
@@ -67,7 +75,10 @@ export async function verifyLogs(options: VerifyOptions): Promise<Verification> 
   }
   const known = new Set(servers.map(({ server }) => server));
   const absent = new Map<string, string>();
-  for (const { checkpoint, witness, line } of testimony.checkpoints.values()) if (!known.has(checkpoint.server)) absent.set(checkpoint.server, `${witness}:${line}`);
+  for (const [server, all] of testimony.servers) {
+    const one = all.findLast(({ time }) => start === undefined || time >= start);
+    if (one && !known.has(server)) absent.set(server, `${one.witness}:${one.line}`);
+  }
   for (const [server, where] of absent) tellerOf(server).finding("witness", undefined, `${where} saw a log of this server, and there is none`);
   return { unbroken: findings.length === 0, servers, findings, notes };
 }

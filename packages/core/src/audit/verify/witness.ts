@@ -2,21 +2,43 @@ import { lineHash, readChain } from "./chain-line.ts";
 import { readCheckpoint, verifyCheckpoint, type CheckpointLine } from "./checkpoint.ts";
 import { readLines } from "./lines.ts";
 
-/** A checkpoint as a witness has it. */
+/** A checkpoint as a witness has it: what is left of it once its signature was found right. */
 export interface Witnessed {
   readonly witness: string;
   /** Line of the witness's file, from 1. */
   readonly line: number;
-  readonly checkpoint: CheckpointLine;
+  readonly server: string;
+  readonly chain: string;
+  readonly n: number;
+  readonly time: string;
+  readonly seq: number;
+  readonly key: string;
+  readonly next: string;
   /** Hash of the log's own line. */
   readonly hash: string;
 }
 
-/** What witnesses have, by server, chain and number. */
+/** Something about a line of a witness's file. */
+export interface WitnessProblem {
+  readonly witness: string;
+  readonly line: number;
+  /** Empty where the line does not say. */
+  readonly server: string;
+  readonly text: string;
+}
+
+/** What witnesses have. */
 export interface Testimony {
+  /** How many witnesses were asked. */
+  readonly asked: number;
+  /** By {@link checkpointKey}. */
   readonly checkpoints: ReadonlyMap<string, Witnessed>;
-  /** What of the witnesses' own files is no checkpoint, or contradicts another. */
-  readonly problems: readonly { readonly witness: string; readonly line: number; readonly text: string }[];
+  /** The same by server, in the order of their numbers. */
+  readonly servers: ReadonlyMap<string, readonly Witnessed[]>;
+  /** Lines that are no whole checkpoint: a disk's or a network's doing, unless whole ones say otherwise. */
+  readonly damaged: readonly WitnessProblem[];
+  /** Signed checkpoints that cannot all be true. */
+  readonly contradictions: readonly WitnessProblem[];
 }
 
 /** The place of a checkpoint in all logs. */
@@ -24,13 +46,14 @@ export function checkpointKey(server: string, chain: string, n: number): string 
   return `${server}/${chain}/${n}`;
 }
 
-const marker = '{"event":"audit.checkpoint"';
-const maxCheckpoints = 5_000_000;
+/** How every checkpoint's line begins. No string within a line can have it: its quotes would be escaped. */
+export const checkpointMarker = '{"event":"audit.checkpoint"';
+const maxCheckpoints = 1_000_000;
 const maxProblems = 100;
 
-/** The checkpoint in a line of a witness: alone, or behind what a syslog server puts in front of it. */
+/** The checkpoint in a line of a witness: alone, or behind what a syslog server, or a write that was cut short, put in front of it. */
 export function readWitnessLine(bytes: Buffer): { readonly checkpoint: CheckpointLine; readonly hash: string } | undefined {
-  const start = bytes.indexOf(marker);
+  const start = bytes.lastIndexOf(checkpointMarker);
   const line = start < 0 ? bytes : bytes.subarray(start);
   const chain = readChain(line);
   if (start < 0 || !chain) return undefined;
@@ -44,32 +67,70 @@ export function readWitnessLine(bytes: Buffer): { readonly checkpoint: Checkpoin
   return checkpoint && verifyCheckpoint(checkpoint, checkpoint.signature) ? { checkpoint, hash: lineHash(line) } : undefined;
 }
 
-/** Reads the files of witnesses: one checkpoint a line, other lines of a system log between them. */
-export async function readWitnesses(sources: readonly { readonly name: string; read(): AsyncIterable<Uint8Array> }[]): Promise<Testimony> {
+/** Where checkpoints of a server cannot follow one another: each names the key that signs the next one, and each number is given once. */
+function contradictionsOf(all: readonly Witnessed[]): readonly WitnessProblem[] {
+  const found: WitnessProblem[] = [];
+  for (const [index, one] of all.entries()) {
+    const before = all[index - 1];
+    if (!before || found.length >= maxProblems) continue;
+    const { witness, line, server } = one;
+    const there = `${before.witness}:${before.line}`;
+    if (one.seq === before.seq) found.push({ witness, line, server, text: `checkpoint ${one.seq} is another one than in ${there}: two logs were written in this server's name` });
+    else if (one.seq === before.seq + 1 && one.key !== before.next) found.push({ witness, line, server, text: `checkpoint ${one.seq} is signed with another key than the one before it, in ${there}, has announced` });
+  }
+  return found;
+}
+
+/** Reads the files of witnesses: one checkpoint a line, other lines of a system log between them. Only those of `from` up to `to` (RFC 3339) are kept. */
+export async function readWitnesses(
+  sources: readonly { readonly name: string; read(): AsyncIterable<Uint8Array> }[],
+  range: { readonly from: string | undefined; readonly to: string | undefined },
+): Promise<Testimony> {
   const checkpoints = new Map<string, Witnessed>();
-  const problems: { witness: string; line: number; text: string }[] = [];
+  const damaged: WitnessProblem[] = [];
+  const contradictions: WitnessProblem[] = [];
+  const others = new Set<string>();
   for (const { name: witness, read } of sources) {
     let line = 0;
     for await (const batch of readLines(read())) {
       for (const { bytes, whole } of batch) {
         line += 1;
-        const problem = take(bytes, whole, witness, line);
-        if (problem !== undefined && problems.length < maxProblems) problems.push({ witness, line, text: problem });
+        if (bytes.includes(checkpointMarker)) take(bytes, whole, witness, line);
       }
     }
   }
-  return { checkpoints, problems };
+  const servers = new Map<string, Witnessed[]>();
+  for (const one of checkpoints.values()) {
+    const all = servers.get(one.server);
+    if (all) all.push(one);
+    else servers.set(one.server, [one]);
+  }
+  for (const all of servers.values()) contradictions.push(...contradictionsOf(all.sort((a, b) => a.seq - b.seq)));
+  return { asked: sources.length, checkpoints, servers, damaged, contradictions };
 
-  function take(bytes: Buffer, whole: boolean, witness: string, line: number): string | undefined {
-    if (!bytes.includes("audit.checkpoint")) return undefined;
+  function take(bytes: Buffer, whole: boolean, witness: string, line: number): void {
     const read = readWitnessLine(bytes);
-    // The last line may be under way.
-    if (!read) return whole ? "this is not a checkpoint whose signature is right" : undefined;
-    const key = checkpointKey(read.checkpoint.server, read.checkpoint.chain.id, read.checkpoint.chain.n);
-    const there = checkpoints.get(key);
-    if (there && there.hash !== read.hash) return `another checkpoint than in ${there.witness}:${there.line}, for the same line of the log`;
-    if (checkpoints.size >= maxCheckpoints) return "there are too many checkpoints to compare: give a shorter range";
-    if (!there) checkpoints.set(key, { witness, line, ...read });
-    return undefined;
+    if (!read) {
+      // The last line may be under way.
+      if (whole && damaged.length < maxProblems) damaged.push({ witness, line, server: "", text: "this is not a whole checkpoint whose signature is right, and does not count" });
+      return;
+    }
+    const { hash, checkpoint } = read;
+    const { server, time, seq, key, next, chain } = checkpoint;
+    if ((range.from !== undefined && time < range.from) || (range.to !== undefined && time >= range.to)) return;
+    const id = checkpointKey(server, chain.id, chain.n);
+    const there = checkpoints.get(id);
+    if (there?.hash === hash) return;
+    if (there) {
+      // Told once for each that is another.
+      if (contradictions.length >= maxProblems || others.has(hash)) return;
+      others.add(hash);
+      contradictions.push({ witness, line, server, text: `another checkpoint than in ${there.witness}:${there.line}, for the same line of the log` });
+    } else if (checkpoints.size >= maxCheckpoints) {
+      if (contradictions.length < maxProblems && !others.has("")) contradictions.push({ witness, line, server, text: `there are more than ${maxCheckpoints} checkpoints to compare: give a shorter range` });
+      others.add("");
+    } else {
+      checkpoints.set(id, { witness, line, server, chain: chain.id, n: chain.n, time, seq, key, next, hash });
+    }
   }
 }
