@@ -73,11 +73,14 @@ export function createSpdySpans(options: SpdyTapOptions): SpdySpans {
   const reset = (id: number): void => {
     if (streams.delete(id)) watch?.closed(id, true);
   };
+  let lastId = 0;
   const open = (frame: SpdyFrame): void => {
     const id = streamIdOf(frame.payload);
     // Stream id, associated stream id, priority and slot come before the block.
     const pairs = headers.read(need(frame.payload, 10).subarray(10));
-    if (streams.has(id) || id === 0) throw new GatehouseError("bad_parameter", `SPDY stream ${String(id)} is opened twice`);
+    // An id means one stream for as long as the connection lasts: opened again, it could be another thing to us than to the server.
+    if (id % 2 === 0 || id <= lastId) throw new GatehouseError("bad_parameter", `SPDY stream ${String(id)} is opened twice, or out of order`);
+    lastId = id;
     if (streams.size >= maxStreams) throw new GatehouseError("limit_exceeded", `more than ${String(maxStreams)} SPDY streams are open`);
     const stream: Stream = {
       error: pairs.get("streamtype") === "error",
@@ -160,6 +163,9 @@ function need(payload: Buffer, length: number): Buffer {
   return payload;
 }
 
+/** The reserved bit is never set: who looks at it and who does not would mean two streams. */
 function streamIdOf(payload: Buffer): number {
-  return need(payload, 4).readUInt32BE(0) & 0x7fffffff;
+  const id = need(payload, 4).readUInt32BE(0);
+  if (id > 0x7fffffff) throw new GatehouseError("bad_parameter", "a SPDY stream id has its reserved bit set");
+  return id;
 }
