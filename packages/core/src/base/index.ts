@@ -8,6 +8,8 @@ export type { Random } from "./random.ts";
 export { describeDuration, formatDuration, parseDuration } from "./duration.ts";
 export { didYouMean, escapeInQuotes, escapeLine, escapeText, formatJson, nearest } from "./text.ts";
 export { limits, readAll } from "./limits.ts";
+export { createGate } from "./gate.ts";
+export type { Gate } from "./gate.ts";
 export { addressKey, createRateLimiter } from "./rate-limit.ts";
 export type { RateLimit, RateLimiter } from "./rate-limit.ts";
 export { nullLogger } from "./log.ts";

@@ -109,3 +109,12 @@ it("follows what is written, over midnight, until it is told to stop", async () 
 it.each(["", "x", "../a@1", "2026-11-24.00:00:00.log", "2026-11-24.00:00:00.log@-1"])("%j is no cursor", (text) => {
   expect(() => parseCursor(text)).toThrow("no place in the audit log");
 });
+
+it("lets some search at once, and refuses the rest instead of reading for all of them", async () => {
+  await write(0, 2000);
+  const query = { order: "asc", limit: 1, visible: () => false } as const;
+  const outcomes = await Promise.allSettled(Array.from({ length: 14 }, () => search.find(query)));
+  expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(10);
+  for (const one of outcomes) if (one.status === "rejected") expect(one.reason).toMatchObject({ code: "limit_exceeded" });
+  expect((await search.find(query)).events).toEqual([]);
+});

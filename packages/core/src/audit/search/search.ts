@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { GatehouseError, type Logger } from "../../base/index.ts";
+import { GatehouseError, createGate, type Logger } from "../../base/index.ts";
 import type { EventIndex } from "../../store/index.ts";
 import type { LogPosition } from "../types.ts";
 import { logFiles, startIndexer } from "./indexer.ts";
@@ -10,6 +10,8 @@ import { anyTerm, indexedOf, parseEvent, termOf } from "./terms.ts";
 /** Blocks that are asked of the index at once, and bytes that one search reads before it takes a breath and says how to go on. */
 const page = 100;
 const maxRead = 64 * 1024 * 1024;
+/** Searches that read at once, and those that wait for them: each may read and parse {@link maxRead}. */
+const atOnce = { running: 2, waiting: 8, what: "searches of the audit log" };
 /** Bytes of events in one page: an answer has to fit what clients take. */
 const maxPage = 640 * 1024;
 const followMs = 250;
@@ -34,7 +36,7 @@ export interface EventPage {
 
 /** Looks for events in one server's log. */
 export interface EventSearch {
-  /** At most `limit` events that fit and may be seen, oldest first or newest first. A page may have fewer and still not be the last. */
+  /** At most `limit` events that fit and may be seen, oldest first or newest first. A page may have fewer and still not be the last. Throws `limit_exceeded` where too many search. */
   find(query: EventFilter & { readonly order: "asc" | "desc"; readonly limit: number; readonly cursor?: LogPosition | undefined; readonly visible: (event: LoggedEvent) => boolean }): Promise<EventPage>;
   /** Events that fit as they are written, from now on; undefined now and then, where there are none. Ends with the signal. */
   follow(filter: EventFilter, signal: AbortSignal): AsyncGenerator<LoggedEvent | undefined, void, void>;
@@ -132,28 +134,31 @@ export async function openEventSearch(options: {
     return lines;
   }
 
-  return {
-    async find({ order, limit, cursor, visible, ...filter }) {
-      const events: LoggedEvent[] = [];
-      const may = mayFit(filter);
-      let read = 0;
-      let size = 0;
-      for await (const stretch of stretches(filter, order, cursor)) {
-        const { file } = stretch;
-        if (read >= maxRead) return { events, cursor: { file, offset: order === "asc" ? stretch.start : stretch.stop } };
-        const lines = await linesOf(stretch);
-        read += stretch.stop - stretch.start;
-        for (const { bytes, start, stop } of order === "asc" ? lines : lines.toReversed()) {
-          if (cursor?.file === file && (order === "asc" ? start < cursor.offset : stop > cursor.offset)) continue;
-          const event = may(bytes) ? parseEvent(bytes) : undefined;
-          if (!event || !fits(filter, event) || !visible(event)) continue;
-          if (events.length >= limit || size >= maxPage) return { events, cursor: { file, offset: order === "asc" ? start : stop } };
-          events.push(event);
-          size += bytes.length;
-        }
+  async function find({ order, limit, cursor, visible, ...filter }: Parameters<EventSearch["find"]>[0]): Promise<EventPage> {
+    const events: LoggedEvent[] = [];
+    const may = mayFit(filter);
+    let read = 0;
+    let size = 0;
+    for await (const stretch of stretches(filter, order, cursor)) {
+      const { file } = stretch;
+      if (read >= maxRead) return { events, cursor: { file, offset: order === "asc" ? stretch.start : stretch.stop } };
+      const lines = await linesOf(stretch);
+      read += stretch.stop - stretch.start;
+      for (const { bytes, start, stop } of order === "asc" ? lines : lines.toReversed()) {
+        if (cursor?.file === file && (order === "asc" ? start < cursor.offset : stop > cursor.offset)) continue;
+        const event = may(bytes) ? parseEvent(bytes) : undefined;
+        if (!event || !fits(filter, event) || !visible(event)) continue;
+        if (events.length >= limit || size >= maxPage) return { events, cursor: { file, offset: order === "asc" ? start : stop } };
+        events.push(event);
+        size += bytes.length;
       }
-      return { events, cursor: undefined };
-    },
+    }
+    return { events, cursor: undefined };
+  }
+
+  const gate = createGate(atOnce);
+  return {
+    find: (query) => gate.run(() => find(query)),
     async *follow(filter, signal) {
       const may = mayFit(filter);
       let at = position();
