@@ -42,7 +42,7 @@ async function mayImpersonate(upstream: Upstream, resource: string): Promise<boo
       spec: { resourceAttributes: { group: "", resource, verb: "impersonate" } },
     }),
   );
-  const { status, text } = await askUpstream(upstream, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body);
+  const { status, text } = await askUpstream(upstream, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", { body });
   if (status === 401) throw new GatehouseError("unauthenticated", "the API server does not accept the gateway's credentials (401)");
   if (status === 403) throw new GatehouseError("access_denied", "the gateway's credentials may not even ask what they may do (403)", { hint: "let them create selfsubjectaccessreviews" });
   if (status < 200 || status > 299) throw new GatehouseError("unavailable", `the API server answered ${String(status)} when asked what the gateway may do`);

@@ -105,7 +105,7 @@ describe("a session", () => {
     const stream = await ask("SPDY/3.1");
     await once(stream.socket, "close");
     expect(stream.text()).toMatch(/^HTTP\/1\.1 503 [\s\S]*no space left/);
-    expect(world.arrived).toEqual([]);
+    expect(world.arrived.filter(({ url }) => url?.includes("exec"))).toEqual([]);
     expect(named("kube.denied")).toMatchObject([{ kubernetes_namespace: "web", kubernetes_pod: "a", kubernetes_container: "main", command: "sh -c" }]);
     expect(named("session.start")).toEqual([]);
   });
@@ -120,6 +120,31 @@ describe("a session", () => {
     await vi.waitFor(() => expect(named("session.end")).toMatchObject([{ exit_code: 0 }]));
     expect(named("session.gap")).toMatchObject([{ code: "G2003W", error: expect.stringContaining("read-only") as string }]);
     expect(named("session.start")).toMatchObject([{ recorded: false }]);
+  });
+
+  it.each([
+    ["the one that is named", exec, [{ name: "sidecar", image: "s:1" }, { name: "main", image: "registry.example.com/web:7" }], { kubernetes_container: "main", image: "registry.example.com/web:7" }],
+    ["the only one where none is named", exec.replace("&container=main", ""), [{ name: "web", image: "web:7" }], { kubernetes_container: "web", image: "web:7" }],
+    ["none where none of several is named", exec.replace("&container=main", ""), [{ name: "a", image: "a:1" }, { name: "b", image: "b:1" }], { kubernetes_container: "", image: undefined }],
+    ["no image where the pod may not be seen", exec, undefined, { kubernetes_container: "main", image: undefined }],
+  ])("says in which container and image it runs: %s", async (_, path, containers, expected) => {
+    await open("strict");
+    world.answer = (_request, response) => (containers === undefined ? response.writeHead(403).end("{}") : response.end(JSON.stringify({ kind: "Pod", spec: { containers } })));
+    const server = accepting();
+    await ask("websocket", path);
+    (await server).destroy();
+    await vi.waitFor(() => expect(named("session.start")).toMatchObject([expected]));
+    const [look] = world.arrived;
+    expect([look?.url, look?.headersDistinct["impersonate-user"], look?.headersDistinct["impersonate-group"]]).toEqual(["/api/v1/namespaces/web/pods/a", ["ana"], ["developers", "viewers", "system:authenticated"]]);
+  });
+
+  it("begins though nobody says in which container it runs", async () => {
+    await open("strict");
+    world.answer = () => undefined;
+    const server = accepting();
+    await ask();
+    (await server).destroy();
+    await vi.waitFor(() => expect(named("session.start")).toMatchObject([{ kubernetes_container: "main" }]), 5000);
   });
 
   it("is not recorded where recording is off, and is a session all the same", async () => {

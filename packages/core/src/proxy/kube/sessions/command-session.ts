@@ -5,6 +5,7 @@ import { commandOutcome, maxOutcome } from "../../../formats/index.ts";
 import type { CommandOutcome, CommandSink, RecordedSession, StreamSinks, TerminalSize } from "../../../formats/index.ts";
 import type { Grant } from "../authorize.ts";
 import { Refusal } from "../status.ts";
+import { findContainer } from "./container.ts";
 import { recordedSession, recordingHeader } from "./header.ts";
 import type { SessionContext } from "./sessions.ts";
 import type { LiveSession, SessionStream, StreamSession } from "./types.ts";
@@ -52,7 +53,9 @@ export class CommandSession implements StreamSession {
    * and cannot be.
    */
   static async open(context: SessionContext, grant: Grant, sid: string, mode: RecordingMode | "off", over: () => void): Promise<CommandSession> {
-    const session = recordedSession(grant, sid, context.serverId, context.clock.now());
+    const started = context.clock.now();
+    const runsIn = mode === "off" ? undefined : await findContainer(grant, new URLSearchParams(grant.query).get("container"), context.logger);
+    const session = recordedSession(grant, sid, context.serverId, started, runsIn);
     const late: { session?: CommandSession } = {};
     const recording = mode === "off" || context.recordings === undefined ? undefined : await openRecording(context, session, mode, late);
     late.session = new CommandSession(context, grant, session, recording, mode, over);

@@ -1,6 +1,7 @@
 import type { RecordedSession, RecordingHeader } from "../../../formats/index.ts";
 import type { Grant } from "../authorize.ts";
 import { queryFlag } from "../path.ts";
+import type { RunsIn } from "./container.ts";
 
 /** Bounds of what a recording's header holds: characters of a name, entries of a list. */
 const maxName = 1024;
@@ -10,7 +11,7 @@ const clip = (text: string): string => text.slice(0, maxName);
 const clipAll = (texts: readonly string[]): string[] => texts.slice(0, maxNames).map(clip);
 
 /** Who does what where, of an exec or attach. */
-export function recordedSession(grant: Grant, sid: string, serverId: string, started: number): RecordedSession {
+export function recordedSession(grant: Grant, sid: string, serverId: string, started: number, runsIn: RunsIn | undefined): RecordedSession {
   const { path, connection } = grant;
   const query = new URLSearchParams(grant.query);
   return {
@@ -22,7 +23,8 @@ export function recordedSession(grant: Grant, sid: string, serverId: string, sta
     cluster: clip(connection.clusterName),
     namespace: clip(path.namespace),
     pod: clip(path.name),
-    container: clip(query.get("container") ?? ""),
+    container: clip(runsIn?.container ?? query.get("container") ?? ""),
+    ...(runsIn === undefined ? {} : { image: clip(runsIn.image) }),
     command: query.getAll("command"),
     tty: queryFlag(grant.query, "tty"),
     stdin: queryFlag(grant.query, "stdin"),
