@@ -59,6 +59,9 @@ export class LiveRecording implements Recording, Syncable {
   /** It was held back for long enough: from now on there may be gaps. */
   #impatient = false;
   #behindTimer: NodeJS.Timeout | undefined;
+  /** Something waits, and for some time nothing was written. */
+  #late = false;
+  #lateTimer: NodeJS.Timeout | undefined;
   #problem: string | undefined;
   /** Why the last write failed, until one succeeds. */
   #failure: string | undefined;
@@ -168,6 +171,7 @@ export class LiveRecording implements Recording, Syncable {
   /** There is room for at least a gap, a size or a byte; false where the bound is reached and gaps are allowed. */
   #hasRoom(): boolean {
     const { buffers, limits } = this.#context;
+    if (this.#late && this.#impatient) return false;
     // One long gap rather than many short ones.
     if (this.#gap !== undefined && this.#waiting > limits.waiting / 4) return false;
     if (!this.#builder.ready) {
@@ -219,6 +223,7 @@ export class LiveRecording implements Recording, Syncable {
     this.#queue.push({ bytes, digest: this.#builder.chain.hash });
     this.#waiting += bytes.length;
     if (!pump) return;
+    this.#lateTimer ??= this.#lateLater();
     this.#pump();
     this.#measure();
   }
@@ -259,21 +264,34 @@ export class LiveRecording implements Recording, Syncable {
       this.#context.buffers.release(bytes);
     }
     this.#failure = undefined;
+    this.#late = false;
+    clearTimeout(this.#lateTimer);
+    this.#lateTimer = this.#queue.length > 0 && !this.#isEnding() ? this.#lateLater() : undefined;
     this.#unsynced = true;
     this.#context.syncs.add(this);
     for (const follower of this.#followers) follower();
+  }
+
+  /** However little waits: a disk that hangs must not let a quiet session run unrecorded. */
+  #lateLater(): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#late = true;
+      this.#measure();
+    }, this.#context.limits.late).unref();
   }
 
   /** Looks whether the session is to be held back. */
   #measure(): void {
     const { limits, buffers } = this.#context;
     const crowded = buffers.out > limits.total && this.#waiting > 0;
-    if (!this.#behind && (this.#waiting > limits.waiting || crowded)) {
+    if (!this.#behind && (this.#waiting > limits.waiting || crowded || this.#late)) {
       this.#behind = true;
       const strict = this.#target.mode === "strict";
-      this.#behindTimer = setTimeout(() => this.#stalled(), strict ? limits.stall : limits.patience).unref();
+      // A disk that fails is not waited for.
+      const patience = this.#failure === undefined ? limits.patience : 0;
+      this.#behindTimer = setTimeout(() => this.#stalled(), strict ? limits.stall : patience).unref();
       this.#target.listener.changed();
-    } else if (this.#behind && this.#waiting <= limits.waiting / 4 && !crowded) {
+    } else if (this.#behind && this.#waiting <= limits.waiting / 4 && !crowded && !this.#late) {
       this.#behind = false;
       this.#impatient = false;
       clearTimeout(this.#behindTimer);
@@ -300,6 +318,7 @@ export class LiveRecording implements Recording, Syncable {
   async #end(end: RecordingEnd): Promise<RecordingResult> {
     clearTimeout(this.#flushTimer);
     clearTimeout(this.#behindTimer);
+    clearTimeout(this.#lateTimer);
     this.#wake();
     const { limits, lanes, syncs } = this.#context;
     if (!this.#builder.ready) this.#builder.use(this.#context.buffers.take(smallBuffer));
@@ -347,6 +366,7 @@ export class LiveRecording implements Recording, Syncable {
     this.#closed = true;
     clearTimeout(this.#flushTimer);
     clearTimeout(this.#behindTimer);
+    clearTimeout(this.#lateTimer);
     this.#context.syncs.remove(this);
     if (this.#builder.ready) {
       if (this.#builder.pending === 0) this.#builder.append("o", 0, Buffer.alloc(1));

@@ -227,6 +227,60 @@ describe("a disk that stalls", () => {
   });
 });
 
+describe("a disk that hangs while little is written", () => {
+  /** Ten bytes a second, or so, while they may pass. */
+  function trickle(recording: Recording): { stop(): number } {
+    let passed = 0;
+    const timer = setInterval(() => {
+      if (recording.behind || recording.problem !== undefined) return;
+      recording.write("o", Buffer.from("x"));
+      passed += 1;
+    }, 20);
+    return {
+      stop() {
+        clearInterval(timer);
+        return passed;
+      },
+    };
+  }
+
+  it("ends a strict session all the same", async () => {
+    let hanging = false;
+    let go = (): void => undefined;
+    open({ create: disk(() => (hanging ? new Promise((resolve) => (go = resolve)) : Promise.resolve())), limits: { late: 300, stall: 200, deadline: 100 } });
+    const recording = await recordings.open(header(), "strict", listener());
+    const trickling = trickle(recording);
+    // A disk that answers is never late.
+    await new Promise((resolve) => setTimeout(resolve, 900));
+    expect([recording.behind, recording.problem]).toEqual([false, undefined]);
+    hanging = true;
+    await vi.waitFor(() => expect(recording.behind).toBe(true), { timeout: 2000 });
+    await vi.waitFor(() => expect(recording.problem).toMatch(/does not keep up/), { timeout: 2000 });
+    trickling.stop();
+    expect(await recording.end({ reason: "held back" })).toMatchObject({ complete: false });
+    go();
+  });
+
+  it("makes a gap in a session that may have one", async () => {
+    let hanging = false;
+    let go = (): void => undefined;
+    open({ create: disk(() => (hanging ? new Promise((resolve) => (go = resolve)) : Promise.resolve())), limits: { late: 100, patience: 50 } });
+    const heard = listener();
+    const recording = await recordings.open(header(), "best_effort", heard);
+    hanging = true;
+    const trickling = trickle(recording);
+    await vi.waitFor(() => expect(heard.gaps).toHaveLength(1), { timeout: 3000 });
+    hanging = false;
+    go();
+    await vi.waitFor(() => expect(heard.gaps.at(-1)).toMatchObject({ over: true }), { timeout: 3000 });
+    const passed = trickling.stop();
+    expect(await recording.end({ reason: "done" })).toMatchObject({ complete: false });
+    await recording.settle();
+    const { output, gaps } = await played(recording.sid);
+    expect(output.length + gaps.reduce((sum, gap) => sum + gap.bytes, 0)).toBe(passed);
+  });
+});
+
 describe("a disk that fails", () => {
   it("ends a strict session with the reason, and what it took is whole", async () => {
     let broken = false;

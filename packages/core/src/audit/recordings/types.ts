@@ -74,6 +74,8 @@ export interface RecordingLimits {
   readonly sync: number;
   /** What may wait of one session before it is held back; what may wait at all is four times as much. */
   readonly waiting: number;
+  /** How long nothing is written of what waits, however little, before the session is held back. */
+  readonly late: number;
   /** What may wait of all sessions before all are held back. */
   readonly total: number;
   /** How long a session is held back before it ends (strict). */
