@@ -24,7 +24,8 @@ export type RecordingsRequest = z.input<typeof recordingsRequest>;
 /** One recording of an ended session. Times in ms; `started` since the epoch. */
 export const recordingItem = z.object({
   sid: z.string(),
-  kind: z.enum(["exec", "attach"]),
+  /** `unknown`: its header cannot be read, and nothing but its id, place and age is known. */
+  kind: z.enum(["exec", "attach", "unknown"]),
   user: z.string(),
   roles: z.array(z.string()),
   cluster: z.string(),
@@ -45,6 +46,8 @@ export const recordingItem = z.object({
   interrupted: z.boolean(),
   reason: z.string().optional(),
   exit_code: z.number().optional(),
+  /** What is wrong with it, in words, where that shows in a list; checksums are checked as it is read. */
+  damaged: z.string().optional(),
 });
 export type RecordingItem = z.infer<typeof recordingItem>;
 

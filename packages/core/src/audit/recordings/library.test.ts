@@ -46,7 +46,7 @@ async function save(session: Partial<RecordedSession> & { readonly sid: string }
   return path;
 }
 const list = async (query: Partial<Parameters<RecordingLibrary["list"]>[0]> = {}, visible = () => true): Promise<string[]> =>
-  (await library.list({ limit: 100, ...query }, visible)).map(({ session }) => session.sid);
+  (await library.list({ limit: 100, ...query }, visible)).map(({ sid }) => sid);
 
 describe("the library of recordings", () => {
   it("is empty where nothing was recorded", async () => {
@@ -65,7 +65,7 @@ describe("the library of recordings", () => {
     expect(await list({ cluster: "prod" })).toEqual([sidOf(3)]);
     expect(await list({ pod: "web", since: 11 * day })).toEqual([sidOf(2)]);
     expect(await list({ id: sidOf(3) })).toEqual([sidOf(3)]);
-    expect(await library.list({ limit: 10, user: "ana" }, ({ session }) => session.pod === "db")).toMatchObject([{ duration: 4200, end: { reason: "exited", exitCode: 3 }, size: { columns: 80, rows: 24 } }]);
+    expect(await library.list({ limit: 10, user: "ana" }, (session) => session?.pod === "db")).toMatchObject([{ facts: { duration: 4200, end: { reason: "exited", exitCode: 3 }, size: { columns: 80, rows: 24 } } }]);
   });
 
   it("opens by session id alone, and gives the bytes", async () => {
@@ -77,16 +77,72 @@ describe("the library of recordings", () => {
     }
   });
 
-  it("leaves out what is no recording of its name: links, other files, live ones, other sessions", async () => {
+  it("leaves out what is no recording: links, folders, live ones", async () => {
     const path = await save({ sid: sidOf(1) });
     await symlink(path, join(directory, "one/sessions/default", `${sidOf(2)}.rec`));
     await save({ sid: sidOf(3) }, { name: `${sidOf(3)}.live` });
+    await mkdir(join(directory, "one/sessions/default", `${sidOf(4)}.rec`));
+    expect(await list()).toEqual([sidOf(1)]);
+    await expect(library.open(sidOf(2))).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  it("lists what is damaged as such, for whoever may see what nothing is known of", async () => {
+    await save({ sid: sidOf(1) });
     await save({ sid: sidOf(5) }, { name: `${sidOf(4)}.rec` });
     await writeFile(join(directory, "one/sessions/default", `${sidOf(6)}.rec`), "not a recording at all, but long enough to look like one");
     await writeFile(join(directory, "one/sessions/default", `${sidOf(7)}.rec`), "");
-    expect(await list()).toEqual([sidOf(1)]);
-    await expect(library.open(sidOf(2))).rejects.toMatchObject({ code: "not_found" });
+    const path = await save({ sid: sidOf(8), started: 9 * day });
+    const bytes = bytesOf({ sid: sidOf(8), started: 9 * day });
+    bytes.write("EVIL", bytes.lastIndexOf("GHR1"));
+    await writeFile(path, bytes);
+    const found = new Map((await library.list({ limit: 10 }, () => true)).map((one) => [one.sid, one]));
+    expect([...found.keys()].sort()).toEqual([1, 4, 6, 7, 8].map(sidOf));
+    expect(found.get(sidOf(1))).toMatchObject({ problem: undefined });
+    expect(found.get(sidOf(4))).toMatchObject({ facts: undefined, problem: `the file is a recording of session ${sidOf(5)}` });
+    expect(found.get(sidOf(6))).toMatchObject({ facts: undefined, serverId: "one", problem: "the file is no recording: no chunk at byte 0" });
+    expect(found.get(sidOf(7))).toMatchObject({ facts: undefined });
+    expect(found.get(sidOf(8))).toMatchObject({ facts: { session: { user: "ana" }, end: undefined }, problem: expect.stringContaining("the recording is damaged: no chunk at byte") as string });
+    expect((await library.list({ limit: 10 }, (session) => session?.user === "ana")).map(({ sid }) => sid).sort()).toEqual([sidOf(1), sidOf(8)]);
+    // Its good part can still be had.
+    await (await library.open(sidOf(8))).close();
     await expect(library.open(sidOf(6))).rejects.toMatchObject({ code: "bad_parameter" });
+  });
+
+  it("goes by the start of sessions, whatever the files' times say, and stops at the limit", async () => {
+    for (let number = 1; number <= 6; number++) {
+      const path = await save({ sid: sidOf(number), started: (10 + number) * day });
+      await utimes(path, (90 - number) * 86_400, (90 - number) * 86_400);
+    }
+    const asked: string[] = [];
+    const found = await library.list({ limit: 2 }, (session) => asked.push(session?.sid ?? "") > 0);
+    expect(found.map(({ sid }) => sid)).toEqual([sidOf(6), sidOf(5)]);
+    expect(asked).toEqual([sidOf(6), sidOf(5)]);
+    expect(await list({ since: 15 * day })).toEqual([sidOf(6), sidOf(5)]);
+  });
+
+  it("reads each recording once, whoever asks and however often, and sees what comes and goes", async () => {
+    const folder = join(directory, "one", "sessions", "default");
+    await mkdir(folder, { recursive: true });
+    const count = 2000;
+    await Promise.all(Array.from({ length: count }, (_, number) => writeFile(join(folder, `${sidOf(number)}.rec`), bytesOf({ sid: sidOf(number), started: number }))));
+    const none = (): Promise<readonly unknown[]> => library.list({ limit: 10 }, () => false);
+    await none();
+    // Their bytes are not read again: what they say is remembered.
+    for (let number = 0; number < count; number++) if (number % 100 !== 0) await writeFile(join(folder, `${sidOf(number)}.rec`), "");
+    const started = performance.now();
+    await Promise.all(Array.from({ length: 20 }, none));
+    expect(performance.now() - started).toBeLessThan(2000);
+    expect(await list({ limit: 3 }, () => true)).toHaveLength(3);
+    await rm(join(folder, `${sidOf(1900)}.rec`));
+    await save({ sid: sidOf(5000), started: day });
+    const seen = (await library.list({ limit: 1000 }, (session) => ((session?.sid ?? "") >= sidOf(1800)))).map(({ sid }) => sid);
+    expect([seen[0], seen.includes(sidOf(1800)), seen.includes(sidOf(1900)), seen.length]).toEqual([sidOf(5000), true, false, 200]);
+  });
+
+  it("refuses more lists at once than it takes", async () => {
+    await save({ sid: sidOf(1) });
+    const outcomes = await Promise.allSettled(Array.from({ length: 40 }, () => library.list({ limit: 1 }, () => true)));
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(36);
   });
 
   it("tells of one that has no end, or is cut off", async () => {
@@ -94,6 +150,6 @@ describe("the library of recordings", () => {
     const path = await save({ sid: sidOf(2) });
     await truncate(path, bytesOf({ sid: sidOf(2) }).length - 5);
     const found = await library.list({ limit: 10 }, () => true);
-    expect(found.map(({ end, duration }) => [end, duration])).toEqual(expect.arrayContaining([[undefined, 4200], [undefined, 10]]));
+    expect(found.map(({ facts }) => [facts?.end, facts?.duration])).toEqual(expect.arrayContaining([[undefined, 4200], [undefined, 10]]));
   });
 });

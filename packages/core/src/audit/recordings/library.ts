@@ -1,8 +1,9 @@
-import { constants, type Dirent } from "node:fs";
-import { open, readdir, stat, type FileHandle } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { GatehouseError, errorMessage, systemErrorCode, type Logger } from "../../base/index.ts";
+import { setImmediate as breath } from "node:timers/promises";
+import { GatehouseError, createGate, errorMessage, systemErrorCode, type Logger } from "../../base/index.ts";
+import { createCatalogue, openRecordingFile, recordingFolders, sidPattern, type CatalogueEntry, type SessionKey } from "./catalogue.ts";
 import { endedSuffix } from "./disk.ts";
 import { readRecordingFacts, type RecordingFacts } from "./facts.ts";
 
@@ -19,6 +20,18 @@ export interface RecordingQuery {
   readonly limit: number;
 }
 
+/** A recording as it is listed. */
+export interface ListedRecording {
+  readonly sid: string;
+  readonly serverId: string;
+  /** Start of the session; where its header cannot be read, the end of its file. ms since the epoch. */
+  readonly started: number;
+  /** Undefined where its header cannot be read. */
+  readonly facts: RecordingFacts | undefined;
+  /** What is wrong with it, in words, where that shows without reading it whole. */
+  readonly problem: string | undefined;
+}
+
 /** A recording that is open for reading. */
 export interface OpenRecording {
   readonly facts: RecordingFacts;
@@ -30,92 +43,84 @@ export interface OpenRecording {
 
 /** The recordings of ended sessions below a directory of logs, of every gateway that wrote there. */
 export interface RecordingLibrary {
-  /** Those that ended last, at most `limit`, the latest start first; only sessions that `visible` lets pass. Files that are no recordings are left out and logged. */
-  list(query: RecordingQuery, visible: (facts: RecordingFacts) => boolean): Promise<readonly RecordingFacts[]>;
+  /**
+   * At most `limit`, the latest start first; only those that `visible` lets pass, which is asked with undefined where a header cannot be read.
+   * Throws `limit_exceeded` where too many ask at once.
+   */
+  list(query: RecordingQuery, visible: (session: SessionKey | undefined) => boolean): Promise<readonly ListedRecording[]>;
   /** Throws `not_found`, also for what is no session id. */
   open(sid: string): Promise<OpenRecording>;
 }
 
-const sidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const serverPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-const maxRemembered = 10_000;
+/** Lists that are made at once, and those that wait for them. */
+const atOnce = { running: 4, waiting: 32, what: "lists of recordings" };
+/** Entries that are looked at before others have their turn. */
+const turn = 2000;
+const maxRemembered = 5000;
 /** Files looked at together. */
 const together = 16;
-
-interface Found {
-  readonly sid: string;
-  readonly path: string;
-  readonly ended: number;
-}
 
 /** Opens the library. `directory` is that of logs: recordings are in `<server id>/sessions/default`. */
 export function openRecordingLibrary(options: { readonly directory: string; readonly logger: Logger }): RecordingLibrary {
   const { directory, logger } = options;
-  // What has ended does not change.
+  const catalogue = createCatalogue(options);
+  const gate = createGate(atOnce);
+  // What has ended does not change. The order is that of last use.
   const remembered = new Map<string, RecordingFacts>();
 
-  async function folders(): Promise<readonly string[]> {
-    const entries = await entriesOf(directory);
-    return entries.filter((entry) => entry.isDirectory() && serverPattern.test(entry.name)).map((entry) => join(directory, entry.name, "sessions", "default"));
-  }
-
-  async function find(query: RecordingQuery): Promise<readonly Found[]> {
-    const found: Found[] = [];
-    for (const folder of await folders()) {
-      const sids = (await entriesOf(folder))
-        .filter((entry) => entry.isFile() && entry.name.endsWith(endedSuffix))
-        .map((entry) => entry.name.slice(0, -endedSuffix.length))
-        .filter((sid) => sidPattern.test(sid) && sid.startsWith(query.id ?? ""));
-      for (let at = 0; at < sids.length; at += together) {
-        const some = await Promise.all(
-          sids.slice(at, at + together).map(async (sid) => {
-            const path = join(folder, `${sid}${endedSuffix}`);
-            const ended = await stat(path).then((file) => file.mtimeMs, () => undefined);
-            return ended === undefined || ended < (query.since ?? 0) ? undefined : { sid, path, ended };
-          }),
-        );
-        found.push(...some.filter((one) => one !== undefined));
-      }
-    }
-    return found.sort((a, b) => b.ended - a.ended);
-  }
-
-  async function factsOf({ sid, path }: Found): Promise<RecordingFacts | undefined> {
-    const known = remembered.get(sid);
-    if (known) return known;
-    try {
-      const file = await openFile(path);
+  async function factsOf({ path }: CatalogueEntry): Promise<RecordingFacts> {
+    let facts = remembered.get(path);
+    if (facts === undefined) {
+      const file = await openRecordingFile(path);
       try {
-        const facts = await readRecordingFacts(file);
-        if (facts.session.sid !== sid) throw new GatehouseError("bad_parameter", `the file is a recording of session ${facts.session.sid}`);
-        if (remembered.size >= maxRemembered) remembered.clear();
-        remembered.set(sid, facts);
-        return facts;
+        facts = await readRecordingFacts(file);
       } finally {
         await file.close();
       }
+    }
+    remembered.delete(path);
+    remembered.set(path, facts);
+    if (remembered.size > maxRemembered) remembered.delete(remembered.keys().next().value ?? "");
+    return facts;
+  }
+
+  async function listed(entry: CatalogueEntry): Promise<ListedRecording | undefined> {
+    const { sid, serverId, started, problem } = entry;
+    if (entry.session === undefined) return { sid, serverId, started, facts: undefined, problem };
+    try {
+      const facts = await factsOf(entry);
+      return { sid, serverId, started, facts, problem: facts.problem };
     } catch (error) {
       // Retention may take it away meanwhile.
-      if (systemErrorCode(error) !== "ENOENT") logger.warn({ path, error: errorMessage(error) }, "a recording cannot be read");
-      return undefined;
+      if (systemErrorCode(error) === "ENOENT") return undefined;
+      logger.warn({ path: entry.path, error: errorMessage(error) }, "a recording cannot be read");
+      return { sid, serverId, started, facts: undefined, problem: "the file cannot be read" };
     }
   }
 
+  async function list(query: RecordingQuery, visible: (session: SessionKey | undefined) => boolean): Promise<readonly ListedRecording[]> {
+    const chosen: CatalogueEntry[] = [];
+    let looked = 0;
+    for (const entry of await catalogue.entries()) {
+      if (chosen.length >= query.limit || entry.started < (query.since ?? 0)) break;
+      if (matches(entry, query) && visible(entry.session)) chosen.push(entry);
+      if (++looked % turn === 0) await breath();
+    }
+    const found: ListedRecording[] = [];
+    for (let at = 0; at < chosen.length; at += together) {
+      const some = await Promise.all(chosen.slice(at, at + together).map(listed));
+      found.push(...some.filter((one) => one !== undefined));
+    }
+    return found;
+  }
+
   return {
-    async list(query, visible) {
-      const chosen: RecordingFacts[] = [];
-      for (const found of await find(query)) {
-        const facts = await factsOf(found);
-        if (facts && matches(facts, query) && visible(facts)) chosen.push(facts);
-        if (chosen.length >= query.limit) break;
-      }
-      return chosen.sort((a, b) => b.session.started - a.session.started);
-    },
+    list: (query, visible) => gate.run(() => list(query, visible)),
     async open(sid) {
       const missing = new GatehouseError("not_found", "there is no such recording", { hint: "tsh recordings ls lists those that you may play" });
       if (!sidPattern.test(sid)) throw missing;
-      for (const folder of await folders()) {
-        const file = await openFile(join(folder, `${sid}${endedSuffix}`)).catch((error: unknown) => {
+      for (const { path } of await recordingFolders(directory)) {
+        const file = await openRecordingFile(join(path, `${sid}${endedSuffix}`)).catch((error: unknown) => {
           // A link is no recording.
           if (["ENOENT", "ELOOP"].includes(systemErrorCode(error) ?? "")) return undefined;
           throw error;
@@ -141,24 +146,14 @@ async function opened(file: FileHandle): Promise<OpenRecording> {
   }
 }
 
-function matches({ session }: RecordingFacts, query: RecordingQuery): boolean {
-  const { user, cluster, pod, kind, since } = query;
+function matches({ sid, session, started }: CatalogueEntry, query: RecordingQuery): boolean {
+  const { id, user, cluster, pod, kind, since } = query;
   return (
-    (user === undefined || session.user === user) &&
-    (cluster === undefined || session.cluster === cluster) &&
-    (pod === undefined || session.pod === pod) &&
-    (kind === undefined || session.kind === kind) &&
-    (since === undefined || session.started >= since)
+    sid.startsWith(id ?? "") &&
+    (user === undefined || session?.user === user) &&
+    (cluster === undefined || session?.cluster === cluster) &&
+    (pod === undefined || session?.pod === pod) &&
+    (kind === undefined || session?.kind === kind) &&
+    (since === undefined || started >= since)
   );
-}
-
-function openFile(path: string): Promise<FileHandle> {
-  return open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-}
-
-async function entriesOf(folder: string): Promise<readonly Dirent[]> {
-  return readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    if (systemErrorCode(error) === "ENOENT") return [];
-    throw error;
-  });
 }

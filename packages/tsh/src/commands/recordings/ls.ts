@@ -18,11 +18,13 @@ function when(time: number): string {
 }
 
 function what({ kind, cluster, namespace, pod, command }: RecordingItem): string {
+  if (kind === "unknown") return "-";
   const words = command.join(" ");
   return `${kind} ${cluster}/${namespace}/${pod} ${words.length > maxCommand ? `${words.slice(0, maxCommand - 1)}…` : words}`.trimEnd();
 }
 
-function length({ duration, complete, interrupted }: RecordingItem): string {
+function length({ duration, complete, interrupted, damaged }: RecordingItem): string {
+  if (damaged !== undefined) return "damaged";
   return `${formatDuration(duration < 1000 ? duration : Math.round(duration / 1000) * 1000)}${interrupted ? ", interrupted" : complete ? "" : ", cut off"}`;
 }
 
@@ -56,13 +58,13 @@ export class RecordingsLs extends BaseCommand {
     const now = systemClock.now();
     const since = flags.since === undefined ? undefined : parseSince(flags.since, now);
     const { admin } = await openSession(process.env, flags.proxy, now);
-    const items = await admin.recordings({ user, cluster, pod, since, kind: flags.kind as RecordingItem["kind"] | undefined, limit });
+    const items = await admin.recordings({ user, cluster, pod, since, kind: flags.kind as "exec" | "attach" | undefined, limit });
     if (flags.format !== "text") {
       this.output.stdout.write(await formatData(items, flags.format));
       return;
     }
     const digits = idLength(items.map(({ sid }) => sid));
-    const rows = items.map((item) => [item.sid.slice(0, digits), item.user, what(item), when(item.started), length(item)]);
+    const rows = items.map((item) => [item.sid.slice(0, digits), item.user || "-", what(item), when(item.started), length(item)]);
     this.output.stdout.write(formatTable(["ID", "WHO", "WHAT", "WHEN", "LENGTH"], rows));
     if (items.length === limit) this.output.stderr.write(`these are the last ${limit}; --limit shows more\n`);
     if (items.length === 0) this.output.stderr.write("no recordings that you may see fit this\n");
