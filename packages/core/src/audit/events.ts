@@ -37,6 +37,7 @@ export const auditEvents = {
   sessionEnd: { event: "session.end", code: "T2004I" },
   sessionGap: { event: "session.gap", code: "G2003W" },
   sessionPlay: { event: "session.play", code: "G2004I" },
+  sessionDigest: { event: "session.digest", code: "G2005I" },
   kubeRequest: { event: "kube.request", code: "G2000I" },
   kubeUpgrade: { event: "kube.upgrade", code: "G2001I" },
   kubeUpgradeFailed: { event: "kube.upgrade", code: "G2001E" },

@@ -55,6 +55,8 @@ export interface OwnAuditLog extends AuditLog {
   position(): LogPosition;
   /** Takes away days that are older than they have to be kept, now and not in an hour. */
   prune(): Promise<void>;
+  /** Events that go right in front of each checkpoint; where there are any, there is one to sign. Replaces what was given before. */
+  precede(events: () => readonly AuditEventInput[]): void;
   /** Writes a checkpoint now. Throws `unavailable`. */
   checkpoint(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { GatehouseError, errorMessage, type Clock, type Logger } from "../../base/index.ts";
 import { auditEvents } from "../events.ts";
-import type { AuditStatus } from "../types.ts";
+import type { AuditEventInput, AuditStatus } from "../types.ts";
 import { checkpointText } from "../verify/index.ts";
 import type { ChainedLog } from "./log.ts";
 import type { Ratchet } from "./ratchet.ts";
@@ -16,6 +16,8 @@ export interface Checkpoints {
   soon(): void;
   /** A checkpoint now, after one that is under way. Throws `unavailable`. */
   now(): Promise<void>;
+  /** Events in front of each, see {@link OwnAuditLog.precede}. */
+  precede(events: () => readonly AuditEventInput[]): void;
   /** Stops, with a last checkpoint that says so; one that fails is told to the logger. */
   close(): Promise<void>;
   status(): Pick<AuditStatus, "checkpoint" | "problem">;
@@ -33,12 +35,14 @@ export function createCheckpoints(options: {
 }): Checkpoints {
   const { log, ratchet, serverId, clock, logger } = options;
   let unsigned = 0;
+  let preceding: () => readonly AuditEventInput[] = () => [];
   let problem: string | undefined;
   let made: AuditStatus["checkpoint"];
   let working: Promise<void> = Promise.resolve();
   let waiting: NodeJS.Timeout | undefined;
 
-  async function write(last: boolean): Promise<void> {
+  async function write(last: boolean, before: readonly AuditEventInput[] = preceding()): Promise<void> {
+    for (const event of before) await log.append(() => event);
     const next = await ratchet.stage();
     const { seq, publicKey: key } = ratchet;
     const line = await log.append((chain, time) => {
@@ -54,8 +58,8 @@ export function createCheckpoints(options: {
     await ratchet.erase();
   }
 
-  function now(last = false): Promise<void> {
-    const attempt = working.then(() => write(last));
+  function now(last = false, before?: readonly AuditEventInput[]): Promise<void> {
+    const attempt = working.then(() => write(last, before));
     working = attempt.then(
       () => {
         problem = undefined;
@@ -71,8 +75,9 @@ export function createCheckpoints(options: {
   }
 
   function attempt(): void {
-    if (unsigned === 0 && problem === undefined) return;
-    now().catch((error: unknown) => {
+    const before = preceding();
+    if (unsigned === 0 && problem === undefined && before.length === 0) return;
+    now(false, before).catch((error: unknown) => {
       // Where the log cannot be written either, the logger has both.
       log.emit({ ...auditEvents.auditCheckpointFailed, server_id: serverId, error: errorMessage(error) }).catch(() => undefined);
     });
@@ -91,6 +96,9 @@ export function createCheckpoints(options: {
         attempt();
       }, coalesceMs);
       waiting.unref();
+    },
+    precede(events) {
+      preceding = events;
     },
     now: () => now(),
     async close() {

@@ -94,6 +94,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OwnAuditLo
     },
     status: () => ({ chain: { id: chain.id, lines: chain.next.n }, ...checkpoints.status(), witnesses: witnesses.status() }),
     position: () => writer.position(),
+    precede: (events) => checkpoints.precede(events),
     checkpoint: () => checkpoints.now(),
     prune: () => retention?.prune() ?? Promise.resolve(),
     close: () => (closing ??= close()),

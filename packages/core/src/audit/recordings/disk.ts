@@ -6,6 +6,9 @@ import type { CreateFile } from "./types.ts";
 /** Ends of file names: of a recording that is written, and of one that has ended. */
 export const liveSuffix = ".live";
 export const endedSuffix = ".rec";
+/** Of a live one as it was found, where it was damaged; and of what is good of it, until that has its lasting name. */
+export const damagedSuffix = ".damaged";
+export const partSuffix = ".part";
 
 /** Makes the names in a folder last. */
 export async function syncFolder(folder: string): Promise<void> {

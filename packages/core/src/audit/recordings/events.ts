@@ -62,6 +62,8 @@ export interface SessionEnd {
   readonly carried?: number | undefined;
   /** Bytes that a crash had torn, and that were cut off. */
   readonly cut?: number | undefined;
+  /** Where a recording that a dead gateway left was found damaged. */
+  readonly damaged?: { readonly chunk: number; readonly offset: number } | undefined;
 }
 
 /** `session.end`, with the digest of the recording. */
@@ -76,6 +78,27 @@ export function sessionEnd(session: RecordedSession, end: SessionEnd): AuditEven
     duration_ms: end.duration,
     bytes: end.carried,
     cut: end.cut,
+    damaged: end.damaged && { chunk: end.damaged.chunk, offset: end.damaged.offset },
     recording: recording && { file: recording.file, bytes: recording.bytes, sha256: recording.sha256, complete: recording.complete },
   };
+}
+
+/** Recordings that one event tells of: a line has to stay short. */
+const maxDigests = 200;
+
+/** `session.digest`: what live recordings amount to; whatever becomes of them has to begin with it. */
+export function sessionDigests(serverId: string, digests: readonly { readonly sid: string; readonly bytes: number; readonly sha256: string }[]): readonly AuditEventInput[] {
+  const events: AuditEventInput[] = [];
+  for (let at = 0; at < digests.length; at += maxDigests) {
+    events.push({ ...auditEvents.sessionDigest, server_id: serverId, recordings: digests.slice(at, at + maxDigests).map(({ sid, bytes, sha256 }) => ({ sid, bytes, sha256 })) });
+  }
+  return events;
+}
+
+/** Fields that the end of a session has in common with its start. */
+const shared = ["sid", "server_id", "user", "login", "proto", "namespace", "kubernetes_cluster", "kubernetes_namespace", "kubernetes_pod", "kubernetes_container", "addr.remote"];
+
+/** `session.end` of a session of which its `session.start` is all that is left. */
+export function sessionLost(start: EventFields, reason: string): AuditEventInput {
+  return { ...Object.fromEntries(shared.map((name) => [name, start[name]])), ...auditEvents.sessionEnd, reason, interrupted: true };
 }

@@ -68,6 +68,7 @@ export class LiveRecording implements Recording, Syncable {
   #gap: { bytes: number; readonly why: string } | undefined;
   #lost = false;
   #unsynced = false;
+  #synced: { readonly bytes: number; readonly sha256: string } | undefined;
   #ended: Promise<RecordingResult> | undefined;
   #closed = false;
   #wake: () => void = ignore;
@@ -148,10 +149,17 @@ export class LiveRecording implements Recording, Syncable {
     );
   }
 
+  /** What a power failure cannot take back, and its digest. */
+  get synced(): { readonly bytes: number; readonly sha256: string } | undefined {
+    return this.#synced;
+  }
+
   async sync(): Promise<void> {
     if (this.#closed || !this.#unsynced) return;
     this.#unsynced = false;
+    const synced = { bytes: this.#size, sha256: this.#digest.toString("hex") };
     await this.#target.file.datasync();
+    this.#synced = synced;
   }
 
   syncFailed(why: string): void {

@@ -6,6 +6,8 @@ import type { AuditLog } from "../types.ts";
 import { Buffers } from "./buffers.ts";
 import { Lanes, SyncGroup, createFile, endedSuffix, liveSuffix, syncFolder, within, type Syncable } from "./disk.ts";
 import { LiveRecording, type RecordingContext } from "./live-recording.ts";
+import { sessionDigests } from "./events.ts";
+import { findLeft } from "./left.ts";
 import { recoverRecordings } from "./recover.ts";
 import type { CreateFile, RecordingLimits, Recordings } from "./types.ts";
 
@@ -36,17 +38,24 @@ export function openRecordings(options: RecordingsOptions): Recordings {
   const below = join(serverId, "sessions", "default");
   const folder = join(directory, below);
   const names: Syncable = { sync: () => syncFolder(folder), syncFailed: () => undefined };
-  const recovered = recoverRecordings({ folder, below, directory: join(directory, serverId), audit: options.audit, logger }).catch((error: unknown) =>
-    logger.error({ folder, error: errorMessage(error) }, "recordings that an earlier run left open could not be closed"),
-  );
+  // What is there now is of earlier runs; nothing begins before that is known.
+  const left = findLeft({ folder, directory: join(directory, serverId) });
+  const listed = left.then(ignore, ignore);
+  const recovered = left
+    .then((found) => recoverRecordings({ folder, below, audit: options.audit, logger }, found))
+    .catch((error: unknown) => logger.error({ folder, error: errorMessage(error) }, "recordings that an earlier run left open could not be closed"));
+  const live = new Set<LiveRecording>();
+  /** Bytes of each that a digest was given of. */
+  const told = new WeakMap<LiveRecording, number>();
 
   async function begin(...[header, mode, listener]: Parameters<Recordings["open"]>): Promise<LiveRecording> {
     const { sid, started } = header.gatehouse;
     const json = encodeRecordingJson(header);
     const path = join(folder, `${sid}${liveSuffix}`);
+    await listed;
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const file = await create(path);
-    const recording = new LiveRecording(context, {
+    const recording: LiveRecording = new LiveRecording(context, {
       sid,
       file,
       path,
@@ -55,18 +64,25 @@ export function openRecordings(options: RecordingsOptions): Recordings {
       mode,
       listener,
       rename: async () => {
+        live.delete(recording);
         await rename(path, join(folder, `${sid}${endedSuffix}`));
         context.syncs.add(names);
       },
-      remove: () => unlink(path),
+      remove: () => {
+        live.delete(recording);
+        return unlink(path);
+      },
     });
     try {
       await recording.begin(json);
+      // The log must not tell of a recording that a power failure takes away.
+      if (mode === "strict") await context.lanes.run(() => recording.sync().then(() => syncFolder(folder)));
     } catch (error) {
       await recording.discard().catch((second: unknown) => logger.error({ path, error: errorMessage(second) }, "a recording that could not be begun is left behind"));
       throw error;
     }
     context.syncs.add(names);
+    live.add(recording);
     return recording;
   }
 
@@ -88,6 +104,15 @@ export function openRecordings(options: RecordingsOptions): Recordings {
       throw unavailable("the disk does not answer");
     },
     recovered,
+    digests() {
+      const changed = [...live].flatMap((recording) => {
+        const { synced, sid } = recording;
+        if (!synced || synced.bytes === told.get(recording)) return [];
+        told.set(recording, synced.bytes);
+        return [{ sid, ...synced }];
+      });
+      return sessionDigests(serverId, changed);
+    },
     async close() {
       await recovered;
       await context.syncs.close();
@@ -98,3 +123,5 @@ export function openRecordings(options: RecordingsOptions): Recordings {
 function unavailable(why: string, cause?: unknown): GatehouseError {
   return new GatehouseError("unavailable", `the session cannot be recorded: ${why}`, { cause, hint: "the gateway's operator should look at the disk of its data directory" });
 }
+
+const ignore = (): void => undefined;

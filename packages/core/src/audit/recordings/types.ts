@@ -1,4 +1,5 @@
 import type { RecordingEnd, RecordingHeader, TerminalSize } from "../../formats/index.ts";
+import type { AuditEventInput } from "../types.ts";
 
 /** What becomes of a session whose recording cannot be written: it is held back and then ends, or it goes on and the gap is told. */
 export type RecordingMode = "strict" | "best_effort";
@@ -50,6 +51,8 @@ export interface Recordings {
   open(header: RecordingHeader, mode: RecordingMode, listener: RecordingListener): Promise<Recording>;
   /** Resolves when what an earlier run of this gateway left open is closed. Never rejects: what cannot be closed is logged, and tried at the next start. */
   readonly recovered: Promise<void>;
+  /** Events that tell how far live recordings are on the disk, and their digests: of those that went on since the last call. */
+  digests(): readonly AuditEventInput[];
   /** Waits for the disk and closes. Recordings that are open must have ended before. */
   close(): Promise<void>;
 }

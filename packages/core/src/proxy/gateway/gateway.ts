@@ -65,6 +65,7 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
   cleanup.add("audit log", () => audit.close());
   const recordings = openRecordings({ directory: join(config.dataDir, "log"), serverId: hostId, clock, logger, audit });
   cleanup.add("recordings", () => recordings.close());
+  audit.precede(() => recordings.digests());
   // What a crash has left open is closed before there is anything new, unless there is very much of it.
   await Promise.race([recordings.recovered, after(checkWait, undefined, { ref: false })]);
   const events = await openEventSearch({ directory: join(config.dataDir, "log"), serverId: hostId, index: store.events, position: () => audit.position(), logger });
