@@ -27,12 +27,21 @@ const unsafeInName = /[\u0000-\u001f\u007f/\\%]/u;
 const unsafeInTail = /[\u0000-\u001f\u007f/\\]/u;
 const namespaceSubresources: readonly string[] = ["status", "finalize"];
 
+/** What Go's `url.ParseQuery` drops together with its pair, or reads as part of a name, where others read on. */
+function queryProblem(query: string): string | undefined {
+  if (query.includes(";")) return "the query has a semicolon";
+  if (query.startsWith("?")) return "the query begins with a question mark";
+  return malformedEscape.test(query) ? "the query has a malformed percent-encoding" : undefined;
+}
+
 const refuse = (problem: string): Target => ({ ok: false, problem });
 
 /**
  * Takes a request target apart as Go's decoded `URL.Path` will be on the API server, and refuses any that two parsers could read
  * differently: encodings in segments that decide (version, namespace, resource, subresource), encoded slashes, empty and dot segments,
  * backslashes, control characters, fragments, absolute forms. Names and what follows a `proxy` subresource may carry other encoded characters.
+ * So it does with queries that Go reads otherwise than `URLSearchParams`: semicolons, malformed encodings, a second question mark, and, but for
+ * what a proxied service gets, bytes that are not UTF-8.
  */
 export function parseTarget(target: string): Target {
   if (target.charCodeAt(0) !== 0x2f) return refuse("the request target is not a path");
@@ -54,7 +63,21 @@ export function parseTarget(target: string): Target {
   }
   const parsed = classify(segments);
   if (typeof parsed === "string") return refuse(parsed);
+  const problem = queryProblem(query);
+  if (problem !== undefined) return refuse(problem);
+  const proxied = parsed.subresource === "proxy" || parsed.prefixVerb === "proxy";
+  if (!proxied && query.includes("%") && !isUtf8(query)) return refuse("the query has an encoding that is not UTF-8");
   return { ok: true, path: parsed, pathname, query };
+}
+
+/** Of text whose escapes are well-formed. */
+function isUtf8(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isDots(segment: string): boolean {
@@ -137,11 +160,14 @@ export function isNodeProxy(path: KubePath): boolean {
   return path.resource === "nodes" && (path.subresource === "proxy" || path.prefixVerb === "proxy");
 }
 
+/** `0` and `false` as Go's `strings.EqualFold` has it, long s included. */
+const falseValue = /^(?:0|false)$/iu;
+
 /** The value of a boolean query parameter as the API server reads it: there and neither `0` nor `false`. */
 export function queryFlag(query: string, name: string): boolean {
   if (query === "" || (!query.includes(name) && !query.includes("%"))) return false;
   const value = new URLSearchParams(query).get(name);
-  return value !== null && value !== "0" && value.toLowerCase() !== "false";
+  return value !== null && !falseValue.test(value);
 }
 
 /** The Kubernetes verb of a request (`list`, `watch`, `deletecollection`, …); the lower-case method for what is not a resource. */
