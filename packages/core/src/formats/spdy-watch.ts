@@ -74,6 +74,11 @@ function watchCommand(sink: CommandSink): SpdyWatch {
   };
 }
 
+/** Characters of a request id, and of a port or type of stream; streams of a port-forward whose other one has not been opened. */
+const maxRequestId = 64;
+const maxWord = 16;
+const maxUnpaired = 256;
+
 /** A forwarded connection: a pair of streams that share a request id. */
 interface Pair {
   readonly connection: PortConnection;
@@ -86,6 +91,9 @@ function watchPorts(sink: PortSink): SpdyWatch {
   const waiting = new Map<string, Pair>();
   return {
     opened(id, headers) {
+      for (const [name, most] of [["requestid", maxRequestId], ["port", maxWord], ["streamtype", maxWord]] as const) {
+        if ((headers.get(name)?.length ?? 0) > most) throw new GatehouseError("limit_exceeded", `the ${name} of a SPDY stream has more than ${most} characters`);
+      }
       const type = first(headers, "streamtype");
       if (type !== "data" && type !== "error") return;
       // Old clients give none: their error stream comes right before the data stream.
@@ -95,7 +103,8 @@ function watchPorts(sink: PortSink): SpdyWatch {
       pair[type] = id;
       byStream.set(id, pair);
       if (pair.data !== undefined && pair.error !== undefined) waiting.delete(requestId);
-      else waiting.set(requestId, pair);
+      else if (waiting.size < maxUnpaired) waiting.set(requestId, pair);
+      else throw new GatehouseError("limit_exceeded", `more than ${maxUnpaired} SPDY streams of a port-forward lack their other one`);
       if (type === "data") sink.opened(pair.connection);
     },
     data(from, id, chunk, start, end, mask, maskIndex) {

@@ -229,6 +229,28 @@ describe("a sink of a port-forward", () => {
     );
   });
 
+  it.each<[string, Readonly<Record<string, string>>]>([
+    ["request id", { streamtype: "error", port: "80", requestid: "0".repeat(65) }],
+    ["hidden request id", { streamtype: "error", port: "80", requestid: `0\0${"0".repeat(63)}` }],
+    ["port", { streamtype: "data", port: "8".repeat(17), requestid: "0" }],
+    ["type", { streamtype: "d".repeat(17), port: "80", requestid: "0" }],
+  ])("takes no long %s", (_, headers) => {
+    const tap = createSpdyTap({ protocol: "portforward.k8s.io", ports: new Told().sinks.ports });
+    tap.fromClient(new Opener().open(1, headers));
+    expect(tap.problem).toMatch(/more than \d+ characters/);
+  });
+
+  it("takes a bounded number of streams whose other one is not there", () => {
+    const tap = createSpdyTap({ protocol: "portforward.k8s.io", ports: new Told().sinks.ports });
+    const opener = new Opener();
+    // Pairs do not count, however many.
+    for (let id = 1; id < 4000; id += 4) for (const [at, streamtype] of [[id, "error"], [id + 2, "data"]] as const) tap.fromClient(opener.open(at, { streamtype, port: "80", requestid: String(id) }));
+    for (let index = 0; index < 256; index++) tap.fromClient(opener.open(5001 + 2 * index, { streamtype: "error", port: "80", requestid: `${"0".repeat(60)}${index}` }));
+    expect(tap.problem).toBeUndefined();
+    tap.fromClient(opener.open(9001, { streamtype: "error", port: "80", requestid: "one more" }));
+    expect(tap.problem).toMatch(/lack their other one/);
+  });
+
   it("hears each port of channels", () => {
     const sink = new Told();
     const tap = createWebSocketTap({ subprotocol: "v4.channel.k8s.io", purpose: "portforward", ports: sink.sinks.ports });
