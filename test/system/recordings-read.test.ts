@@ -114,6 +114,35 @@ describe("recordings", () => {
     expect(seen.slice(-250)).toMatch(/\x1b\[\?1049l.*\x1b\[\?25h/s);
   });
 
+  it("play what is good of a damaged one, and say loudly where that ends", async () => {
+    const sid = `9${sidOf(5).slice(1)}`;
+    const bytes = container({ sid, user: "cy" });
+    const second = encodeChunk({ hash: bytes.subarray(12, 44), index: 1 }, [record("o", 1, "never")]);
+    await writeFile(join(folder, `${sid}.rec`), Buffer.concat([bytes, second]));
+    const told = /^! the recording is damaged in chunk 1 at byte \d+: it follows the end; only what comes before is played, up to 4m12s$/m;
+    const text = await cy.tsh(["play", sid]);
+    expect([text.code, text.stdout]).toEqual([1, "$ echo hello\nhello\n[end: exited]\n[the recording is cut off here]\n"]);
+    expect(text.stderr).toMatch(/✖ the recording is damaged in chunk 1 at byte \d+: it follows the end\n/);
+    const pty = spawn(process.execPath, [tshPath, "play", sid, "--speed=900"], { cols: 120, rows: 12, env: { ...cy.env, TERM: "xterm-256color" }, cwd: tmpdir() });
+    let seen = "";
+    pty.onData((data) => (seen += data));
+    expect(await new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)))).toBe(1);
+    expect(seen.replaceAll(/\x1b\[[\d;?]*[a-zA-Z]/g, "").replaceAll("\r\n", "\n")).toMatch(told);
+    expect(seen).not.toContain("never");
+    expect(seen.slice(seen.lastIndexOf("\x1b[?25h"))).toContain("✖");
+  });
+
+  it("leave the terminal as it was when it is hung up", async () => {
+    const pty = spawn(process.execPath, [tshPath, "play", sidOf(1)], { cols: 80, rows: 12, env: { ...ana.env, TERM: "xterm-256color" }, cwd: tmpdir() });
+    let seen = "";
+    const playing = new Promise<void>((resolve) => pty.onData((data) => ((seen += data).includes("playing") ? resolve() : undefined)));
+    const ended = new Promise<number | undefined>((resolve) => pty.onExit(({ signal }) => resolve(signal)));
+    await playing;
+    pty.kill("SIGHUP");
+    expect(await ended).toBe(1);
+    expect(seen.slice(-150)).toMatch(/\x1b\[\?1049l.*\x1b\[\?25h/s);
+  });
+
   describe("say what is wrong", () => {
     const cases: [string, () => Person, string[], number, RegExp][] = [
       ["an id that there is not", () => ana, ["play", sidOf(99)], 5, /there is no such recording/],

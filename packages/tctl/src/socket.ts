@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import type { Transport } from "@gatehouse/core/api";
 import { GatehouseError, errorMessage, limits, readAll, systemErrorCode } from "@gatehouse/core/base";
-import { readFileLimited } from "@gatehouse/core/client";
+import { answerPieces, readFileLimited } from "@gatehouse/core/client";
 
 const timeout = 30_000;
 const maxNonce = 256;
@@ -70,9 +70,9 @@ export async function connectSocket(dataDir: string): Promise<Transport> {
     });
   }
 
-  async function* pieces(response: IncomingMessage): AsyncGenerator<Uint8Array, void, void> {
+  async function* pieces(response: IncomingMessage, idle: number | undefined): AsyncGenerator<Uint8Array, void, void> {
     try {
-      for await (const piece of response as AsyncIterable<Buffer>) yield piece;
+      yield* answerPieces(response, `on ${socketPath}`, idle);
     } catch (error) {
       throw failure(error);
     }
@@ -88,12 +88,12 @@ export async function connectSocket(dataDir: string): Promise<Transport> {
         throw failure(error);
       }
     },
-    async stream({ method, path }) {
+    async stream({ method, path, idle }) {
       const stop = new AbortController();
       const timer = setTimeout(() => stop.abort(), timeout);
       try {
         const response = await send(method, path, undefined, stop.signal);
-        return { status: response.statusCode ?? 0, body: pieces(response), close: () => response.destroy() };
+        return { status: response.statusCode ?? 0, body: pieces(response, idle), close: () => response.destroy() };
       } catch (error) {
         throw failure(error);
       } finally {

@@ -50,8 +50,11 @@ export interface TransportStream {
 /** How a client reaches the gateway: TLS with its pins, a Unix socket, or a test. Throws `unavailable` when it cannot. */
 export interface Transport {
   request(request: { readonly method: "GET" | "POST" | "PUT" | "DELETE"; readonly path: string; readonly body?: unknown }): Promise<TransportResponse>;
-  /** Asks for what may be long, or never end. The answer has to begin in time; the rest takes as long as it takes. */
-  stream(request: { readonly method: "GET"; readonly path: string }): Promise<TransportStream>;
+  /**
+   * Asks for what may be long, or never end. The answer has to begin in time; the rest takes as long as it takes, but for `idle`: ms that may
+   * pass without a byte while one is waited for.
+   */
+  stream(request: { readonly method: "GET"; readonly path: string; readonly idle?: number | undefined }): Promise<TransportStream>;
 }
 
 /** Calls that need no certificate. */
@@ -111,12 +114,14 @@ function errorOf(response: TransportResponse): GatehouseError {
   return new GatehouseError(code, message, { hint, id });
 }
 
+/** ms without a byte after which a gateway that sends what it has is given up. Live streams may be silent for longer. */
+const silence = 60_000;
 /** Longest line that is taken: the log writes none over 100 KB. */
 const maxLine = 1024 * 1024;
 
 /** Lines as they come. Throws what the gateway says instead. */
-async function* readLines(transport: Transport, path: string): AsyncGenerator<string, void, void> {
-  const { status, body, close } = await transport.stream({ method: "GET", path });
+async function* readLines(transport: Transport, path: string, idle?: number): AsyncGenerator<string, void, void> {
+  const { status, body, close } = await transport.stream({ method: "GET", path, idle });
   try {
     const decoder = new TextDecoder();
     let kept = "";
@@ -204,14 +209,14 @@ export function createAdminClient(transport: Transport): AdminClient {
     invite: (user, request) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/invite`, request),
     resetUser: (user, ttl) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/reset`, { ttl }),
     events: (request) => call(eventsResponse, "GET", `${base}/events${eventsPath(request)}`),
-    witness: (name) => readLines(transport, `${base}/witness/${encodeURIComponent(name)}`),
+    witness: (name) => readLines(transport, `${base}/witness/${encodeURIComponent(name)}`, silence),
     followEvents: (request) => followLines(transport, `${base}/events/follow${eventsPath(request)}`),
     exportAuthority: (kind) => call(exportResponse, "GET", `${base}/authorities/${encodeURIComponent(kind)}/export`),
     recordings: async (query) => {
       const asked = Object.entries(query as Readonly<Record<string, string | number | undefined>>).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]]));
       return (await call(recordingsResponse, "GET", `${base}/recordings?${new URLSearchParams(asked).toString()}`)).items;
     },
-    recording: (sid) => openStream(transport, { method: "GET", path: `${base}/recordings/${encodeURIComponent(sid)}` }),
+    recording: (sid) => openStream(transport, { method: "GET", path: `${base}/recordings/${encodeURIComponent(sid)}`, idle: silence }),
     sessions: async () => (await call(sessionsResponse, "GET", `${base}/sessions`)).items,
     killSession: (sid, message) => call<undefined>(undefined, "DELETE", `${base}/sessions/${encodeURIComponent(sid)}`, message === undefined ? {} : { message }),
     watchSession: (sid) => openStream(transport, { method: "GET", path: `${base}/sessions/${encodeURIComponent(sid)}/watch` }),

@@ -2,6 +2,7 @@ import { request as httpsRequest } from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { Transport, TransportResponse } from "../api/index.ts";
 import { GatehouseError, limits, readAll, version } from "../base/index.ts";
+import { answerPieces } from "./answer-pieces.ts";
 import type { ProxyAddress } from "./lean/index.ts";
 import { unreachable } from "./network-errors.ts";
 
@@ -29,9 +30,9 @@ async function readAnswer(response: IncomingMessage, options: TlsTransportOption
   return { status: response.statusCode ?? 0, body: body.toString("utf8") };
 }
 
-async function* readPieces(response: IncomingMessage, gateway: string): AsyncGenerator<Uint8Array, void, void> {
+async function* readPieces(response: IncomingMessage, gateway: string, idle: number | undefined): AsyncGenerator<Uint8Array, void, void> {
   try {
-    for await (const piece of response as AsyncIterable<Buffer>) yield piece;
+    yield* answerPieces(response, gateway, idle);
   } catch (error) {
     throw unreachable(gateway, error);
   }
@@ -86,13 +87,13 @@ export function createTlsTransport(options: TlsTransportOptions): Transport {
         throw unreachable(address.text, signal.aborted ? late() : error);
       }
     },
-    async stream({ method, path }) {
+    async stream({ method, path, idle }) {
       const stop = new AbortController();
       const timer = setTimeout(() => stop.abort(), timeout);
       try {
         const response = await send(method, path, undefined, stop.signal);
         const length = response.headers["content-length"];
-        return { status: response.statusCode ?? 0, length: length === undefined ? undefined : Number(length), body: readPieces(response, address.text), close: () => response.destroy() };
+        return { status: response.statusCode ?? 0, length: length === undefined ? undefined : Number(length), body: readPieces(response, address.text, idle), close: () => response.destroy() };
       } catch (error) {
         throw unreachable(address.text, stop.signal.aborted ? late() : error);
       } finally {

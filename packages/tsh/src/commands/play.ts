@@ -1,5 +1,5 @@
 import { Args, Flags } from "@oclif/core";
-import { GatehouseError } from "@gatehouse/core/base";
+import { GatehouseError, formatDuration } from "@gatehouse/core/base";
 import { BaseCommand } from "@gatehouse/core/client/command";
 import { exportAsciicastText, exportFormats, exportRecording, fileBytes, isLarger, openPlayable, play, processTerminal, systemTimer, type ExportFormat, type Playable } from "@gatehouse/core/client/recordings";
 import { proxyFlag } from "../command.ts";
@@ -25,6 +25,15 @@ async function write(file: OpenedRecording["file"], recording: Playable, format:
   else throw new GatehouseError("usage", `the file is an asciicast: it cannot become ${format}`, { hint: "leave --format out, or take --format=text" });
 }
 
+/** How long what can be played is. */
+function describe({ duration }: Playable): string {
+  return formatDuration(Math.ceil(duration / 1000) * 1000);
+}
+
+function damaged(recording: Playable): GatehouseError {
+  return new GatehouseError("bad_parameter", recording.damage ?? "", { hint: `what came before, up to ${describe(recording)}, was shown; what comes after is not to be trusted` });
+}
+
 /** `tsh play` */
 export class Play extends BaseCommand {
   static override summary = "Play a recording";
@@ -48,8 +57,14 @@ Keys: space pauses, ← and → seek 10 s, + and - change the speed, s skips idl
       const format = (flags.format as ExportFormat | undefined) ?? (process.stdout.isTTY ? undefined : "text");
       const recording = await openPlayable(opened.file);
       if (format !== undefined) await toStandardOutput(() => write(opened.file, recording, format));
-      if (!recording.complete) this.#warn("the recording is cut off: its end is missing");
-      if (format !== undefined) return;
+      const { damage } = recording;
+      if (damage === undefined && !recording.complete) this.#warn("the recording is cut off: its end is missing");
+      if (format !== undefined) {
+        // Whoever reads no more (`| head`) is told all the same.
+        if (damage !== undefined) throw damaged(recording);
+        return;
+      }
+      if (damage !== undefined) this.#warn(`${damage}; only what comes before is played, up to ${describe(recording)}`);
       const { columns, rows } = process.stdout;
       if (isLarger(recording.size, { columns, rows })) {
         this.#warn(`the recording is ${recording.size.columns}x${recording.size.rows} and wants a row besides; this terminal is ${columns}x${rows}: enlarge it to see everything`);
@@ -61,6 +76,7 @@ Keys: space pauses, ← and → seek 10 s, + and - change the speed, s skips idl
       } finally {
         terminal.close();
       }
+      if (damage !== undefined) throw damaged(recording);
     } finally {
       await opened.close();
     }

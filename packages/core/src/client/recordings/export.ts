@@ -19,21 +19,29 @@ export async function exportAsciicastText(recording: Playable, write: (text: str
 
 /**
  * Writes a recording's container in another format, piece by piece: `write` is awaited. Throws `bad_parameter` that names chunk and byte where
- * it is damaged; what came before has been written.
+ * it is damaged; what came before has been written then, and that it is cut off.
  */
 export async function exportRecording(source: AsyncIterable<Uint8Array>, format: ExportFormat, write: (text: string) => Promise<void>): Promise<RecordingSummary> {
   const target = makers[format]();
   const records = readRecording(source);
   let text = "";
-  let step = await records.next();
-  for (; step.done !== true; step = await records.next()) {
-    text += target.write(step.value);
-    if (text.length >= enough) {
-      await write(text);
-      text = "";
+  let begun = false;
+  try {
+    let step = await records.next();
+    for (; step.done !== true; step = await records.next()) {
+      text += target.write(step.value);
+      begun = true;
+      if (text.length >= enough) {
+        await write(text);
+        text = "";
+      }
     }
+    if (step.value.bytes === 0) throw new GatehouseError("bad_parameter", "the recording is empty");
+    text += target.end(step.value.complete);
+    await write(text);
+    return step.value;
+  } catch (error) {
+    if (begun && error instanceof GatehouseError && error.code === "bad_parameter") await write(text + target.end(false));
+    throw error;
   }
-  if (step.value.bytes === 0) throw new GatehouseError("bad_parameter", "the recording is empty");
-  await write(text + target.end(step.value.complete));
-  return step.value;
 }

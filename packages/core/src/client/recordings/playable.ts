@@ -15,13 +15,18 @@ export interface Playable {
   readonly duration: number;
   /** It has its end, and nothing is cut off. */
   readonly complete: boolean;
-  /** Output and resizes, in order. A record's data is valid until the next one is asked for. */
+  /** Where and how it is damaged, in words; only what comes before can be played. */
+  readonly damage: string | undefined;
+  /** Output and resizes, in order, up to where it is damaged. A record's data is valid until the next one is asked for. */
   records(): AsyncIterable<RecordingRecord>;
 }
 
 const played = new Set(["o", "e", "r"]);
 
-/** Checks a recording (`.rec`) or an asciicast v2 file whole, and makes it playable. Throws `bad_parameter` that says where it is damaged. The caller closes the file. */
+/**
+ * Checks a recording (`.rec`) or an asciicast v2 file whole, and makes it playable. Throws `bad_parameter` where nothing of it can be played, and
+ * for an asciicast that is damaged anywhere. The caller closes the file.
+ */
 export async function openPlayable(file: FileHandle): Promise<Playable> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
   const isRecording = buffer.toString("latin1", 0, bytesRead) === "GHR1" || bytesRead === 0;
@@ -41,13 +46,21 @@ export async function* fileBytes(file: FileHandle): AsyncGenerator<Buffer, void,
 }
 
 async function openRecording(file: FileHandle): Promise<Playable> {
-  const records = readRecording(fileBytes(file));
   let header: ReturnType<typeof parseRecordingHeader> | undefined;
   let duration = 0;
-  let step: IteratorResult<RecordingRecord, RecordingSummary> = await records.next();
-  for (; step.done !== true; step = await records.next()) {
-    if (step.value.type === "h") header = parseRecordingHeader(step.value.data);
-    duration = Math.max(duration, step.value.at);
+  let complete = false;
+  let damage: string | undefined;
+  const records = readRecording(fileBytes(file));
+  try {
+    let step: IteratorResult<RecordingRecord, RecordingSummary> = await records.next();
+    for (; step.done !== true; step = await records.next()) {
+      if (step.value.type === "h") header = parseRecordingHeader(step.value.data);
+      duration = Math.max(duration, step.value.at);
+    }
+    complete = step.value.complete;
+  } catch (error) {
+    if (!header || !isDamage(error)) throw error;
+    damage = error.message;
   }
   if (!header) throw new GatehouseError("bad_parameter", "the recording is empty");
   return {
@@ -55,9 +68,30 @@ async function openRecording(file: FileHandle): Promise<Playable> {
     container: true,
     tty: header.gatehouse.tty,
     duration,
-    complete: step.value.complete,
-    records: () => readRecording(fileBytes(file)),
+    complete,
+    damage,
+    records: () => goodPart(file),
   };
+}
+
+/** Whether this says that the bytes of a recording are not what was written. */
+function isDamage(error: unknown): error is GatehouseError {
+  return error instanceof GatehouseError && error.code === "bad_parameter";
+}
+
+async function* goodPart(file: FileHandle): AsyncGenerator<RecordingRecord, void, void> {
+  const records = readRecording(fileBytes(file));
+  for (;;) {
+    let step: IteratorResult<RecordingRecord, RecordingSummary>;
+    try {
+      step = await records.next();
+    } catch (error) {
+      if (isDamage(error)) return;
+      throw error;
+    }
+    if (step.done === true) return;
+    yield step.value;
+  }
 }
 
 const maxLine = 16 * 1024 * 1024;
@@ -67,7 +101,7 @@ const castEvent = z.tuple([z.number().nonnegative(), z.string(), z.string()]);
 async function openAsciicast(file: FileHandle): Promise<Playable> {
   let duration = 0;
   for await (const { at } of asciicastRecords(file)) duration = Math.max(duration, at);
-  return { size: await asciicastSize(file), container: false, tty: true, duration, complete: true, records: () => asciicastRecords(file) };
+  return { size: await asciicastSize(file), container: false, tty: true, duration, complete: true, damage: undefined, records: () => asciicastRecords(file) };
 }
 
 async function asciicastSize(file: FileHandle): Promise<TerminalSize> {

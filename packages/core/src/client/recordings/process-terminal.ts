@@ -35,6 +35,12 @@ export function processTerminal(): PlayTerminal & { close(): void } {
     }
   };
   process.once("exit", onExit);
+  // By itself it would end the process without that; the terminal may outlive it (a shell that ends its jobs, a kill by hand).
+  const onHangup = (): void => {
+    onExit();
+    process.kill(process.pid, "SIGHUP");
+  };
+  process.once("SIGHUP", onHangup);
   return {
     get size() {
       return { columns: stdout.columns, rows: stdout.rows };
@@ -54,6 +60,7 @@ export function processTerminal(): PlayTerminal & { close(): void } {
     },
     close() {
       process.off("exit", onExit);
+      process.off("SIGHUP", onHangup);
       if (keys) stdin.setRawMode(false);
     },
   };

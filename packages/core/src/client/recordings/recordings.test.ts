@@ -4,8 +4,8 @@ import { join } from "node:path";
 import headless from "@xterm/headless";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { RecordingItem } from "../../api/index.ts";
-import { emptyRecordingChain, encodeChunk, encodeRecordingJson, encodeRecordingResize, type RecordingRecord, type RecordingType } from "../../formats/index.ts";
-import { findRecording, openPlayable, parseSince, play, type PlayTerminal, type PlayTimer, type Playable } from "./index.ts";
+import { RecordingBuilder, emptyRecordingChain, encodeChunk, encodeRecordingJson, encodeRecordingResize, type RecordingRecord, type RecordingType } from "../../formats/index.ts";
+import { exportRecording, findRecording, openPlayable, parseSince, play, type PlayTerminal, type PlayTimer, type Playable } from "./index.ts";
 
 const { Terminal } = headless;
 let folder: string;
@@ -140,6 +140,40 @@ describe("the player", () => {
     await expect(playable("hello\n")).rejects.toThrow(/neither a recording nor an asciicast/);
     await expect(playable('{"version":2,"width":1,"height":1}\n{}\n')).rejects.toThrow(/line 2/);
     await expect(playable("")).rejects.toThrow(/empty/);
+  });
+});
+
+describe("a recording that is damaged in its middle", () => {
+  async function damaged(): Promise<Buffer> {
+    const first = encodeChunk(emptyRecordingChain, [header(true), record("o", 1000, "good\r\n")]);
+    const { chain } = new RecordingBuilder({ hash: first.subarray(12, 44), index: 1 });
+    const second = encodeChunk(chain, [record("o", 5000, "changed\r\n"), record("x", 9000, encodeRecordingJson({ reason: "exited" }))]);
+    second.write("CHANGED", second.indexOf("changed"));
+    return Buffer.concat([first, second]);
+  }
+  const where = /damaged in chunk 1 at byte \d+: its bytes do not fit its checksum/;
+
+  it("is played up to there, as often as wanted, and says so", async () => {
+    const recording = await playable(await damaged());
+    expect(recording).toMatchObject({ duration: 1000, complete: false, damage: expect.stringMatching(where) as string });
+    for (let round = 0; round < 2; round++) {
+      const { result, took, seen } = await watch(recording);
+      expect([result, Math.round(took)]).toEqual(["end", 1000]);
+      expect(seen.at(-1)?.screen.join("")).not.toContain("CHANGED");
+    }
+    const text: string[] = [];
+    for await (const one of recording.records()) text.push(one.data.toString());
+    expect(text.slice(1)).toEqual(["good\r\n"]);
+  });
+
+  it.each([["text", "good\n[the recording is cut off here]\n"], ["cast", '[1,"o","good\\r\\n"]\n[1,"m","the recording is cut off here"]\n'], ["json", '{"type":"summary","complete":false}\n']] as const)("is exported as %s up to there, and then refused", async (format, end) => {
+    let text = "";
+    async function* source(): AsyncGenerator<Uint8Array, void, void> {
+      yield await damaged();
+    }
+    await expect(exportRecording(source(), format, async (piece) => void (text += piece))).rejects.toThrow(where);
+    expect(text.endsWith(end)).toBe(true);
+    expect(text).not.toContain("CHANGED");
   });
 });
 
