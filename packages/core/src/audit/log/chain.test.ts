@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { manualClock, nullLogger, type Logger } from "../../base/index.ts";
 import { openAuditLog, type OwnAuditLog } from "../index.ts";
+import { isInTail } from "./tail.ts";
 import { lineHash, readChain, readCheckpoint, verifyCheckpoint, type CheckpointLine } from "../verify/index.ts";
 
 let directory: string;
@@ -151,4 +152,11 @@ it("goes on after a crash between the two halves of turning the key, whichever t
   expect(all.map(({ seq }) => seq)).toEqual([0, 1, 2]);
   expect(all[2]!.key).toBe(all[1]!.next);
   expect(await readFile(path, "utf8")).not.toContain(other);
+});
+
+it("looks for a key in the newest days that have anything in them", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "gatehouse-tail-"));
+  for (const [day, text] of [["01", "one"], ["02", "two"], ["03", "three"], ["04", ""], ["05", ""]] as const) await writeFile(join(folder, `2026-11-${day}.00:00:00.log`), text);
+  expect(await Promise.all(["one", "two", "three"].map((text) => isInTail(folder, text)))).toEqual([false, true, true]);
+  await rm(folder, { recursive: true });
 });

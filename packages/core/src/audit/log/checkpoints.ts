@@ -41,7 +41,10 @@ export function createCheckpoints(options: {
   let working: Promise<void> = Promise.resolve();
   let waiting: NodeJS.Timeout | undefined;
 
-  async function write(last: boolean, before: readonly AuditEventInput[] = preceding()): Promise<void> {
+  /** `needless`: also where there is nothing to sign. */
+  async function write(last: boolean, needless: boolean): Promise<void> {
+    const before = preceding();
+    if (!needless && unsigned === 0 && problem === undefined && before.length === 0) return;
     for (const event of before) await log.append(() => event);
     const next = await ratchet.stage();
     const { seq, publicKey: key } = ratchet;
@@ -58,8 +61,8 @@ export function createCheckpoints(options: {
     await ratchet.erase();
   }
 
-  function now(last = false, before?: readonly AuditEventInput[]): Promise<void> {
-    const attempt = working.then(() => write(last, before));
+  function now(last: boolean, needless: boolean): Promise<void> {
+    const attempt = working.then(() => write(last, needless));
     working = attempt.then(
       () => {
         problem = undefined;
@@ -75,9 +78,7 @@ export function createCheckpoints(options: {
   }
 
   function attempt(): void {
-    const before = preceding();
-    if (unsigned === 0 && problem === undefined && before.length === 0) return;
-    now(false, before).catch((error: unknown) => {
+    now(false, false).catch((error: unknown) => {
       // Where the log cannot be written either, the logger has both.
       log.emit({ ...auditEvents.auditCheckpointFailed, server_id: serverId, error: errorMessage(error) }).catch(() => undefined);
     });
@@ -100,11 +101,11 @@ export function createCheckpoints(options: {
     precede(events) {
       preceding = events;
     },
-    now: () => now(),
+    now: () => now(false, true),
     async close() {
       clearInterval(timer);
       clearTimeout(waiting);
-      await now(true).catch(() => undefined);
+      await now(true, true).catch(() => undefined);
     },
     status: () => ({ checkpoint: made, problem }),
   };

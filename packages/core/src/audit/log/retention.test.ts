@@ -20,7 +20,7 @@ async function verify(change: (files: Map<string, Buffer>) => void = () => undef
   const files = new Map<string, Buffer>();
   for (const name of await names()) files.set(name, await readFile(join(directory, "gw1", name)));
   change(files);
-  const source: LogSource = { server: "gw1", files: [...files].map(([name, bytes]) => ({ name, size: bytes.length, read: () => once(bytes) })), recording: () => Promise.resolve(undefined) };
+  const source: LogSource = { server: "gw1", files: [...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, bytes]) => ({ name, size: bytes.length, read: () => once(bytes) })), recording: () => Promise.resolve(undefined) };
   const witness = await readFile(witnessFile());
   return verifyLogs({ sources: [source], witnesses: [{ name: "witness", read: () => once(witness) }] });
 }
@@ -52,6 +52,7 @@ it("prunes whole days with the recordings of their sessions, and verification kn
   await log.emit({ event: "test", code: "G9999I" });
   await log.checkpoint();
   expect(await names()).toHaveLength(9);
+  const old = await Promise.all(["2026-11-02", "2026-11-03", "2026-11-04", "2026-11-05"].map(async (day) => [`${day}.00:00:00.log`, await readFile(join(directory, "gw1", `${day}.00:00:00.log`))] as const));
   await log.prune();
   // It is the 9th at noon: what ended before the 6th at noon goes, the 6th itself stays whole.
   expect((await names())[0]).toBe("2026-11-06.00:00:00.log");
@@ -64,6 +65,11 @@ it("prunes whole days with the recordings of their sessions, and verification kn
   // One day more is tampering: no stub has it.
   const tampered = await verify((files) => files.delete("2026-11-06.00:00:00.log"));
   expect(tampered.findings.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["removed", "witness"]));
+  // Pruned days that a crash has left, when their recordings had gone already.
+  const cut = await verify((files) => {
+    for (const [name, bytes] of old) files.set(name, bytes);
+  });
+  expect(cut.findings).toEqual([]);
   // Nothing is pruned twice.
   const before = await names();
   await log.prune();

@@ -54,12 +54,16 @@ export async function findTail(directory: string, names: readonly string[]): Pro
   return undefined;
 }
 
-/** Whether a text that can stand nowhere else by chance is in the newest two files. */
+/** Whether a text that can stand nowhere else by chance is in the newest two files that have anything in them. */
 export async function isInTail(directory: string, text: string): Promise<boolean> {
   const names = (await readdir(directory)).filter((name) => dayOfFile(name) !== undefined).sort();
-  for (const name of names.slice(-2)) {
+  let read = 0;
+  for (const name of names.reverse()) {
+    if (read >= 2) break;
     const handle = await open(join(directory, name));
     try {
+      if ((await handle.stat()).size === 0) continue;
+      read += 1;
       let kept = Buffer.alloc(0);
       for await (const bytes of handle.createReadStream({ autoClose: false, highWaterMark: 1024 * 1024 }) as AsyncIterable<Buffer>) {
         const joined = Buffer.concat([kept, bytes]);

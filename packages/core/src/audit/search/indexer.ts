@@ -9,6 +9,9 @@ import { blockSize, readBlock } from "./lines.ts";
 import { Terms, indexedOf, parseEvent } from "./terms.ts";
 
 const lookMs = 1000;
+/** Days before the newest two do not change: how often they are looked at all the same. */
+const allMs = 3_600_000;
+const newest = 2;
 /** The end of the log becomes a block when it is as large as one, or this old. */
 const settleMs = 60_000;
 /** Between two blocks of a log that has to be caught up with: requests go first. */
@@ -41,15 +44,17 @@ export async function startIndexer(options: {
   const stopping = new AbortController();
   const stopped = (): boolean => stopping.signal.aborted;
   let settled = performance.now();
+  let lookedAtAll = -Infinity;
   let failing = false;
 
   /** Files that are gone, or shorter than what is indexed of them. */
-  async function forget(files: readonly string[]): Promise<void> {
+  async function forget(files: readonly string[], looked: readonly string[]): Promise<void> {
     const stale: string[] = [];
+    const there = new Set(files);
     for (const [file, end] of ends) {
-      const size = files.includes(file) ? (await stat(join(folder, file))).size : 0;
-      if (size < end) stale.push(file);
+      if (!there.has(file) || (looked.includes(file) && (await stat(join(folder, file))).size < end)) stale.push(file);
     }
+    if (stale.length === 0) return;
     await index.forget(serverId, stale);
     for (const file of stale) ends.delete(file);
   }
@@ -73,15 +78,18 @@ export async function startIndexer(options: {
 
   async function round(everything: boolean): Promise<void> {
     const files = await logFiles(folder);
-    await forget(files);
+    const all = everything || performance.now() - lookedAtAll >= allMs;
+    const looked = all ? files : files.slice(-newest);
+    await forget(files, looked);
     const now = position();
     const settle = everything || performance.now() - settled >= settleMs;
     if (settle) settled = performance.now();
-    for (const file of files) {
+    for (const file of looked) {
       const current = file === now.file;
       const end = current ? now.offset : (await stat(join(folder, file))).size;
       while (!stopped() && (await block(file, end, settle || !current))) if (!everything) await after(pauseMs, undefined, { signal: stopping.signal, ref: false });
     }
+    if (all && !stopped()) lookedAtAll = performance.now();
   }
 
   let working: Promise<void> = Promise.resolve();

@@ -6,7 +6,7 @@ export type { Checkpoint, CheckpointLine } from "./checkpoint.ts";
 export { maxLine, readLines } from "./lines.ts";
 export type { RawLine } from "./lines.ts";
 export { isRecordingName } from "./sessions.ts";
-export { readWitnessLine } from "./witness.ts";
+export { checkpointMarker, readWitnessLine } from "./witness.ts";
 export { verifyLogs } from "./verify.ts";
 export type { VerifyOptions } from "./verify.ts";
 export type { Finding, LogSource, LogSourceFile, Note, Place, ServerSummary, Verification } from "./types.ts";

@@ -11,6 +11,8 @@ const maxAnswer = 64 * 1024;
 /** Hands checkpoints to another gateway, which verifies and keeps them. The authorities of `caFile` alone may vouch for it. */
 export function gatewayWitness(options: Extract<WitnessOptions, { type: "gateway" }>): WitnessWriter {
   const url = new URL(`/gatehouse/v1/witness/${encodeURIComponent(options.name)}`, options.url);
+  // An address, without the brackets of IPv6, is no name to ask for.
+  const host = url.hostname.replace(/^\[|\]$/g, "");
   return {
     name: url.host,
     async send(line) {
@@ -19,12 +21,12 @@ export function gatewayWitness(options: Extract<WitnessOptions, { type: "gateway
       const response = await new Promise<IncomingMessage>((resolve, reject) => {
         const sent = request(
           {
-            host: url.hostname.replace(/^\[|\]$/g, ""),
+            host,
             port: url.port === "" ? 443 : Number(url.port),
             path: url.pathname,
             method: "POST",
             ca,
-            servername: isIP(url.hostname) === 0 ? url.hostname : "",
+            servername: isIP(host) === 0 ? host : "",
             minVersion: "TLSv1.2",
             agent: false,
             signal: AbortSignal.timeout(timeout),

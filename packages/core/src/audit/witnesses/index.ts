@@ -14,25 +14,25 @@ export interface Witnesses {
   close(): Promise<void>;
 }
 
-async function open(options: WitnessOptions, host: string, clock: Clock): Promise<WitnessWriter> {
+async function open(options: WitnessOptions, deps: { readonly host: string; readonly clock: Clock; readonly logger: Logger }): Promise<WitnessWriter> {
   switch (options.type) {
     case "file":
       return fileWitness(options.path);
     case "syslog":
-      return syslogWitness(options.address, host, clock);
+      return syslogWitness(options.address, deps.host, deps.clock);
     case "gateway":
       return gatewayWitness(options);
     case "s3": {
       // Loaded where it is configured.
       const { s3Witness } = await import("./s3.ts");
-      return s3Witness(options, clock);
+      return s3Witness(options, deps);
     }
   }
 }
 
 /** Opens the ways to all witnesses; whether they are there shows as they are used. Throws `bad_parameter` for an address that is none. */
 export async function openWitnesses(list: readonly WitnessOptions[], deps: { readonly host: string; readonly clock: Clock; readonly logger: Logger }): Promise<Witnesses> {
-  const writers = await Promise.all(list.map((options) => open(options, deps.host, deps.clock)));
+  const writers = await Promise.all(list.map((options) => open(options, deps)));
   const outboxes = writers.map((writer) => createOutbox(writer, deps));
   return {
     add(line) {

@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +10,9 @@ import { manualClock, nullLogger, systemClock } from "../../base/index.ts";
 import { createWitnessKeeper, openAuditLog, type OwnAuditLog, type WitnessOptions } from "../index.ts";
 import { readWitnessLine } from "../verify/index.ts";
 import { createOutbox } from "./outbox.ts";
+import { s3Witness } from "./s3.ts";
 import { syslogMessage } from "./syslog.ts";
+import type { WitnessWriter } from "./types.ts";
 
 let folder: string;
 const logs: OwnAuditLog[] = [];
@@ -132,5 +135,100 @@ describe("a gateway that is a witness", () => {
     for await (const chunk of await keeper.read("gw1")) text += String(chunk);
     expect(text).toBe(`${line}\n`);
     await expect(keeper.read("../gw1")).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  it("takes a checkpoint once, and only what follows the last one, of one server", async () => {
+    const tokenFile = join(folder, "token");
+    await writeFile(tokenFile, "0123456789abcdef\n");
+    const right = "Bearer 0123456789abcdef";
+    const keeper = () => createWitnessKeeper({ directory: join(folder, "kept"), accepted: [{ name: "gw1", tokenFile }], logger: nullLogger });
+    const linesOf = async (serverId: string, directory: string): Promise<string[]> => {
+      const source = join(folder, `${directory}.log`);
+      const log = await openAuditLog({ directory: join(folder, directory), serverId, clock: systemClock, logger: nullLogger, sync: "group", witnesses: [{ type: "file", path: source }] });
+      for (let n = 0; n < 3; n += 1) {
+        await log.emit({ event: "test", code: "G9999I" });
+        await log.checkpoint();
+      }
+      await log.close();
+      return (await readFile(source, "utf8")).trim().split("\n");
+    };
+    const [mine, anew, other] = [await linesOf("gw1", "a"), await linesOf("gw1", "b"), await linesOf("gw2", "c")];
+    let one = keeper();
+    await one.accept("gw1", right, mine[0]!);
+    await one.accept("gw1", right, mine[0]!);
+    await one.accept("gw1", right, mine[1]!);
+    // What it keeps counts after a restart too.
+    one = keeper();
+    await one.accept("gw1", right, mine[1]!);
+    for (const wrong of [mine[0]!, anew[0]!, anew[1]!, anew[2]!, other[2]!]) await expect(one.accept("gw1", right, wrong)).rejects.toMatchObject({ code: "compare_failed" });
+    await one.accept("gw1", right, mine[3]!);
+    let text = "";
+    for await (const chunk of await one.read("gw1")) text += String(chunk);
+    expect(text).toBe([mine[0]!, mine[1]!, mine[3]!, ""].join("\n"));
+    // After a write that was cut short.
+    await writeFile(join(folder, "kept/gw1.log"), `${mine[0]!}\n${mine[1]!.slice(0, 50)}`);
+    one = keeper();
+    await one.accept("gw1", right, mine[1]!);
+    expect((await readFile(join(folder, "kept/gw1.log"), "utf8")).split("\n").slice(1)).toEqual([mine[1]!.slice(0, 50), mine[1]!, ""]);
+  });
+});
+
+describe("a bucket", () => {
+  interface Put {
+    readonly path: string;
+    readonly body: string;
+  }
+  /** A store that writes nothing over, and lets things be read or not. */
+  async function store(readable: boolean): Promise<{ readonly objects: Map<string, string>; readonly puts: Put[]; readonly port: number; readonly close: () => void }> {
+    const objects = new Map<string, string>();
+    const puts: Put[] = [];
+    const server = createHttpServer((request, response) => {
+      void (async () => {
+        const path = request.url ?? "";
+        if (request.method === "GET") {
+          response.writeHead(readable ? 200 : 403).end(readable ? objects.get(path) : "");
+          return;
+        }
+        const chunks: Buffer[] = [];
+        for await (const chunk of request) chunks.push(chunk as Buffer);
+        const body = Buffer.concat(chunks).toString();
+        puts.push({ path, body });
+        const taken = request.headers["if-none-match"] === "*" && objects.has(path);
+        if (!taken) objects.set(path, body);
+        response.writeHead(taken ? 412 : 200).end();
+      })();
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return { objects, puts, port: (server.address() as AddressInfo).port, close: () => server.close() };
+  }
+  async function witnessOf(port: number, warned: string[] = []): Promise<WitnessWriter> {
+    const secretKeyFile = join(folder, "secret");
+    await writeFile(secretKeyFile, "secret");
+    const options = { type: "s3", endpoint: `http://127.0.0.1:${port}`, region: "r", bucket: "b", prefix: "", accessKeyId: "a", secretKeyFile, lockMs: 0, lockMode: "COMPLIANCE" } as const;
+    return s3Witness(options, { clock: manualClock(1000), logger: { ...nullLogger, warn: (_fields: object, text?: string) => void warned.push(text ?? "") } });
+  }
+
+  it.each([[true, 1], [false, 2]])("keeps a checkpoint that comes twice (readable: %s)", async (readable, count) => {
+    const { objects, port, close } = await store(readable);
+    const warned: string[] = [];
+    const witness = await witnessOf(port, warned);
+    await witness.send("a line");
+    await witness.send("a line");
+    expect([...objects.values()]).toEqual(Array.from({ length: count }, () => "a line\n"));
+    expect(warned).toEqual([expect.stringContaining("lock_for")]);
+    close();
+  });
+
+  it("that has something else under a checkpoint's name keeps both", async () => {
+    const { objects, puts, port, close } = await store(true);
+    const witness = await witnessOf(port);
+    await witness.send("a line");
+    const [path = ""] = objects.keys();
+    objects.set(path, "not a checkpoint");
+    await witness.send("a line");
+    expect([...objects.values()]).toEqual(["not a checkpoint", "a line\n"]);
+    expect(puts).toHaveLength(3);
+    close();
   });
 });
