@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { escapeLine } from "../base/index.ts";
 
 /** Shapes of `/gatehouse/v1/sessions…`: the sessions under way on this gateway. */
 
@@ -32,6 +33,10 @@ export type SessionsResponse = z.infer<typeof sessionsResponse>;
 /** `DELETE /gatehouse/v1/sessions/:sid`. */
 export const killRequest = z.strictObject({
   /** What its person reads. */
-  message: z.string().max(1000).optional(),
+  message: z
+    .string()
+    .max(1000)
+    .refine((text) => escapeLine(text) === text, "must be one line without characters that act on a terminal")
+    .optional(),
 });
 export type KillRequest = z.infer<typeof killRequest>;

@@ -4,7 +4,7 @@ import { SpdyFrames, spdyDataFrame, spdyFin, spdyType, spdyUnidirectional } from
 import type { SpdyDataSink, SpdyFrame } from "./spdy-frames.ts";
 import { createSpdyWatch } from "./spdy-watch.ts";
 import type { StreamSinks } from "./stream-sink.ts";
-import { statusText } from "./stream-tap.ts";
+import { endText, statusText } from "./stream-tap.ts";
 import type { StreamTap } from "./stream-tap.ts";
 
 /** What a tapped SPDY connection carries. */
@@ -150,7 +150,7 @@ export function createSpdySpans(options: SpdyTapOptions): SpdySpans {
       const live = [...streams].filter(([, stream]) => stream.replied && !stream.serverDone);
       const errors = live.filter(([, stream]) => stream.error);
       if (errors.length === 0) return undefined;
-      const text = Buffer.from(asStatus ? statusText(end) : end.message);
+      const text = Buffer.from(asStatus ? statusText(end) : endText(end));
       // The reason first; then the end of output, without which clients go on reading.
       const others = live.filter(([, stream]) => !stream.error);
       return Buffer.concat([...errors.map(([id]) => spdyDataFrame(id, text, true)), ...others.map(([id]) => spdyDataFrame(id, empty, true))]);

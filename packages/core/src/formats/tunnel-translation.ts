@@ -1,4 +1,5 @@
 import { passUnmasked } from "./stream-sink.ts";
+import { endText } from "./stream-tap.ts";
 import type { StreamEnd } from "./stream-tap.ts";
 import type { Translation, Turn } from "./translation.ts";
 import { webSocketClose, webSocketFrame, webSocketOpcode } from "./websocket-frames.ts";
@@ -40,7 +41,7 @@ export function createTunnelTranslation(): Translation {
     },
     fromServer: (chunk) => (done ? silence : { ...silence, toClient: webSocketFrame(webSocketOpcode.binary, Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)) }),
     serverEnded: (broken) => (broken ? end(closeCode.goingAway, "the API server broke off the connection") : end(closeCode.normal, "")),
-    fail: (why: StreamEnd) => end(closeCode.policy, why.message),
+    fail: (why: StreamEnd) => end(closeCode.policy, endText(why)),
     // Its own SPDY pings go through.
     keepAlive: () => (done ? silence : { ...silence, toClient: webSocketPing }),
   };

@@ -2,7 +2,7 @@ import { channelMessage, commandChannel, createChannelReader } from "./channels.
 import type { Taker } from "./channels.ts";
 import { createResizeReader, noteError } from "./stream-sink.ts";
 import type { CommandSink, PortConnection, StreamSinks } from "./stream-sink.ts";
-import { statusText } from "./stream-tap.ts";
+import { endText, statusText } from "./stream-tap.ts";
 import type { StreamEnd } from "./stream-tap.ts";
 import { webSocketClose } from "./websocket-frames.ts";
 import type { WebSocketSink } from "./websocket-frames.ts";
@@ -49,7 +49,7 @@ export function commandChannels(channels: Channels, { command }: StreamSinks): C
       // Clients read the error channel to its end, and take only a normal close for that end.
       const close = webSocketClose(closeNormal, "");
       if (ended) return close;
-      return Buffer.concat([channelMessage(commandChannel.error, Buffer.from(version >= 4 ? statusText(end) : end.message), base64), close]);
+      return Buffer.concat([channelMessage(commandChannel.error, Buffer.from(version >= 4 ? statusText(end) : endText(end)), base64), close]);
     },
   };
 }
@@ -116,7 +116,7 @@ export function portChannels({ base64 }: Channels, { ports }: StreamSinks): Carr
       },
     },
     endFrames(end) {
-      return Buffer.concat([...[...errorChannels].map((number) => channelMessage(number, Buffer.from(end.message), base64)), webSocketClose(closePolicy, end.message)]);
+      return Buffer.concat([...[...errorChannels].map((number) => channelMessage(number, Buffer.from(endText(end)), base64)), webSocketClose(closePolicy, endText(end))]);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { createSpdySpans } from "./spdy.ts";
 import type { StreamSinks } from "./stream-sink.ts";
+import { endText } from "./stream-tap.ts";
 import type { StreamTap } from "./stream-tap.ts";
 import { commandChannels, portChannels } from "./websocket-channels.ts";
 import type { Carrier, Channels } from "./websocket-channels.ts";
@@ -79,7 +80,7 @@ function ignore(): void {
 function carrierOf(options: WebSocketTapOptions): Carrier {
   if (isTunnel(options)) return spdyTunnel(options);
   const channels = channelsOf(options);
-  if (channels === undefined) return { endFrames: (end) => webSocketClose(closePolicy, end.message) };
+  if (channels === undefined) return { endFrames: (end) => webSocketClose(closePolicy, endText(end)) };
   return options.purpose === "portforward" ? portChannels(channels, options) : commandChannels(channels, options);
 }
 

@@ -7,7 +7,8 @@ import type { TLSSocket } from "node:tls";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openRecordings } from "../../audit/index.ts";
 import type { CreateFile, RecordingFile, RecordingLimits } from "../../audit/index.ts";
-import { nullLogger, systemClock } from "../../base/index.ts";
+import { killRequest } from "../../api/index.ts";
+import { escapeLine, nullLogger, systemClock } from "../../base/index.ts";
 import type { RecordingDefault } from "./sessions/index.ts";
 import { createTestWorld } from "./test-world.ts";
 import type { TestWorld } from "./test-world.ts";
@@ -49,10 +50,10 @@ function memoryDisk(gate: () => Promise<void> = () => Promise.resolve()): { read
   return disk;
 }
 
-async function open(recording: RecordingDefault, disk?: { readonly create: CreateFile }, limits?: Partial<RecordingLimits>): Promise<void> {
+async function open(recording: RecordingDefault, disk?: { readonly create: CreateFile }, limits?: Partial<RecordingLimits>, maxSessions?: number): Promise<void> {
   const audit = { emit: () => Promise.resolve(), close: () => Promise.resolve() };
   const recordings = openRecordings({ directory: folder, serverId: "gw", clock: systemClock, logger: nullLogger, audit, limits, ...(disk && { create: disk.create }) });
-  world = await createTestWorld({ recordings, recording, serverId: "gw" });
+  world = await createTestWorld({ recordings, recording, serverId: "gw", maxSessions });
 }
 
 /** An API server that accepts, and hands its side of the stream over. */
@@ -180,6 +181,25 @@ describe("a session", () => {
   });
 });
 
+describe("what a killed session's person reads", () => {
+  const evil = "by ana: \u001b]52;c;ZXZpbA==\u0007\u001b[2J\u009b2J\u202e";
+
+  it("has no characters that act on their terminal, whoever wrote it", async () => {
+    await open("off");
+    const server = accepting();
+    const stream = await ask();
+    (await server).write(frame("\x01hello"));
+    await vi.waitFor(() => expect(stream.text()).toContain("hello"));
+    world.proxy.sessions.kill(world.proxy.sessions.list()[0]!.sid, evil);
+    await once(stream.socket, "close");
+    const message = /"message":("(?:[^"\\]|\\.)*")/.exec(stream.text())?.[1] ?? "";
+    expect(JSON.parse(message)).toBe(escapeLine(evil));
+    // Nor does an administrator's client get so far.
+    expect(killRequest.safeParse({ message: "the incident is over, see you" }).success).toBe(true);
+    for (const message of [evil, "\u001b[2J", "a\u0000", "two\nlines", "a\rb", "\u202e"]) expect(killRequest.safeParse({ message }).success).toBe(false);
+  });
+});
+
 describe("a disk that stalls", () => {
   async function flood(): Promise<{ readonly stream: Awaited<ReturnType<typeof ask>>; readonly upstream: Socket }> {
     const server = accepting();
@@ -237,6 +257,48 @@ describe("a disk that stalls", () => {
 });
 
 describe("two attempts at one stream", () => {
+  it("of which neither can be recorded are one denial, with the command", async () => {
+    await open("strict", memoryDisk(() => Promise.reject(new Error("ENOSPC: no space left on device"))));
+    const first = await ask("websocket");
+    await once(first.socket, "close");
+    const second = await ask("SPDY/3.1");
+    await once(second.socket, "close");
+    const id = /refusal (\w+)/.exec(first.text())?.[1];
+    expect(named("kube.denied")).toMatchObject([{ id, kubernetes_pod: "a", kubernetes_container: "main", command: "sh -c" }]);
+    expect(second.text()).toContain(`refusal ${id!}`);
+  });
+
+  it("of which both are one session too many are one denial, with the command", async () => {
+    await open("off", undefined, undefined, 1);
+    const server = accepting();
+    const running = await ask();
+    await server;
+    await vi.waitFor(() => expect(running.text()).toContain(" 101 "));
+    const first = await ask("websocket");
+    await once(first.socket, "close");
+    const second = await ask("SPDY/3.1");
+    await once(second.socket, "close");
+    const id = /refusal (\w+)/.exec(first.text())?.[1];
+    expect(named("kube.denied")).toMatchObject([{ id, command: "sh -c", reason: expect.stringContaining("max_sessions") as string }]);
+    expect(second.text()).toContain(`refusal ${id!}`);
+    running.socket.destroy();
+  });
+
+  it("of which the second runs leave no denial for another to be told", async () => {
+    let full = true;
+    await open("strict", memoryDisk(() => (full ? Promise.reject(new Error("ENOSPC: no space left on device")) : Promise.resolve())));
+    const refused = async (upgrade: string): Promise<void> => {
+      const stream = await ask(upgrade);
+      await once(stream.socket, "close");
+    };
+    await refused("websocket");
+    full = false;
+    await refused("SPDY/3.1");
+    full = true;
+    await refused("SPDY/3.1");
+    expect(named("kube.denied")).toHaveLength(2);
+  });
+
   it("are one denial under one id", async () => {
     await open("off");
     world.groups.set("ana", []);

@@ -1,3 +1,4 @@
+import { escapeText } from "../../base/index.ts";
 import type { GatehouseError } from "../../base/index.ts";
 import type { StreamEnd } from "../../formats/index.ts";
 
@@ -25,9 +26,9 @@ const reasons: Readonly<Record<number, string>> = {
   504: "Timeout",
 };
 
-/** A {@link Failure} of this status. */
+/** A {@link Failure} of this status. Clients print the message as it is, on terminals. */
 export function failure(code: number, message: string, lock?: string): Failure {
-  const why = { code, reason: reasons[code] ?? "InternalError", message };
+  const why = { code, reason: reasons[code] ?? "InternalError", message: escapeText(message) };
   return lock === undefined ? why : { ...why, lock };
 }
 

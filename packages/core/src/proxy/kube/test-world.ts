@@ -58,7 +58,7 @@ export interface Answer {
   readonly body: string;
 }
 
-export async function createTestWorld(more: Partial<KubeProxyOptions> & { readonly upstream?: Partial<KubeUpstream> } = {}): Promise<TestWorld> {
+export async function createTestWorld(more: Partial<KubeProxyOptions> & { readonly upstream?: Partial<KubeUpstream>; readonly maxSessions?: number | undefined; readonly nodeProxy?: boolean } = {}): Promise<TestWorld> {
   const folder = await mkdtemp(join(tmpdir(), "gatehouse-kube-"));
   const clock = manualClock(Date.now());
   const store = await openStore({ path: join(folder, "store.db"), keyFile: join(folder, "key"), clock, random: systemRandom, logger: nullLogger });
@@ -90,7 +90,7 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
   const { port: upstreamPort } = server.address() as AddressInfo;
 
   const groups = new Map<string, readonly string[]>([["ana", ["developers", "viewers"]], ["bo", ["viewers"]], ["ed", []]]);
-  const table = createGatekeeper(groups);
+  const table = createGatekeeper(groups, more);
   const cluster: KubeUpstream = {
     name: "real", labels: {}, url: `https://localhost:${String(upstreamPort)}`, ca, insecureSkipTlsVerify: false, serverName: undefined, certificate: undefined, token: undefined, ...more.upstream,
   };
@@ -152,9 +152,10 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
 }
 
 /** A gatekeeper over a table: an unknown name is a removed user. */
-function createGatekeeper(groups: ReadonlyMap<string, readonly string[]>): { readonly gatekeeper: Gatekeeper; changed(): void } {
+function createGatekeeper(groups: ReadonlyMap<string, readonly string[]>, { maxSessions = 0, nodeProxy = false }: { readonly maxSessions?: number | undefined; readonly nodeProxy?: boolean }): { readonly gatekeeper: Gatekeeper; changed(): void } {
   const listeners = new Set<() => void>();
   let generation = 1;
+  const empty = buildRoleSet([], {});
   const gatekeeper: Gatekeeper = {
     get generation() {
       return generation;
@@ -162,11 +163,11 @@ function createGatekeeper(groups: ReadonlyMap<string, readonly string[]>): { rea
     identify(certificate): Identity {
       const { username, notAfter } = certificate;
       if (!groups.has(username)) throw new GatehouseError("access_denied", `user "${username}" does not exist any more`);
-      return { username, subjectId: username, sessionId: "s", traits: {}, roles: buildRoleSet([], {}), expires: notAfter };
+      return { username, subjectId: username, sessionId: "s", traits: {}, roles: { ...empty, options: () => ({ ...empty.options(), maxSessions }) }, expires: notAfter };
     },
     kube(identity) {
       const own = groups.get(identity.username) ?? [];
-      return { allowed: own.length > 0, groups: own, nodeProxy: false, reasons: [] };
+      return { allowed: own.length > 0, groups: own, nodeProxy, reasons: [] };
     },
     node: () => ({ allowed: false, reasons: [] }),
     sessionLock: () => undefined,

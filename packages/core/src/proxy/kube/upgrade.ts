@@ -77,10 +77,11 @@ export class Upgrade implements Live {
     this.grant.upstream.streams += 1;
     this.#shared.registry.add(this);
     this.#client.on("close", this.#clientClosed);
-    if (this.#attempt !== undefined && !isFirstAttempt(this.grant.incoming.upgrade)) this.#shared.attempts.second(this.#attempt);
     this.#shared.sessions.open(this.grant).then(
       (session) => {
         this.#session = session;
+        // Only now: one that is refused here too may be told what the first one was.
+        if (this.#attempt !== undefined && !isFirstAttempt(this.grant.incoming.upgrade)) this.#shared.attempts.second(this.#attempt);
         if (this.#over) session?.drop();
         else this.#asked.end();
       },

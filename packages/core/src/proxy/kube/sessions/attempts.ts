@@ -3,6 +3,8 @@ import type { Failure } from "../status.ts";
 
 /** How long after a first attempt by WebSocket a second one by SPDY belongs to it, ms. kubectl makes it at once. */
 const pairTime = 5000;
+/** The same for a denial, ms: a disk that does not answer may be waited for before each. */
+const denialTime = 15_000;
 /** First attempts that are remembered. */
 const maxHeld = 1024;
 
@@ -57,7 +59,7 @@ export class Attempts {
   #add(key: string, first: Omit<First, "timer">): void {
     this.#expire(key);
     if (this.#first.size >= maxHeld) return;
-    this.#first.set(key, { ...first, timer: setTimeout(() => this.#expire(key), pairTime).unref() });
+    this.#first.set(key, { ...first, timer: setTimeout(() => this.#expire(key), first.denial === undefined ? pairTime : denialTime).unref() });
   }
 
   #take(key: string): First | undefined {
