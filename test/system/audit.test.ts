@@ -111,6 +111,7 @@ describe("events", () => {
     expect((await events(world, "--user=ana")).every(({ user }) => user === "ana")).toBe(true);
     expect(await events(world, "--event=user.login", "--limit=1")).toHaveLength(1);
     expect(await events(world, "--from=2020-01-01", "--to=2020-02-01")).toEqual([]);
+    expect((await world.tctl(["events", "ls", "--to=2020-02-01"])).stderr).toBe("no events that you may see fit this\n");
     const table = await world.tctl(["events", "ls", "--since=1h", "--event=user.login"]);
     expect(table.stdout).toMatch(/^TIME +EVENT +USER +WHAT\n.*user\.login +ana/);
     expect((await world.tctl(["events", "ls", "--since=soon"])).code).toBe(2);

@@ -66,6 +66,7 @@ describe("recordings", () => {
     expect(await filtered("--cluster=staging")).toBe(0);
     expect(await filtered("--since=90m", "--user=ana")).toBe(1);
     expect(await filtered("--limit=1")).toBe(1);
+    expect((await cy.tsh(["recordings", "ls", "--cluster=staging"])).stderr).toBe("no recordings that you may see fit this\n");
   });
 
   it("are exported, and each reading is in the log", async () => {

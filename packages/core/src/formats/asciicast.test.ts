@@ -79,7 +79,7 @@ describe("asciicast", () => {
     it("plays it to the same bytes", () => {
       const folder = mkdtempSync(join(tmpdir(), "asciicast-"));
       try {
-        const text = "\x1b[31mrot\x1b[0m\r\nnaïve 漢字 👍\r\n";
+        const text = "\x1b[31mrot\x1b[0m\r\nnaïve 漢字 👍 \u009b1m\u202e\x7f\r\n";
         const bytes = Buffer.from(text);
         const records = [first, ...Array.from(bytes, (byte, index) => record("o", index, Buffer.from([byte]))), record("r", 100, encodeRecordingResize({ columns: 90, rows: 20 })), record("i", 101, "x"), record("x", 102, encodeRecordingJson({ reason: "exited" }))];
         const path = join(folder, "session.cast");

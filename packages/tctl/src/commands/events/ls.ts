@@ -65,6 +65,7 @@ export class EventsLs extends TctlCommand {
       return;
     }
     this.output.stdout.write(formatTable(eventHeader, events.map(eventRow)));
+    if (events.length === 0) this.output.stderr.write("no events that you may see fit this\n");
     if (more) this.output.stderr.write(`there are more: these are the newest ${events.length}; narrow them down, or raise --limit\n`);
   }
 }
