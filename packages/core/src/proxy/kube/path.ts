@@ -9,6 +9,8 @@ export interface KubePath {
   readonly subresource: string;
   /** `watch` or `proxy` where the path itself says so (`/api/v1/watch/pods`). */
   readonly prefixVerb: "" | "watch" | "proxy";
+  /** Decoded first segment of what follows name and subresource: of a proxied path, where it begins over there. */
+  readonly tail: string;
 }
 
 /** A request target taken apart, or why it is refused. */
@@ -16,7 +18,7 @@ export type Target =
   | { readonly ok: true; readonly path: KubePath; /** Path without its query. */ readonly pathname: string; /** Without `?`. */ readonly query: string }
   | { readonly ok: false; readonly problem: string };
 
-const nonResource: KubePath = { isResource: false, apiGroup: "", namespace: "", resource: "", name: "", subresource: "", prefixVerb: "" };
+const nonResource: KubePath = { isResource: false, apiGroup: "", namespace: "", resource: "", name: "", subresource: "", prefixVerb: "", tail: "" };
 
 const visibleAscii = /^[!-~]*$/;
 /** Characters of segments that decide what a request is: never encoded, so that no two parsers can read them differently. */
@@ -134,6 +136,7 @@ function classify(segments: readonly string[]): KubePath | string {
     name: name === undefined ? "" : decodeURIComponent(name),
     subresource: prefixVerb === "proxy" ? "" : (segments[nameAt + 1] ?? ""),
     prefixVerb,
+    tail: decodeURIComponent(segments[tailAt] ?? ""),
   };
 }
 
@@ -158,6 +161,14 @@ function nameProblem(segment: string, tail: boolean): string | undefined {
 /** True for paths that reach a kubelet's own API through the API server. */
 export function isNodeProxy(path: KubePath): boolean {
   return path.resource === "nodes" && (path.subresource === "proxy" || path.prefixVerb === "proxy");
+}
+
+/** Where a kubelet runs commands and carries streams. */
+const kubeletCommands: ReadonlySet<string> = new Set(["run", "exec", "attach", "portforward", "cri"]);
+
+/** True for paths by which a kubelet's own API runs commands or carries streams. */
+export function isNodeCommand(path: KubePath): boolean {
+  return isNodeProxy(path) && kubeletCommands.has(path.tail.toLowerCase());
 }
 
 /** `0` and `false` as Go's `strings.EqualFold` has it, long s included. */

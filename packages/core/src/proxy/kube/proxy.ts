@@ -5,7 +5,7 @@ import { GatehouseError, errorMessage } from "../../base/index.ts";
 import { statusText } from "../../formats/index.ts";
 import { createPurposeServer } from "../listener/index.ts";
 import { sendFailure, sendFailureRaw } from "./answer.ts";
-import { authorize } from "./authorize.ts";
+import { authorize, checkNodeCommand } from "./authorize.ts";
 import type { Grant } from "./authorize.ts";
 import { checkImpersonation } from "./check.ts";
 import { Connection } from "./connection.ts";
@@ -71,6 +71,7 @@ export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
     const grant = authorize(connectionOf(request.socket), request);
     if (closing) throw new Refusal(503, "the gateway is shutting down");
     if (!shared.recorder.healthy) throw new Refusal(503, "the gateway cannot write its audit log and lets nothing pass without it");
+    if (shared.sessions.recorded) checkNodeCommand(grant);
     return grant;
   };
 

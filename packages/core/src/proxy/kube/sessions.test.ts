@@ -50,10 +50,10 @@ function memoryDisk(gate: () => Promise<void> = () => Promise.resolve()): { read
   return disk;
 }
 
-async function open(recording: RecordingDefault, disk?: { readonly create: CreateFile }, limits?: Partial<RecordingLimits>, maxSessions?: number): Promise<void> {
+async function open(recording: RecordingDefault, disk?: { readonly create: CreateFile }, limits?: Partial<RecordingLimits>, person: { readonly maxSessions?: number; readonly nodeProxy?: boolean } = {}): Promise<void> {
   const audit = { emit: () => Promise.resolve(), close: () => Promise.resolve() };
   const recordings = openRecordings({ directory: folder, serverId: "gw", clock: systemClock, logger: nullLogger, audit, limits, ...(disk && { create: disk.create }) });
-  world = await createTestWorld({ recordings, recording, serverId: "gw", maxSessions });
+  world = await createTestWorld({ recordings, recording, serverId: "gw", ...person });
 }
 
 /** An API server that accepts, and hands its side of the stream over. */
@@ -181,6 +181,33 @@ describe("a session", () => {
   });
 });
 
+describe("a node's own API", () => {
+  const commands = [
+    "/api/v1/nodes/n/proxy/run/default/a/main?cmd=id", "/api/v1/nodes/n/proxy/exec/default/a/main?command=id", "/api/v1/nodes/n:10250/proxy/attach/default/a/main", "/api/v1/nodes/n/proxy/portForward/default/a",
+    "/api/v1/nodes/https:n:10250/proxy/cri/exec/token", "/api/v1/nodes/n/proxy/%72un/default/a/main?cmd=id", "/api/v1/proxy/nodes/n/run/default/a/main", "/api/v1/watch/nodes/n/proxy/exec/a", "/api/v1/namespaces/web/nodes/n/proxy/run/a",
+  ];
+
+  it.each(["strict", "best_effort"] as const)("runs no command and carries no stream that would not be recorded (%s)", async (mode) => {
+    await open(mode, undefined, undefined, { nodeProxy: true });
+    for (const path of commands) {
+      const answer = await world.send("ana", path, { method: "POST" });
+      expect([path, answer.status]).toEqual([path, 403]);
+      expect(answer.body).toMatch(/would not be recorded; use kubectl exec/);
+    }
+    const upgrade = await ask("websocket", "/api/v1/nodes/n/proxy/some/stream");
+    await once(upgrade.socket, "close");
+    expect(upgrade.text()).toMatch(/^HTTP\/1\.1 403 /);
+    expect(world.arrived).toEqual([]);
+    expect(named("kube.denied")).toHaveLength(commands.length + 1);
+    for (const path of ["/api/v1/nodes/n/proxy/runningpods/", "/api/v1/nodes/n/proxy/containerLogs/default/a/main", "/api/v1/nodes/n/proxy/logs/run", "/api/v1/nodes/n/proxy"]) expect((await world.send("ana", path)).status).toBe(200);
+  });
+
+  it("is what a role lets pass where nothing is recorded", async () => {
+    await open("off", undefined, undefined, { nodeProxy: true });
+    for (const path of commands) expect((await world.send("ana", path, { method: "POST" })).status).toBe(200);
+  });
+});
+
 describe("what a killed session's person reads", () => {
   const evil = "by ana: \u001b]52;c;ZXZpbA==\u0007\u001b[2J\u009b2J\u202e";
 
@@ -269,7 +296,7 @@ describe("two attempts at one stream", () => {
   });
 
   it("of which both are one session too many are one denial, with the command", async () => {
-    await open("off", undefined, undefined, 1);
+    await open("off", undefined, undefined, { maxSessions: 1 });
     const server = accepting();
     const running = await ask();
     await server;

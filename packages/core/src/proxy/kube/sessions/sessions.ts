@@ -70,6 +70,11 @@ export class Sessions {
     }
   }
 
+  /** Whether anybody's are recorded. */
+  get recorded(): boolean {
+    return this.#recording !== "off";
+  }
+
   list(): readonly LiveSession[] {
     return [...this.#live.values()].map((session) => session.view()).filter((view) => view !== undefined);
   }
