@@ -6,7 +6,7 @@ import { readPruning, type Pruning } from "./pruned.ts";
 import { RunBuilder, maxRuns, type Predecessor } from "./runs.ts";
 import { SessionCheck } from "./sessions.ts";
 import type { LogSource, LogSourceFile, Place, ServerSummary } from "./types.ts";
-import { checkpointKey, type Testimony } from "./witness.ts";
+import { checkpointKey, saidBy, type Testimony, type Witnessed } from "./witness.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -55,6 +55,8 @@ export class ServerCheck {
   /** The first file that has a line. */
   #begin: string | undefined;
   #first = true;
+  /** A checkpoint of which a witness has the same in another line: the next line of the log tells whose was changed. */
+  #doubt: { readonly place: Place; readonly hash: string; readonly witnessed: Witnessed } | undefined;
   #lines = 0;
   #checkpoints = 0;
   /** The key that has to sign next; undefined before anything has announced one. */
@@ -76,6 +78,7 @@ export class ServerCheck {
     await this.#before();
     for (const [index, file] of files.entries()) await this.#file(file, index === files.length - 1 && later.length === 0);
     await this.#after();
+    this.#settle(undefined);
     const pruning = analyseRuns(this.#runs.runs, this.#prunings, earlier.length > 0, this.#tell);
     if (this.#runs.full) this.#tell.finding("many", undefined, `the log is broken in more than ${maxRuns} places`);
     this.#tellPrunings(pruning);
@@ -130,6 +133,7 @@ export class ServerCheck {
 
   #bound({ bytes, cut }: RawLine, place: Place): void {
     const link = cut ? undefined : readChain(bytes);
+    this.#settle(link);
     const event = link?.n === 0 ? parse(bytes) : undefined;
     this.#runs.add(link, lineHash(bytes), place, event?.["event"] === "audit.start" ? predecessorOf(event) : undefined);
   }
@@ -159,6 +163,7 @@ export class ServerCheck {
     this.#unproven += 1;
     const link = cut ? undefined : readChain(bytes);
     const hash = lineHash(bytes);
+    this.#settle(link);
     let previous: Predecessor | null | undefined;
     if (link && !this.#chains.has(link.id)) this.#chains.set(link.id, this.#chains.size);
     if (link && (bytes.includes('"event":"audit.') || bytes.includes('"event":"session.'))) {
@@ -170,6 +175,15 @@ export class ServerCheck {
       } else if (event) await this.#special(event, link, hash, place);
     }
     this.#runs.add(link, hash, place, previous);
+  }
+
+  #settle(next: ChainLink | undefined): void {
+    const doubt = this.#doubt;
+    this.#doubt = undefined;
+    if (!doubt) return;
+    const { witness, line } = doubt.witnessed;
+    if (next?.prev === doubt.hash) this.#tell.note("witness", { file: witness, line }, "this checkpoint says what the log's does, and the rest of its line was changed");
+    else this.#tell.finding("witness", doubt.place, `${witness}:${line} saw another line here, with the same checkpoint`);
   }
 
   #start(event: Fields, place: Place): void {
@@ -223,8 +237,8 @@ export class ServerCheck {
     const id = checkpointKey(this.#source.server, link.id, link.n);
     const witnessed = this.#options.testimony.checkpoints.get(id);
     // The witness's line has been verified; this is the same.
-    const same = witnessed?.hash === hash;
-    if (!same && !verifyCheckpoint(checkpoint, checkpoint.signature)) {
+    const same = witnessed?.said === saidBy(checkpoint);
+    if (witnessed?.hash !== hash && !verifyCheckpoint(checkpoint, checkpoint.signature)) {
       this.#tell.finding("checkpoint", place, "the signature is not right");
     } else {
       this.#signed = Math.max(this.#signed, this.#chains.get(link.id) ?? 0);
@@ -241,6 +255,7 @@ export class ServerCheck {
       this.#tell.finding("witness", place, `${witnessed.witness}:${witnessed.line} saw another checkpoint here: the log before it was written anew`);
       return;
     }
+    if (witnessed.hash !== hash) this.#doubt = { place, hash, witnessed };
     this.#proven = { time: checkpoint.time, witness: witnessed.witness, place };
     this.#unproven = 0;
     for (const pruning of this.#prunings) pruning.proven = true;

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -13,6 +13,16 @@ type Files = Map<string, Buffer>;
 interface Log {
   readonly files: Files;
   readonly recordings: Files;
+  /** Names of days that are no files. */
+  readonly problems?: readonly { readonly file: string; readonly text: string }[];
+}
+interface VerifyWith {
+  readonly witness?: Buffer | undefined;
+  readonly size?: number;
+  readonly from?: number;
+  readonly to?: number;
+  /** The whole folder is gone. */
+  readonly gone?: boolean;
 }
 
 const server = "gw1";
@@ -24,7 +34,7 @@ let proven: { readonly file: string; readonly line: number };
 async function* pieces(bytes: Buffer, size = bytes.length): AsyncGenerator<Uint8Array, void, void> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
-function sourceOf({ files, recordings }: Log, size?: number): LogSource {
+function sourceOf({ files, recordings, problems }: Log, size?: number): LogSource {
   return {
     server,
     files: [...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, bytes]) => ({ name, size: bytes.length, read: () => pieces(bytes, size) })),
@@ -32,11 +42,13 @@ function sourceOf({ files, recordings }: Log, size?: number): LogSource {
       const bytes = recordings.get(name);
       return bytes && pieces(bytes);
     },
+    recordings: [...recordings.keys()],
+    problems,
   };
 }
-function verify(log: Log, options: { readonly witness?: Buffer | undefined; readonly size?: number; readonly from?: number } = { witness }): Promise<Verification> {
+function verify(log: Log, options: VerifyWith = { witness }): Promise<Verification> {
   const given = options.witness;
-  return verifyLogs({ sources: [sourceOf(log, options.size)], witnesses: given ? [{ name: "witness", read: () => pieces(given) }] : [], from: options.from });
+  return verifyLogs({ sources: options.gone === true ? [] : [sourceOf(log, options.size)], witnesses: given ? [{ name: "witness", read: () => pieces(given) }] : [], from: options.from, to: options.to });
 }
 const copy = (): Log => ({ files: new Map(whole.files), recordings: new Map(whole.recordings) });
 const linesOf = (bytes: Buffer): string[] => bytes.toString("latin1").split("\n").slice(0, -1);
@@ -49,38 +61,60 @@ function recordingOf(text: string): { readonly bytes: Buffer; readonly sha256: s
   return { bytes: Buffer.concat([first, second]), sha256: second.toString("hex", 12, 44) };
 }
 
-beforeAll(async () => {
-  const directory = await mkdtemp(join(tmpdir(), "gatehouse-verify-"));
-  const clock = manualClock(Date.parse("2026-11-23T12:00:00Z"));
-  const recordings: Files = new Map();
-  // Three days, four processes, some of them over midnight; checkpoints and recorded sessions on the way.
-  for (let process = 0; process < 4; process += 1) {
+/** Three days, four processes, some of them over midnight; checkpoints and recorded sessions on the way. */
+async function write(directory: string, recordings: Files, user = "ana", processes = 4, start = "2026-11-23T12:00:00Z"): Promise<Files> {
+  const clock = manualClock(Date.parse(start));
+  for (let process = 0; process < processes; process += 1) {
     const log = await openAuditLog({ directory, serverId: server, clock, logger: nullLogger, sync: "group" });
     for (let n = 0; n < 9; n += 1) {
       clock.advance(4_800_000);
-      await log.emit({ event: "kube.request", code: "G2000I", user: "ana", path: `/api/v1/pods?n=${n}`, process });
+      await log.emit({ event: "kube.request", code: "G2000I", user, path: `/api/v1/pods?n=${n}`, process });
       if (n === 4) await log.checkpoint();
       if (n % 5 === 2) {
         const sid = uuid();
         const { bytes, sha256 } = recordingOf(`hello from ${sid}`);
         const file = `${server}/sessions/default/${sid}.rec`;
         recordings.set(file, bytes);
-        await log.emit({ event: "session.start", code: "T2000I", sid, user: "ana" });
-        await log.emit({ event: "session.end", code: "T2004I", sid, user: "ana", recording: { file, bytes: bytes.length, sha256 } });
+        await log.emit({ event: "session.start", code: "T2000I", sid, user, recorded: true });
+        await log.emit({ event: "session.end", code: "T2004I", sid, user, recording: { file, bytes: bytes.length, sha256 } });
       }
     }
     await log.close();
   }
-  const names = (await readdir(join(directory, server))).filter((name) => name.endsWith(".log"));
   const files: Files = new Map();
-  for (const name of names.sort()) files.set(name, await readFile(join(directory, server, name)));
-  whole = { files, recordings };
-  const all = [...files].flatMap(([file, bytes]) => linesOf(bytes).map((text, index) => ({ file, line: index + 1, text })));
-  const checkpoints = all.filter(({ text }) => text.startsWith('{"event":"audit.checkpoint"'));
+  for (const name of (await readdir(join(directory, server))).filter((one) => one.endsWith(".log")).sort()) files.set(name, await readFile(join(directory, server, name)));
+  return files;
+}
+const checkpointsIn = (files: Files): { readonly file: string; readonly line: number; readonly text: string }[] =>
+  [...files].flatMap(([file, bytes]) => linesOf(bytes).map((text, index) => ({ file, line: index + 1, text }))).filter(({ text }) => text.startsWith('{"event":"audit.checkpoint"'));
+
+/** Another history of the same days, with a key of its own. */
+let anew: Log;
+/** Two histories from one state of log and key. */
+let set: readonly Log[];
+/** A session was killed with its gateway, and its recording removed. */
+let lost: Log;
+
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), "gatehouse-verify-"));
+  const recordings: Files = new Map();
+  whole = { files: await write(join(folder, "whole"), recordings), recordings };
+  const checkpoints = checkpointsIn(whole.files);
   // The last one is not witnessed.
   witness = joined(checkpoints.slice(0, -1).map(({ text }, index) => (index % 2 === 0 ? text : `<109>1 2026-11-25T00:00:00Z gw gatehouse - - - ${text}`)));
   proven = checkpoints.at(-2)!;
-  await rm(directory, { recursive: true });
+  const others: Files = new Map();
+  anew = { files: await write(join(folder, "anew"), others, "eve"), recordings: others };
+  await write(join(folder, "set"), new Map(), "ana", 1);
+  await cp(join(folder, "set"), join(folder, "back"), { recursive: true });
+  set = await Promise.all(["set", "back"].map(async (name) => ({ files: await write(join(folder, name), others, name, 2, "2026-11-24T12:00:00Z"), recordings: new Map() })));
+  const log = await openAuditLog({ directory: join(folder, "lost"), serverId: server, clock: manualClock(Date.parse("2026-11-23T12:00:00Z")), logger: nullLogger, sync: "group" });
+  const sid = uuid();
+  await log.emit({ event: "session.start", code: "T2000I", sid, user: "root", recorded: true });
+  await log.emit({ event: "session.end", code: "T2004I", sid, user: "root", interrupted: true, reason: "its recording is gone" });
+  await log.close();
+  lost = { files: await write(join(folder, "lost"), others), recordings: others };
+  await rm(folder, { recursive: true });
 });
 
 describe("a log that nobody touched", () => {
@@ -103,7 +137,7 @@ describe("a log that nobody touched", () => {
   it("can be looked at from a day on", async () => {
     const found = await verify(whole, { witness, from: Date.parse("2026-11-24T05:00:00Z") });
     expect(found.findings).toEqual([]);
-    expect(found.notes.map(({ kind }) => kind)).toEqual(["begins"]);
+    expect(found.notes.map(({ kind }) => kind)).toEqual(["begins", "begins"]);
   });
 });
 
@@ -123,6 +157,8 @@ interface Tampering {
   readonly log: Log;
   /** Whether the findings name it. */
   readonly named: (findings: readonly Finding[]) => boolean;
+  /** What it is verified with. */
+  readonly options?: VerifyWith;
 }
 type Tamper = (pick: (below: number) => number) => Tampering;
 
@@ -288,14 +324,106 @@ const tamperings: Readonly<Record<string, Tamper>> = {
   },
 };
 
+const kind = (...kinds: readonly Finding["kind"][]) => (findings: readonly Finding[]) => findings.some((finding) => kinds.includes(finding.kind));
+/** A day that has others before or after it, all proven. */
+function someDay(pick: (below: number) => number, first: number): { readonly name: string; readonly lines: string[]; readonly time: number } {
+  const names = [...whole.files.keys()].filter((name) => name <= proven.file).slice(first, first === 0 ? -1 : undefined);
+  const name = names[pick(names.length)]!;
+  return { name, lines: linesOf(whole.files.get(name)!), time: Date.parse(name.slice(0, 10)) };
+}
+
+/** What somebody tries who is root on the gateway, knows the format, and may have the way to the witness. */
+const attacks: Readonly<Record<string, Tamper>> = {
+  /** A new log with a pruning that would excuse all that witnesses saw. */
+  stub(pick) {
+    const files = new Map(anew.files);
+    const name = [...files.keys()].at(-1)!;
+    const lines = linesOf(files.get(name)!);
+    const last = Buffer.from(lines.at(-1)!, "latin1");
+    const link = readChain(last)!;
+    const day = (offset: number): string => new Date(Date.parse("2026-11-20T00:00:00Z") + offset * 86_400_000).toISOString();
+    const before = ["~", day(pick(8)), day(pick(4000)), "2026-11-24", ""][pick(5)]!;
+    const retention = [-1e12, 0, 86_400_000, 1.5, "x", null][pick(6)];
+    const gone = pick(2) === 0 ? [] : [{ file: `${day(pick(8)).slice(0, 10)}.00:00:00.log`, bytes: 1, hash: lineHash(String(pick(1000))) }];
+    const event = { event: "audit.pruned", code: "G4002I", server_id: server, time: "2026-11-25T23:59:59.000Z", before, retention_ms: retention, files: gone };
+    lines.push(JSON.stringify(event).slice(0, -1) + chainText({ id: link.id, n: link.n + 1, prev: lineHash(last) }));
+    files.set(name, joined(lines));
+    return { name: "stub", log: { ...anew, files }, named: kind("witness") };
+  },
+  /** The same, and its checkpoints are with the witness too. */
+  anew(pick) {
+    const theirs = checkpointsIn(anew.files).map(({ text }) => text);
+    const given = Buffer.concat(pick(2) === 0 ? [witness, joined(theirs)] : [joined(theirs.slice(pick(theirs.length))), witness]);
+    return { name: "anew", log: anew, named: kind("witness"), options: { witness: given } };
+  },
+  /** Log and key set back, and on from there in another way. */
+  back(pick) {
+    const one = pick(2);
+    const both = set.flatMap(({ files }) => checkpointsIn(files).map(({ text }) => text));
+    return { name: "back", log: set[one]!, named: kind("witness"), options: { witness: joined(pick(2) === 0 ? both : both.reverse()) } };
+  },
+  from(pick) {
+    const { name, lines, time } = someDay(pick, 1);
+    const log = copy();
+    log.files.set(name, joined(lines.slice(1 + pick(Math.min(5, lines.length - 1)))));
+    return { name: "from", log, named: kind("removed", "witness"), options: { witness, from: time } };
+  },
+  to(pick) {
+    const { name, lines, time } = someDay(pick, 0);
+    const log = copy();
+    log.files.set(name, joined(lines.slice(0, lines.length - 1 - pick(Math.min(5, lines.length - 1)))));
+    return { name: "to", log, named: kind("removed", "witness"), options: { witness, to: time } };
+  },
+  folder(pick) {
+    return { name: "folder", log: whole, named: kind("witness"), options: { witness, gone: true, ...(pick(2) === 0 ? {} : { from: Date.parse("2026-11-23") }) } };
+  },
+  /** A line of the log, and one of the witness's file. */
+  witness(pick) {
+    const lines = linesOf(witness);
+    const at = pick(lines.length);
+    if (pick(2) === 0) lines.splice(at, 1);
+    else lines[at] = spoil(lines[at]!, pick);
+    return { ...tamperings["field"]!(pick), name: "witness", options: { witness: joined(lines) } };
+  },
+  live() {
+    return { name: "live", log: lost, named: kind("recording"), options: {} };
+  },
+  added(pick) {
+    const log = copy();
+    const name = `${server}/sessions/default/${uuid()}.rec`;
+    log.recordings.set(name, recordingOf(`forged ${pick(1000)}`).bytes);
+    return { name: "added", log, named: (findings) => findings.length === 1 && findings[0]!.kind === "added" && findings[0]!.text.includes(name) };
+  },
+  device(pick) {
+    const log = copy();
+    const { name } = someDay(pick, pick(2));
+    log.files.delete(name);
+    return { name: "device", log: { ...log, problems: [{ file: name, text: "this is no regular file" }] }, named: (findings) => at(name, 1)(findings) && kind("removed", "witness")(findings) };
+  },
+};
+const all = { ...tamperings, ...attacks };
+
+it("a witness's file that is damaged anywhere breaks no log that is whole", async () => {
+  const pick = generator(4711);
+  for (let round = 0; round < 500; round += 1) {
+    const lines = linesOf(witness);
+    const at = pick(lines.length - 1);
+    if (pick(3) === 0) lines.splice(at, 1);
+    else lines[at] = spoil(lines[at]!, pick);
+    const found = await verify(whole, { witness: joined(lines) });
+    expect(found.findings).toEqual([]);
+    expect(found.servers[0]!.proven?.place).toMatchObject({ file: proven.file, line: proven.line });
+  }
+}, 60_000);
+
 describe("10,000 tamperings before the last witnessed checkpoint", () => {
-  const each = 10_000 / 16;
-  it.each(Object.keys(tamperings))("%s: each is named", async (name) => {
-    expect(Object.keys(tamperings)).toHaveLength(16);
+  const each = Math.ceil(10_000 / 26);
+  it.each(Object.keys(all))("%s: each is named", async (name) => {
+    expect(Object.keys(all)).toHaveLength(26);
     const pick = generator(name.length * 7919 + name.charCodeAt(0));
     for (let round = 0; round < each; round += 1) {
-      const { log, named } = tamperings[name]!(pick);
-      const { findings, unbroken } = await verify(log);
+      const { log, named, options } = all[name]!(pick);
+      const { findings, unbroken } = await verify(log, options);
       const told = { round, unbroken, named: named(findings) };
       if (!told.named) expect({ ...told, findings: findings.slice(0, 5) }).toEqual({ round, unbroken: false, named: true });
       expect(unbroken).toBe(false);

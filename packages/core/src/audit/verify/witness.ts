@@ -1,5 +1,5 @@
 import { lineHash, readChain } from "./chain-line.ts";
-import { readCheckpoint, verifyCheckpoint, type CheckpointLine } from "./checkpoint.ts";
+import { checkpointText, readCheckpoint, verifyCheckpoint, type Checkpoint, type CheckpointLine } from "./checkpoint.ts";
 import { readLines } from "./lines.ts";
 
 /** A checkpoint as a witness has it: what is left of it once its signature was found right. */
@@ -14,8 +14,9 @@ export interface Witnessed {
   readonly seq: number;
   readonly key: string;
   readonly next: string;
-  /** Hash of the log's own line. */
+  /** Hash of the line, and of what is signed in it. */
   readonly hash: string;
+  readonly said: string;
 }
 
 /** Something about a line of a witness's file. */
@@ -46,13 +47,18 @@ export function checkpointKey(server: string, chain: string, n: number): string 
   return `${server}/${chain}/${n}`;
 }
 
+/** Hash of all that a checkpoint's signature covers. */
+export function saidBy(checkpoint: Checkpoint): string {
+  return lineHash(checkpointText(checkpoint));
+}
+
 /** How every checkpoint's line begins. No string within a line can have it: its quotes would be escaped. */
 export const checkpointMarker = '{"event":"audit.checkpoint"';
 const maxCheckpoints = 1_000_000;
 const maxProblems = 100;
 
 /** The checkpoint in a line of a witness: alone, or behind what a syslog server, or a write that was cut short, put in front of it. */
-export function readWitnessLine(bytes: Buffer): { readonly checkpoint: CheckpointLine; readonly hash: string } | undefined {
+export function readWitnessLine(bytes: Buffer): { readonly checkpoint: CheckpointLine; readonly hash: string; readonly said: string } | undefined {
   const start = bytes.lastIndexOf(checkpointMarker);
   const line = start < 0 ? bytes : bytes.subarray(start);
   const chain = readChain(line);
@@ -64,7 +70,7 @@ export function readWitnessLine(bytes: Buffer): { readonly checkpoint: Checkpoin
     return undefined;
   }
   const checkpoint = readCheckpoint(event as Record<string, unknown>, chain);
-  return checkpoint && verifyCheckpoint(checkpoint, checkpoint.signature) ? { checkpoint, hash: lineHash(line) } : undefined;
+  return checkpoint && verifyCheckpoint(checkpoint, checkpoint.signature) ? { checkpoint, hash: lineHash(line), said: saidBy(checkpoint) } : undefined;
 }
 
 /** Where checkpoints of a server cannot follow one another: each names the key that signs the next one, and each number is given once. */
@@ -115,22 +121,22 @@ export async function readWitnesses(
       if (whole && damaged.length < maxProblems) damaged.push({ witness, line, server: "", text: "this is not a whole checkpoint whose signature is right, and does not count" });
       return;
     }
-    const { hash, checkpoint } = read;
+    const { hash, said, checkpoint } = read;
     const { server, time, seq, key, next, chain } = checkpoint;
     if ((range.from !== undefined && time < range.from) || (range.to !== undefined && time >= range.to)) return;
     const id = checkpointKey(server, chain.id, chain.n);
     const there = checkpoints.get(id);
-    if (there?.hash === hash) return;
+    if (there?.said === said) return;
     if (there) {
       // Told once for each that is another.
-      if (contradictions.length >= maxProblems || others.has(hash)) return;
-      others.add(hash);
+      if (contradictions.length >= maxProblems || others.has(said)) return;
+      others.add(said);
       contradictions.push({ witness, line, server, text: `another checkpoint than in ${there.witness}:${there.line}, for the same line of the log` });
     } else if (checkpoints.size >= maxCheckpoints) {
       if (contradictions.length < maxProblems && !others.has("")) contradictions.push({ witness, line, server, text: `there are more than ${maxCheckpoints} checkpoints to compare: give a shorter range` });
       others.add("");
     } else {
-      checkpoints.set(id, { witness, line, server, chain: chain.id, n: chain.n, time, seq, key, next, hash });
+      checkpoints.set(id, { witness, line, server, chain: chain.id, n: chain.n, time, seq, key, next, hash, said });
     }
   }
 }

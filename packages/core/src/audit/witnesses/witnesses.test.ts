@@ -183,20 +183,19 @@ describe("a bucket", () => {
     const objects = new Map<string, string>();
     const puts: Put[] = [];
     const server = createHttpServer((request, response) => {
-      void (async () => {
-        const path = request.url ?? "";
+      const path = request.url ?? "";
+      const chunks: Buffer[] = [];
+      request.on("data", (chunk: Buffer) => chunks.push(chunk)).on("end", () => {
         if (request.method === "GET") {
           response.writeHead(readable ? 200 : 403).end(readable ? objects.get(path) : "");
           return;
         }
-        const chunks: Buffer[] = [];
-        for await (const chunk of request) chunks.push(chunk as Buffer);
         const body = Buffer.concat(chunks).toString();
         puts.push({ path, body });
         const taken = request.headers["if-none-match"] === "*" && objects.has(path);
         if (!taken) objects.set(path, body);
         response.writeHead(taken ? 412 : 200).end();
-      })();
+      });
     });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
