@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { manualClock, nullLogger, uuid, type ManualClock } from "../../base/index.ts";
 import { openAuditLog, type AuditEventInput, type EventValue, type OwnAuditLog } from "../index.ts";
-import { chainText, verifyLogs, type LogSource, type Verification } from "./index.ts";
+import { chainText, readWitnessLine, verifyLogs, type LogSource, type Verification } from "./index.ts";
 
 /** What somebody who is root on the gateway would try, one way each. */
 const server = "gw1";
@@ -108,6 +108,47 @@ describe("a history written anew, with a pruning that would excuse it", () => {
     const forged = await filesOf(await write(deeds("innocent", stub({ before: "2026-11-24T00:00:00.000Z", retention_ms: 86_400_000, files: [{ file: "2026-11-23.00:00:00.log", bytes: 1, hash }] })), { start: "2026-12-01T00:00:00Z" }));
     const found = await verify(forged, seen);
     expect(kinds(found)).toContain("witness");
+  });
+});
+
+describe("a log that begins behind a pruning", () => {
+  /** Eight days, of which five go; the log of the last three is the gateway's own. */
+  async function pruned(checkpoints = 1): Promise<{ readonly files: Files; readonly lines: readonly string[] }> {
+    const directory = await folder();
+    const witness = join(await folder(), "w");
+    const clock = manualClock(Date.parse("2026-11-01T12:00:00Z"));
+    const log = await openAuditLog({ directory, serverId: server, clock, logger: nullLogger, sync: "group", retentionMs: 72 * hour, witnesses: [{ type: "file", path: witness }] });
+    for (let day = 0; day < 8; day += 1) {
+      for (let n = 0; n < checkpoints; n += 1) {
+        await log.emit({ event: "exec", code: "T3002I", day });
+        await log.checkpoint();
+      }
+      clock.advance(24 * hour);
+    }
+    await log.emit({ event: "exec", code: "T3002I" });
+    await log.prune();
+    await log.close();
+    return { files: await filesOf(directory), lines: linesOf(await readFile(witness)) };
+  }
+
+  it("is proven, and says what is not where its witness lacks the checkpoint before it", async () => {
+    const { files, lines } = await pruned();
+    const found = await verify(files, joined(lines));
+    expect(found.findings).toEqual([]);
+    expect(found.notes.map(({ kind }) => kind)).toEqual(["pruned"]);
+    const first = lines.findIndex((line) => line.includes(`"time":"${[...files.keys()][0]!.slice(0, 10)}`));
+    const gap = await verify(files, joined(lines.filter((_, index) => index !== first - 1)));
+    expect(gap.findings).toEqual([]);
+    expect(gap.notes).toContainEqual(expect.objectContaining({ kind: "witness", text: expect.stringContaining("not proven") as string }));
+  });
+
+  it("cannot go on with a number that a pruned day had", async () => {
+    const { lines } = await pruned(3);
+    // Another log of later days, with a key of its own, in the place of the one that the witness saw.
+    const { files } = await pruned();
+    const begin = [...files.keys()][0]!.slice(0, 10);
+    const found = await verify(files, joined(lines.filter((line) => readWitnessLine(Buffer.from(line))!.checkpoint.time < begin)));
+    expect(found.findings.map(({ text }) => text)).toContainEqual(expect.stringContaining("on a day that is pruned, and the log goes on with"));
   });
 });
 

@@ -55,6 +55,7 @@ export class ServerCheck {
   /** The first file that has a line. */
   #begin: string | undefined;
   #first = true;
+  #firstSeq: number | undefined;
   /** A checkpoint of which a witness has the same in another line: the next line of the log tells whose was changed. */
   #doubt: { readonly place: Place; readonly hash: string; readonly witnessed: Witnessed } | undefined;
   #lines = 0;
@@ -263,8 +264,12 @@ export class ServerCheck {
 
   /** The first checkpoint that is left: a witness may know which key had to sign it. */
   #announced({ seq, key }: CheckpointLine, place: Place): void {
+    this.#firstSeq = seq;
     const before = this.#options.testimony.servers.get(this.#source.server)?.findLast((one) => one.seq < seq);
-    if (before?.seq === seq - 1 && before.next !== key) this.#tell.finding("witness", place, `${before.witness}:${before.line} saw another key announced for this checkpoint`);
+    if (!before) return;
+    const where = `${before.witness}:${before.line}`;
+    if (before.seq < seq - 1) this.#tell.note("witness", place, `the last checkpoint before this one that a witness has is ${before.seq} (${where}), and this is ${seq}: that its key is the gateway's own is not proven`);
+    else if (before.next !== key) this.#tell.finding("witness", place, `${where} saw another key announced for this checkpoint`);
   }
 
   /** A file has no lines of later days: renamed, it would stand for another day. */
@@ -298,6 +303,9 @@ export class ServerCheck {
       return !this.#matched.has(checkpointKey(server, chain, n)) && !outside;
     });
     const end = this.#runs.runs.at(-1)?.end;
+    const seq = this.#firstSeq;
+    const late = seq === undefined ? undefined : all.find((one) => one.seq >= seq && one.time.slice(0, 10) < begin && !this.#matched.has(checkpointKey(one.server, one.chain, one.n)));
+    if (late) this.#tell.finding("witness", end, `${late.witness}:${late.line} saw checkpoint ${late.seq} on a day that is pruned, and the log goes on with ${seq ?? 0}`);
     const [first] = missed;
     if (!first) {
       if (testimony.asked > 0 && this.#matched.size === 0 && from === undefined && to === undefined) this.#tell.finding("witness", end, "no witness has seen a checkpoint that is in this log");
