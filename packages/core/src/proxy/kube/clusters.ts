@@ -108,7 +108,10 @@ class Clusters implements ClusterDirectory {
     const sources = this.#sources();
     if (sources.some(({ failure, view }) => view.upstream !== undefined || failure?.code !== "bad_parameter")) return undefined;
     const file = this.#fileOf(this.#settings.kubeconfigFile);
-    return sources[0]?.failure ?? new GatehouseError("bad_parameter", `the kubeconfig ${file?.path ?? ""} cannot be used: ${file?.problem?.message ?? "it has no contexts"}`, { cause: file?.problem });
+    return sources[0]?.failure ?? new GatehouseError("bad_parameter", `the kubeconfig ${file?.path ?? ""} cannot be used: ${file?.problem?.message ?? "it has no contexts"}`, {
+      hint: "correct proxy_service.kubernetes.kubeconfig_file (or --kubeconfig-file), or make one: tctl kubeconfig create",
+      cause: file?.problem,
+    });
   }
 
   #source(name: string, labels: Readonly<Record<string, string>>, file: string | undefined, context: string | undefined): ClusterSource {
