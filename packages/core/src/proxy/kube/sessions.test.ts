@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openRecordings } from "../../audit/index.ts";
-import type { CreateFile, RecordingFile, RecordingLimits } from "../../audit/index.ts";
+import type { CreateFile, RecordingFile, RecordingLimits, Recordings } from "../../audit/index.ts";
 import { killRequest } from "../../api/index.ts";
 import { escapeLine, nullLogger, systemClock } from "../../base/index.ts";
 import type { RecordingDefault } from "./sessions/index.ts";
@@ -280,6 +280,54 @@ describe("a disk that stalls", () => {
     await once(stream.socket, "close");
     expect(stream.text()).toMatch(/can no longer be recorded: EIO/);
     await vi.waitFor(() => expect(named("session.end")).toMatchObject([{ reason: expect.stringContaining("EIO") as string, recording: { complete: false } }]));
+  });
+});
+
+describe("a recording that fails", () => {
+  it("before it runs ends a strict session before a byte passes", async () => {
+    const audit = { emit: () => Promise.resolve(), close: () => Promise.resolve() };
+    const real = openRecordings({ directory: folder, serverId: "gw", clock: systemClock, logger: nullLogger, audit });
+    const disk: { problem?: string } = {};
+    const recordings: Recordings = {
+      ...real,
+      open: async (...begun) =>
+        new Proxy(await real.open(...begun), {
+          get(target, name) {
+            const value: unknown = name === "problem" ? disk.problem : Reflect.get(target, name, target);
+            return typeof value === "function" ? (value.bind(target) as unknown) : value;
+          },
+        }),
+    };
+    world = await createTestWorld({ recordings, recording: "strict", serverId: "gw" });
+    const server = accepting();
+    const stream = await ask();
+    disk.problem = "EIO: i/o error";
+    (await server).write(frame("\x01secret"));
+    await once(stream.socket, "close");
+    expect(stream.text()).toMatch(/^HTTP\/1\.1 503 [\s\S]*can no longer be recorded: EIO/);
+    expect(stream.text()).not.toContain("secret");
+    await vi.waitFor(() => expect(named("session.end")).toMatchObject([{ reason: expect.stringContaining("EIO") as string }]));
+    expect(world.proxy.sessions.list()).toEqual([]);
+  });
+
+  it("in the middle of a frame lets no more pass than its rest, and the reason", async () => {
+    const gate: { wait: Promise<void>; go: () => void } = { wait: Promise.resolve(), go: () => undefined };
+    await open("strict", memoryDisk(() => gate.wait), { waiting: 100, flush: 20, stall: 300, deadline: 200 });
+    const server = accepting();
+    const stream = await ask();
+    const upstream = await server;
+    await vi.waitFor(() => expect(stream.text()).toContain(" 101 "));
+    gate.wait = new Promise((resolve) => (gate.go = resolve));
+    const whole = frame(`\x01${"x".repeat(1000)}the rest`);
+    upstream.write(whole.subarray(0, 500));
+    await vi.waitFor(() => expect(stream.text()).toContain("xxx"));
+    // By now it is held back.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    upstream.write(Buffer.concat([whole.subarray(500), frame("\x01more"), frame("\x01secret")]));
+    await once(stream.socket, "close");
+    gate.go();
+    expect(stream.text()).toMatch(/the rest[\s\S]*"message":"[^"]*can no longer be recorded/);
+    expect(stream.text()).not.toMatch(/more.*secret|\x01more/);
   });
 });
 

@@ -15,6 +15,8 @@ import type { ServerSide } from "./translate/index.ts";
 const boundaryWait = 500;
 /** How long one direction may stay open after the other has ended, ms. */
 const halfOpenTime = 30_000;
+/** How long a side may take to read what the other, which is gone, has left, ms. */
+const flushTime = 30_000;
 
 /** Two sockets joined: bytes pass unchanged both ways, a tap looks on, and the stream can be ended with a reason. */
 export class StreamPair implements Live, SessionStream {
@@ -74,6 +76,8 @@ export class StreamPair implements Live, SessionStream {
     server.on("data", this.#fromServer);
     // It may have ended before anybody listened.
     if (server.readableEnded) this.#ended(client);
+    // Its recording may have failed, or fallen behind, before it ran.
+    if (this.#session !== undefined) this.changed();
   }
 
   end(why: Failure): void {
@@ -81,7 +85,11 @@ export class StreamPair implements Live, SessionStream {
     this.#ending = why;
     this.#shared.recorder.write(disconnectEvent(this.grant, why.message, this.sid));
     if (this.#tap.problem === undefined && this.#tap.atBoundary) this.#say();
-    else setTimeout(this.#cut, boundaryWait).unref();
+    else {
+      // Held back, it would never come to the end of the frame.
+      this.#server.resume();
+      setTimeout(this.#cut, boundaryWait).unref();
+    }
   }
 
   /** The recording is behind or not any more, or is no longer possible. */
@@ -108,7 +116,7 @@ export class StreamPair implements Live, SessionStream {
 
   readonly #fromServer = (chunk: Buffer): void => {
     if (this.#said) return;
-    const boundary = this.#tap.fromServer(chunk);
+    const boundary = this.#ending !== undefined && this.#isUnrecorded ? this.#endOfFrame(chunk) : this.#tap.fromServer(chunk);
     this.#noteActivity();
     if (this.#tap.problem !== undefined) {
       this.#malformed("API server");
@@ -121,15 +129,30 @@ export class StreamPair implements Live, SessionStream {
     if (this.#session?.behind === true) this.#hold();
   };
 
+  /** What passes now may be in no recording. */
+  get #isUnrecorded(): boolean {
+    return this.#session?.problem !== undefined || this.#session?.behind === true;
+  }
+
+  /** Shows the tap a chunk up to the end of the frame under way alone, and returns where that is; -1 if not in it. */
+  #endOfFrame(chunk: Buffer): number {
+    // No frame is shorter than two bytes: no two end in one such piece.
+    for (let at = 0; at < chunk.length && this.#tap.problem === undefined; at += 2) {
+      const end = this.#tap.fromServer(chunk.subarray(at, at + 2));
+      if (end >= 0) return at + end;
+    }
+    return -1;
+  }
+
   #hold(): void {
-    if (this.#said || this.#over) return;
+    if (this.#said || this.#over || this.#ending !== undefined) return;
     this.#client.pause();
     this.#server.pause();
   }
 
   /** Lets each side send on whose other side takes more. */
   readonly #flow = (): void => {
-    if (this.#said || this.#over || this.#session?.behind === true) return;
+    if (this.#said || this.#over || (this.#session?.behind === true && this.#ending === undefined)) return;
     if (!this.#client.writableNeedDrain) this.#server.resume();
     if (!this.#server.writableNeedDrain) this.#client.resume();
   };
@@ -184,6 +207,8 @@ export class StreamPair implements Live, SessionStream {
     for (const socket of [this.#client, this.#server]) {
       if (socket.destroyed) continue;
       socket.destroySoon();
+      // Who does not read would keep it for ever.
+      setTimeout(() => socket.destroy(), flushTime).unref();
     }
   };
 

@@ -19,6 +19,9 @@ import { StreamPair } from "./stream.ts";
 import { isDecision, waysOf } from "./translate/index.ts";
 import type { Settled, Way } from "./translate/index.ts";
 
+/** When a silent peer is first asked whether it is there, ms. */
+const keepAliveTime = 30_000;
+
 /**
  * Refuses upgrades that the gateway would not know how to watch over. Throws {@link Refusal}. What an allowed one then carries is decided
  * by the API server's 101.
@@ -145,6 +148,14 @@ export class Upgrade implements Live {
     const { protocol } = settled;
     const events = [...(this.#session?.started(protocol) ?? []), upgradeEvent(grant, 101, protocol, undefined, this.#session?.sid)];
     this.#shared.recorder.writeAll(events, (written) => {
+      const problem = this.#session?.problem;
+      if (!this.#over && written && problem !== undefined) {
+        server.destroy();
+        const why = failure(503, problem);
+        this.#session?.end(why.message);
+        this.#fail(why);
+        return;
+      }
       if (!this.#over && written && !this.#client.destroyed && !server.destroyed) {
         this.#join(settled, server, head, tap);
         return;
@@ -189,8 +200,11 @@ export class Upgrade implements Live {
     this.#session = undefined;
     this.#finish();
     client.off("close", this.#clientClosed);
-    client.setNoDelay(true);
-    server.setNoDelay(true);
+    for (const socket of [client, server]) {
+      socket.setNoDelay(true);
+      // Nobody may be there any more, and a stream may be silent for hours.
+      socket.setKeepAlive(true, keepAliveTime);
+    }
     client.write(rawHead(101, "Switching Protocols", settled.head), "latin1");
     const side = settled.join(server, head);
     // What was needed to decide the request is not kept for as long as the stream lasts.
