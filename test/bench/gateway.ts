@@ -7,7 +7,7 @@ import type { Started } from "./processes.ts";
 const benchGateway = z.object({ port: z.number(), ca: z.string(), key: z.string(), cert: z.string() });
 export type BenchGateway = z.infer<typeof benchGateway>;
 
-/** Starts a gateway before an API server, on the core of what is measured. */
-export function startGateway(upstream: Pick<KubeUpstream, "url" | "ca" | "certificate">): Promise<Started<BenchGateway>> {
+/** Starts a gateway before an API server, on the core of what is measured; with `audited: false` one that audits nothing, with `recording` one that records. */
+export function startGateway(upstream: Pick<KubeUpstream, "url" | "ca" | "certificate"> & { readonly audited?: boolean; readonly recording?: "strict" }): Promise<Started<BenchGateway>> {
   return startProgram(cores.measured, "bench-gateway", upstream, benchGateway);
 }

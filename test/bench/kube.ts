@@ -79,6 +79,42 @@ export async function benchRequests(print: (text: string) => void): Promise<read
   }
 }
 
+/** What auditing costs: requests through the gateway as it is, and through one that audits nothing, in turn. */
+export async function benchAudit(print: (text: string) => void): Promise<readonly Verdict[]> {
+  const authority = createTestAuthority("bench");
+  const client = authority.client("gateway");
+  const cleanups: (() => Promise<void>)[] = [];
+  try {
+    const upstream = await startUpstream(cores.rest, authority);
+    cleanups.push(upstream.close);
+    const options = { url: `https://127.0.0.1:${String(upstream.port)}`, ca: authority.cert, certificate: client };
+    const path = "/api/v1/namespaces/default/pods";
+    const ways: Way[] = [];
+    for (const audited of [true, false]) {
+      const gateway = await startGateway({ ...options, audited });
+      cleanups.push(() => stop(gateway.child));
+      ways.push({ name: audited ? "audited" : "not audited", target: { ...gateway.ready, path }, child: gateway.child });
+    }
+    const best = new Map<string, Measured>();
+    for (const way of ways) await measure(way, 16);
+    for (let round = 0; round < 4; round++) {
+      for (const way of ways) {
+        const one = await measure(way, 64);
+        if (one.perSecond > (best.get(way.name)?.perSecond ?? 0)) best.set(way.name, one);
+      }
+    }
+    const [audited, silent] = [best.get("audited"), best.get("not audited")];
+    if (!audited || !silent) throw new Error("nothing was measured");
+    print(table(header, [row(silent, 64), row(audited, 64)]));
+    return [
+      verdict("requests per second with kube.request audited, at 64", audited.perSecond / silent.perSecond, "≥", 0.9, "× not audited"),
+      verdict("the same by CPU time", (silent.cpuEach ?? 0) / (audited.cpuEach ?? 1), "≥", 0.9, "× not audited"),
+    ];
+  } finally {
+    for (const cleanup of cleanups.reverse()) await cleanup();
+  }
+}
+
 /** Requests and new connections against the real API server, directly and through the gateway. */
 export async function benchRealCluster(print: (text: string) => void): Promise<readonly Verdict[]> {
   const cluster = realCluster();

@@ -3,9 +3,9 @@ import type { BenchGateway } from "../bench/gateway.ts";
 import { startFixedGateway } from "../support/fixed-gateway.ts";
 
 /** The gateway's Kubernetes proxy as it runs in production, but for the login: the one person `ana` of the group `developers`. */
-const upstream = JSON.parse(process.argv[2] ?? "{}") as Pick<KubeUpstream, "url" | "ca" | "certificate">;
+const { audited = true, recording = "off", ...upstream } = JSON.parse(process.argv[2] ?? "{}") as Pick<KubeUpstream, "url" | "ca" | "certificate"> & { readonly audited?: boolean; readonly recording?: "strict" };
 const cluster: KubeUpstream = { ...upstream, name: "bench", labels: {}, insecureSkipTlsVerify: false, serverName: undefined, token: undefined };
-const gateway = await startFixedGateway({ clusters: [cluster], people: { ana: ["developers"] } });
+const gateway = await startFixedGateway({ clusters: [cluster], people: { ana: ["developers"] }, audited, recording });
 const { key, cert } = await gateway.credentials("ana");
 const ready: BenchGateway = { port: gateway.port, ca: gateway.ca, key, cert };
 process.send?.(ready);

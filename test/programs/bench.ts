@@ -1,16 +1,19 @@
 import { availableParallelism, loadavg } from "node:os";
-import { benchRealCluster, benchRequests } from "../bench/kube.ts";
+import { benchAudit, benchRealCluster, benchRequests } from "../bench/kube.ts";
 import { benchStartUp } from "../bench/start-up.ts";
 import { benchDownload, benchMemory } from "../bench/streams.ts";
+import { benchRecording } from "../bench/recording.ts";
 import { verdictTable } from "../bench/table.ts";
 import type { Verdict } from "../bench/table.ts";
 
 const parts: Readonly<Record<string, (print: (text: string) => void) => Promise<readonly Verdict[]>>> = {
   "start-up": benchStartUp,
   requests: benchRequests,
+  audit: benchAudit,
   cluster: benchRealCluster,
   download: benchDownload,
   memory: benchMemory,
+  recording: benchRecording,
 };
 
 /** `bench [part…]`: measures, prints tables, and at the end what is required. Exit code 1 where something is missed. */

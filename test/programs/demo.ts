@@ -122,9 +122,11 @@ async function plainRequest(person: Person): Promise<number> {
   const credentials = await person.tsh(["kube", "credentials"]);
   if (credentials.code !== 0) throw new Error(`tsh kube credentials: ${credentials.stderr}`);
   const kubeconfig = parse(await readFile(person.kubeconfig, "utf8")) as {
-    clusters: { cluster: { server: string; "certificate-authority-data": string; "tls-server-name"?: string } }[];
+    "current-context"?: string;
+    clusters: { name: string; cluster: { server: string; "certificate-authority-data": string; "tls-server-name"?: string } }[];
   };
-  const cluster = kubeconfig.clusters[0]?.cluster;
+  const current = kubeconfig["current-context"];
+  const cluster = kubeconfig.clusters.find(({ name }) => name === current)?.cluster;
   if (!cluster) throw new Error(`no cluster in ${person.kubeconfig}`);
   const { status: held } = JSON.parse(credentials.stdout) as { status: { clientCertificateData: string; clientKeyData: string } };
   return new Promise((resolve, reject) => {

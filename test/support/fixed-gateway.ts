@@ -2,17 +2,18 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildRoleSet } from "@gatehouse/core/access";
-import { openAuditLog } from "@gatehouse/core/audit";
+import { openAuditLog, openEventSearch, openRecordings } from "@gatehouse/core/audit";
+import type { AuditLog } from "@gatehouse/core/audit";
 import type { Gatekeeper } from "@gatehouse/core/auth";
 import { GatehouseError, nullLogger, systemClock, systemRandom } from "@gatehouse/core/base";
 import type { Clock, Logger } from "@gatehouse/core/base";
 import { newKeyPair, openAuthorities } from "@gatehouse/core/ca";
 import type { Authorities } from "@gatehouse/core/ca";
-import { createKubeProxy } from "@gatehouse/core/proxy/kube";
+import { createKubeProxy, fixedClusters } from "@gatehouse/core/proxy/kube";
 import type { KubeProxy, KubeProxyOptions, KubeUpstream } from "@gatehouse/core/proxy/kube";
 import { parseResource } from "@gatehouse/core/resources";
 import type { Role } from "@gatehouse/core/resources";
-import type { Store } from "@gatehouse/core/store";
+import type { EventIndex, Store } from "@gatehouse/core/store";
 import { createMemoryStore } from "./memory-store.ts";
 
 /** A key and a certificate, PEM. */
@@ -43,6 +44,10 @@ export interface FixedGatewayOptions {
   readonly people: Readonly<Record<string, readonly string[]>>;
   readonly logger?: Logger;
   readonly serverLimits?: KubeProxyOptions["serverLimits"];
+  /** Records sessions; off by default. */
+  readonly recording?: KubeProxyOptions["recording"];
+  /** false: nothing is audited. For the bench, to know what auditing costs. */
+  readonly audited?: boolean;
 }
 
 const clusterName = "example";
@@ -55,12 +60,16 @@ export async function startFixedGateway(options: FixedGatewayOptions): Promise<F
   const standard = { clock: systemClock, random: systemRandom, logger };
   const store = createMemoryStore();
   const authorities = await openAuthorities({ store, clusterName, ...standard });
-  const audit = await openAuditLog({ directory: join(folder, "log"), serverId: "fixed", clock: systemClock, logger, sync: "group" });
+  const audit = options.audited === false ? silent : await openAudit(join(folder, "log"), logger);
   const table = createTable(people);
   const server = await hostPair(authorities);
+  const { recording = "off" } = options;
+  const recordings = recording === "off" ? undefined : openRecordings({ directory: join(folder, "log"), serverId: "fixed", clock: systemClock, logger, audit });
   const proxy = createKubeProxy({
-    clusters,
-    defaultCluster: clusters[0]?.name ?? "",
+    serverId: "fixed",
+    recordings,
+    recording,
+    clusters: fixedClusters(clusters),
     gatekeeper: table.gatekeeper,
     authorities,
     audit,
@@ -79,8 +88,26 @@ export async function startFixedGateway(options: FixedGatewayOptions): Promise<F
     remove: table.remove,
     async close() {
       await proxy.close({ drainMs: 0 });
+      await recordings?.close();
       await audit.close();
       await rm(folder, { recursive: true });
+    },
+  };
+}
+
+/** An audit log that is none. */
+const silent: AuditLog = { emit: () => Promise.resolve(), close: () => Promise.resolve() };
+
+/** The log, with its index being built and thrown away. */
+async function openAudit(directory: string, logger: Logger): Promise<AuditLog> {
+  const log = await openAuditLog({ directory, serverId: "fixed", clock: systemClock, logger, sync: "group" });
+  const index: EventIndex = { add: async () => undefined, ends: async () => new Map(), find: async () => [], forget: async () => undefined };
+  const events = await openEventSearch({ directory, serverId: "fixed", index, position: () => log.position(), logger });
+  return {
+    emit: (event) => log.emit(event),
+    async close() {
+      await events.close();
+      await log.close();
     },
   };
 }
@@ -128,6 +155,8 @@ function createTable(people: FixedGatewayOptions["people"]): { readonly gatekeep
       return { username, subjectId, sessionId, traits, roles, expires: notAfter };
     },
     kube: (identity, target) => identity.roles.kube(target),
+    node: (identity, { labels }, login) => identity.roles.node(labels, login),
+    sessionLock: () => undefined,
     get generation() {
       return generation;
     },

@@ -32,6 +32,8 @@ export async function startRecordingUpstream(): Promise<RecordingUpstream> {
   const record = (request: IncomingMessage): void => {
     const headers: [string, string][] = [];
     for (let index = 0; index < request.rawHeaders.length; index += 2) headers.push([(request.rawHeaders[index] ?? "").toLowerCase(), request.rawHeaders[index + 1] ?? ""]);
+    // What the gateway asks for itself.
+    if (request.url === "/version" && request.headers["impersonate-user"] === undefined) return;
     arrived.push({ method: request.method ?? "", target: request.url ?? "", headers, trailers: request.rawTrailers });
   };
   const server = createServer({ key, cert, ca: authority.cert, requestCert: true, rejectUnauthorized: true, maxHeaderSize: 1024 * 1024 }, (request, response) => {
@@ -44,10 +46,13 @@ export async function startRecordingUpstream(): Promise<RecordingUpstream> {
   server.on("upgrade", (request: IncomingMessage, socket: Socket) => {
     record(request);
     const protocol = request.headers["sec-websocket-protocol"];
-    socket.end(
+    socket.on("error", () => undefined);
+    socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${request.headers.upgrade ?? ""}\r\n` +
         `${protocol === undefined ? "" : `Sec-WebSocket-Protocol: ${protocol}\r\n`}\r\n`,
     );
+    // Not at once: a stream that is over before it is written down is none.
+    setTimeout(() => socket.end(), 100);
   });
   server.on("secureConnection", (socket) => sockets.add(socket));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -56,8 +56,12 @@ function split(address: string): { host: string; port: number } {
   return { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port) };
 }
 
+/** These tests ask for nothing that does not end. */
+const stream: Transport["stream"] = () => Promise.reject(new Error("not here"));
+
 function tlsTransport(address: string, ca: string, more: RequestOptions = {}): Transport {
   return {
+    stream,
     request: ({ method, path, body }) =>
       fetchTls({ ...split(address), ca, method, path, ...(body === undefined ? {} : { headers: { "content-type": "application/json" } }), ...more }, body),
   };
@@ -66,6 +70,7 @@ function tlsTransport(address: string, ca: string, more: RequestOptions = {}): T
 /** The local administrator: socket and nonce of the data directory. */
 function localTransport(dataDir: string, nonce?: string): Transport {
   return {
+    stream,
     async request({ method, path, body }) {
       const bearer = nonce ?? (await readFile(join(dataDir, "admin.nonce"), "utf8")).trim();
       const headers = { authorization: `Bearer ${bearer}`, ...(body === undefined ? {} : { "content-type": "application/json" }) };

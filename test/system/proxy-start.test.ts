@@ -24,7 +24,7 @@ describe("tsh proxy", () => {
   it("says which file does not exist, and what to do", async () => {
     expect(await fail("-c", "nofile.yaml")).toMatchObject({ code: 5, stderr: "✖ the configuration nofile.yaml does not exist\n  name another one with -c, or start without: flags alone will do\n" });
     const kubeconfig = await fail("--kubeconfig-file=nofile");
-    expect([kubeconfig.code, kubeconfig.stderr]).toEqual([1, expect.stringMatching(/✖ the kubeconfig \S*nofile of Kubernetes cluster "\S+" does not exist\n {2}correct /)]);
+    expect([kubeconfig.code, kubeconfig.stderr]).toEqual([1, expect.stringMatching(/✖ the kubeconfig \S*nofile cannot be used: it does not exist\n {2}correct /)]);
     await writeFile(join(folder, "tls.yaml"), "proxy_service: {https_key_file: /nosuch/key.pem, https_cert_file: /nosuch/cert.pem}\n");
     expect((await fail("-c", "tls.yaml")).stderr).toContain("proxy_service.https_key_file: /nosuch/key.pem does not exist\n  correct the path");
     await writeFile(join(folder, "broken.yaml"), 'proxy_service:\n  public_addr: ["a"]]\n');
@@ -48,7 +48,7 @@ describe("tsh proxy", () => {
       const args = [tshPath, "proxy", `--data-dir=${dataDir}`, ...anyPort, `--kubeconfig-file=${join(folder, "kubeconfig")}`];
       const first = start(process.execPath, [...args, "--cluster-name=one"], options());
       await first.waitFor(/^ready in/m, "stdout");
-      expect(first.stdout()).toMatch(/kubernetes +\S+ ✖ cannot impersonate users, impersonate groups(?:, \S+ \S+)*: apply the ClusterRole in docs\/gateway\.md/);
+      expect(first.stdout()).toMatch(/kubernetes +\S+ ✖ cannot impersonate users, impersonate groups(?:, \S+ \S+)*: run tctl kubeconfig create, or bind the ClusterRole in docs\/gateway\.md/);
       expect(first.stdout()).toContain("no administrator yet: create one with  tctl --data-dir=");
       for (const name of await readdir(dataDir)) {
         const found = await stat(join(dataDir, name));

@@ -1,6 +1,6 @@
 import { Flags } from "@oclif/core";
 import type { AdminClient } from "@gatehouse/core/api";
-import { GatehouseError } from "@gatehouse/core/base";
+import { GatehouseError, escapeLine } from "@gatehouse/core/base";
 import { BaseCommand } from "@gatehouse/core/client/command";
 import { connect } from "./connect.ts";
 
@@ -33,6 +33,11 @@ export abstract class TctlCommand extends BaseCommand {
   protected async connect(flags: ConnectFlagValues): Promise<AdminClient> {
     checkWay(flags);
     return connect({ dataDir: flags["data-dir"], config: flags.config, proxy: flags.proxy, identity: flags.identity }, process.env);
+  }
+
+  /** Lines for people that something has been done and is not all that they may have meant. */
+  protected note(notes: readonly string[] = []): void {
+    for (const text of notes) this.output.stderr.write(`  ${this.output.style.yellow("note:")} ${escapeLine(text)}\n`);
   }
 
   /** A line for people that something has been done. */

@@ -40,6 +40,20 @@ function defaultDataDir(env: Environment): string {
   return join(state !== undefined && isAbsolute(state) ? state : join(env["HOME"] ?? homedir(), ".local", "state"), "gatehouse");
 }
 
+/** What `TELEPORT_DATA_DIR` names. */
+function namedDataDir(env: Environment): string | undefined {
+  const named = env["TELEPORT_DATA_DIR"];
+  return named === "" ? undefined : named;
+}
+
+/** The data directory of the gateway on this machine, by the flags or where it is unless told otherwise. */
+export async function localDataDir(options: Pick<ConnectOptions, "dataDir" | "config">, env: Environment): Promise<string> {
+  const { dataDir, config } = options;
+  if (dataDir !== undefined) return dataDir;
+  if (config !== undefined) return (await configuredDataDir(config, true)) ?? defaultDataDir(env);
+  return namedDataDir(env) ?? (await configuredDataDir(systemConfigOf(env), false)) ?? defaultDataDir(env);
+}
+
 const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
 
 /**
@@ -53,13 +67,11 @@ export async function connect(options: ConnectOptions, env: Environment): Promis
     if (gateway === undefined) throw new GatehouseError("usage", "an identity file does not say which gateway it is for", { hint: "add --proxy=<gateway>" });
     return connectAdmin(await readIdentityFile(identity, gateway));
   }
-  if (dataDir !== undefined) return createAdminClient(await connectSocket(dataDir));
-  if (config !== undefined) return createAdminClient(await connectSocket((await configuredDataDir(config, true)) ?? defaultDataDir(env)));
-  const folder = env["TELEPORT_DATA_DIR"];
-  if (proxy === undefined && folder !== undefined && folder !== "") return createAdminClient(await connectSocket(folder));
+  const isLocal = dataDir !== undefined || config !== undefined || (proxy === undefined && namedDataDir(env) !== undefined);
+  if (isLocal) return createAdminClient(await connectSocket(await localDataDir(options, env)));
   const asked = proxy ?? env["TELEPORT_PROXY"];
   if (asked === undefined || asked === "") {
-    const local = (await configuredDataDir(systemConfigOf(env), false)) ?? defaultDataDir(env);
+    const local = await localDataDir(options, env);
     if (await exists(join(local, "admin.sock"))) return createAdminClient(await connectSocket(local));
     if ((await chosenProxy(clientHome(env), env, undefined)) === undefined) {
       throw new GatehouseError("unauthenticated", `no gateway runs on this machine (nothing in ${local}), and you are not logged in to one`, {

@@ -1,8 +1,10 @@
 import type { AdminClient, AdminItems } from "@gatehouse/core/api";
 import { GatehouseError, describeDuration, didYouMean, systemClock } from "@gatehouse/core/base";
+import { activeLock, findLock, type ActiveLock } from "@gatehouse/core/access";
 import { durationFlag } from "@gatehouse/core/client/command";
 import { describeTime, formatTable } from "@gatehouse/core/client/terminal";
-import { expiryOf, formatResources, parseRef, parseResource, type Resource, type ResourceRef } from "@gatehouse/core/resources";
+import { lockTable } from "./locks.ts";
+import { expiryOf, formatResources, parseRef, parseResource, type Lock, type Resource, type ResourceRef, type User } from "@gatehouse/core/resources";
 
 /** A resource with the revision that it was read at. */
 export interface ReadResource {
@@ -32,7 +34,7 @@ export function oneRef(words: readonly string[]): ResourceRef & { readonly name:
   return { ...ref, name: ref.name };
 }
 
-const plurals: Readonly<Record<ResourceRef["kind"], string>> = { role: "roles", user: "users", github: "connectors", connectors: "connectors", cluster_auth_preference: "cap", token: "tokens" };
+const plurals: Readonly<Record<ResourceRef["kind"], string>> = { role: "roles", user: "users", github: "connectors", connectors: "connectors", cluster_auth_preference: "cap", token: "tokens", lock: "locks" };
 
 /** A kind as `tctl get` lists it. */
 export const plural = (kind: ResourceRef["kind"]): string => plurals[kind];
@@ -71,6 +73,7 @@ export function resourceTable(resources: readonly Resource[]): string {
   const users = resources.filter((resource) => resource.kind === "user");
   const connectors = resources.filter((resource) => resource.kind === "github");
   const tokens = resources.filter((resource) => resource.kind === "token");
+  const locks = resources.filter((resource) => resource.kind === "lock");
   const preferences = resources.filter((resource) => resource.kind === "cluster_auth_preference");
   const tables = [
     roles.length > 0 &&
@@ -85,21 +88,48 @@ export function resourceTable(resources: readonly Resource[]): string {
         connectors.map(({ metadata, spec }) => [metadata.name, "github", spec.display, list([...spec.teams_to_logins, ...spec.teams_to_roles].map(({ organization, team }) => `${organization}/${team}`))]),
       ),
     tokens.length > 0 && formatTable(["TOKEN", "ROLES", "EXPIRES"], tokens.map((token) => [token.metadata.name, list(token.spec.roles), until(token)])),
+    locks.length > 0 && lockTable(locks),
     preferences.length > 0 &&
       formatTable(["TYPE", "SECOND FACTOR", "CONNECTOR"], preferences.map(({ spec }) => [spec.type, spec.second_factor, spec.connector_name ?? "-"])),
   ];
   return tables.filter((table) => table !== false).join("\n");
 }
 
+/** Why somebody cannot come in, and until when. */
+export interface UserLock {
+  /** Name of the lock; absent where the user's own record says it. */
+  readonly lock?: string | undefined;
+  /** RFC 3339; absent: until somebody lifts it. */
+  readonly until?: string | undefined;
+}
+
+/** The lock that keeps a user out now, by their record or by one on them or a role of theirs. */
+export function lockOfUser({ metadata, spec }: User, locks: readonly Lock[], now: number): UserLock | undefined {
+  const found = findLock(locks.map(activeLock), { user: metadata.name, roles: spec.roles, sessions: [] }, now);
+  if (found) return { lock: found.name, until: endOf(found) };
+  const { status } = spec;
+  if (status?.is_locked !== true) return undefined;
+  const until = status.lock_expires;
+  return until !== undefined && Date.parse(until) <= now ? undefined : { until };
+}
+
+function endOf({ expires }: ActiveLock): string | undefined {
+  return Number.isFinite(expires) ? new Date(expires).toISOString() : undefined;
+}
+
 /** Users as a table. */
-export function userTable(users: readonly (Resource & { readonly kind: "user" })[]): string {
-  const origin = (user: Resource & { readonly kind: "user" }): string => {
+export function userTable(users: readonly User[], locks: readonly Lock[] = [], now = systemClock.now()): string {
+  const origin = (user: User): string => {
     const connector = user.spec.created_by?.connector;
     return connector === undefined ? "local" : `${connector.type} ${connector.id}`;
   };
+  const locked = (user: User): string => {
+    const lock = lockOfUser(user, locks, now);
+    return lock === undefined ? "-" : lock.until === undefined ? "yes" : `until ${lock.until}`;
+  };
   return formatTable(
-    ["USER", "ROLES", "LOGINS", "KUBERNETES GROUPS", "FROM", "EXPIRES"],
-    users.map((user) => [user.metadata.name, list(user.spec.roles), list(user.spec.traits["logins"] ?? []), list(user.spec.traits["kubernetes_groups"] ?? []), origin(user), until(user)]),
+    ["USER", "ROLES", "LOGINS", "KUBERNETES GROUPS", "FROM", "EXPIRES", "LOCKED"],
+    users.map((user) => [user.metadata.name, list(user.spec.roles), list(user.spec.traits["logins"] ?? []), list(user.spec.traits["kubernetes_groups"] ?? []), origin(user), until(user), locked(user)]),
   );
 }
 

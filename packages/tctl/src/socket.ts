@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import type { Transport } from "@gatehouse/core/api";
 import { GatehouseError, errorMessage, limits, readAll, systemErrorCode } from "@gatehouse/core/base";
-import { readFileLimited } from "@gatehouse/core/client";
+import { answerPieces, readFileLimited } from "@gatehouse/core/client";
 
 const timeout = 30_000;
 const maxNonce = 256;
@@ -37,39 +37,67 @@ export async function connectSocket(dataDir: string): Promise<Transport> {
   await check(socketPath, "socket");
   await check(noncePath, "file");
   const nonce = (await readFileLimited(noncePath, { limit: maxNonce }))?.trim() ?? "";
+
+  function send(method: string, path: string, text: string | undefined, signal: AbortSignal): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const sent = httpRequest(
+        {
+          socketPath,
+          method,
+          path,
+          agent: false,
+          signal,
+          headers: {
+            host: "localhost",
+            authorization: `Bearer ${nonce}`,
+            ...(text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
+          },
+        },
+        resolve,
+      );
+      sent.once("error", reject);
+      sent.end(text);
+    });
+  }
+
+  function failure(error: unknown): GatehouseError {
+    if (error instanceof GatehouseError) return error;
+    const code = systemErrorCode(error);
+    const dead = code === "ECONNREFUSED" || code === "ENOENT";
+    return new GatehouseError("unavailable", dead ? `no gateway listens on ${socketPath}` : `the gateway did not answer on ${socketPath}: ${errorMessage(error)}`, {
+      hint: dead ? "start it with: tsh proxy" : "look at the gateway's log",
+      cause: error,
+    });
+  }
+
+  async function* pieces(response: IncomingMessage, idle: number | undefined): AsyncGenerator<Uint8Array, void, void> {
+    try {
+      yield* answerPieces(response, `on ${socketPath}`, idle);
+    } catch (error) {
+      throw failure(error);
+    }
+  }
+
   return {
     async request({ method, path, body }) {
-      const text = body === undefined ? undefined : JSON.stringify(body);
       try {
-        const response = await new Promise<IncomingMessage>((resolve, reject) => {
-          const sent = httpRequest(
-            {
-              socketPath,
-              method,
-              path,
-              agent: false,
-              signal: AbortSignal.timeout(timeout),
-              headers: {
-                host: "localhost",
-                authorization: `Bearer ${nonce}`,
-                ...(text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
-              },
-            },
-            resolve,
-          );
-          sent.once("error", reject);
-          sent.end(text);
-        });
+        const response = await send(method, path, body === undefined ? undefined : JSON.stringify(body), AbortSignal.timeout(timeout));
         const answer = await readAll(response, limits.apiBody, "the gateway's answer");
         return { status: response.statusCode ?? 0, body: answer.toString("utf8") };
       } catch (error) {
-        if (error instanceof GatehouseError) throw error;
-        const code = systemErrorCode(error);
-        const dead = code === "ECONNREFUSED" || code === "ENOENT";
-        throw new GatehouseError("unavailable", dead ? `no gateway listens on ${socketPath}` : `the gateway did not answer on ${socketPath}: ${errorMessage(error)}`, {
-          hint: dead ? "start it with: tsh proxy" : "look at the gateway's log",
-          cause: error,
-        });
+        throw failure(error);
+      }
+    },
+    async stream({ method, path, idle }) {
+      const stop = new AbortController();
+      const timer = setTimeout(() => stop.abort(), timeout);
+      try {
+        const response = await send(method, path, undefined, stop.signal);
+        return { status: response.statusCode ?? 0, body: pieces(response, idle), close: () => response.destroy() };
+      } catch (error) {
+        throw failure(error);
+      } finally {
+        clearTimeout(timer);
       }
     },
   };

@@ -12,9 +12,12 @@ export const tsh: Program = {
     "kube:ls": { summary: "List Kubernetes clusters and your groups there", load: async () => (await import("./commands/kube/ls.ts")).KubeLs },
     "kube:login": { summary: "Make kubectl talk to a Kubernetes cluster", load: async () => (await import("./commands/kube/login.ts")).KubeLogin },
     "kube:credentials": { summary: "Print credentials for kubectl, which runs this itself", load: async () => (await import("./commands/kube/credentials.ts")).KubeCredentials },
+    "recordings:ls": { summary: "List recordings of sessions", load: async () => (await import("./commands/recordings/ls.ts")).RecordingsLs },
+    "recordings:export": { summary: "Write a recording as asciicast, JSON or text", load: async () => (await import("./commands/recordings/export.ts")).RecordingsExport },
+    play: { summary: "Play a recording", load: async () => (await import("./commands/play.ts")).Play },
     proxy: { summary: "Run the gateway", load: async () => (await import("./commands/proxy.ts")).Proxy },
     version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).Version },
   },
-  topics: { kube: "Kubernetes clusters behind the gateway" },
+  topics: { recordings: "What people did in their sessions", kube: "Kubernetes clusters behind the gateway" },
   leading: { "--proxy": true, "--debug": false, "-d": false },
 };

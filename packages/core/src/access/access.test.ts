@@ -41,7 +41,7 @@ test("nobody has anything without roles", () => {
   expect(set.kube(prod)).toMatchObject({ allowed: false, groups: [] });
   expect(set.node({}, "root").allowed).toBe(false);
   expect(set.logins()).toEqual([]);
-  expect(set.options()).toEqual({ forwardAgent: false, portForwarding: false, clientIdleTimeout: 0, disconnectExpiredCert: false, certFormat: "standard" });
+  expect(set.options()).toEqual({ forwardAgent: false, portForwarding: false, clientIdleTimeout: 0, disconnectExpiredCert: false, certFormat: "standard", recordStdin: false, maxSessions: 0, recordSession: undefined });
 });
 
 test("groups are per cluster: the union over roles that select it", () => {
@@ -186,6 +186,20 @@ test("expressions see own fields alone", () => {
   expect(see('equals(resource.spec.on, "true")', { spec: { on: true } })).toBe(true);
 });
 
+test("sessions: everyone has their own, a rule gives others, deny takes any", () => {
+  const session = (user: string, cluster = "prod"): RuleContext => ({
+    ...context(),
+    session: { sid: "s", kind: "exec", user, participants: [user], cluster, namespace: "default", pod: "web", container: "web" },
+  });
+  const may = (roles: readonly Role[], given: RuleContext, verb = "read"): boolean => buildRoleSet(roles, {}).rule("session", verb, given).allowed;
+  expect([may([], session("ana")), may([], session("bo")), may([], context())]).toEqual([true, false, false]);
+  expect(may([], session("ana"), "delete")).toBe(false);
+  const stageOnly = role("stage", { allow: { rules: [{ resources: ["session"], verbs: ["list", "read"], where: 'equals(session.cluster, "stage")' }] } });
+  expect([may([stageOnly], session("bo", "stage")), may([stageOnly], session("bo"))]).toEqual([true, false]);
+  const none = role("none", { deny: { rules: [{ resources: ["session"], verbs: ["read"] }] } });
+  expect([may([none, stageOnly], session("ana", "stage")), may([none], session("ana"), "list")]).toEqual([false, true]);
+});
+
 test("lifetimes: the wish, but no longer than the shortest role, nor than 30 h", () => {
   const hour = 3_600_000;
   const set = buildRoleSet([role("a", { options: { max_session_ttl: "10h" } }), role("b", { options: { max_session_ttl: "8h" } })], {});
@@ -200,7 +214,15 @@ test("options over roles: any true, the shortest idle time, the most permissive 
     [role("a", { options: { client_idle_timeout: "5m", port_forwarding: false } }), role("b", { options: { client_idle_timeout: "never", forward_agent: true, cert_format: "oldssh", disconnect_expired_cert: true } }), role("c", { options: { client_idle_timeout: "9m" } })],
     {},
   );
-  expect(set.options()).toEqual({ forwardAgent: true, portForwarding: true, clientIdleTimeout: 300_000, disconnectExpiredCert: true, certFormat: "oldssh" });
+  expect(set.options()).toEqual({ forwardAgent: true, portForwarding: true, clientIdleTimeout: 300_000, disconnectExpiredCert: true, certFormat: "oldssh", recordStdin: false, maxSessions: 0, recordSession: undefined });
+});
+
+test("recording over roles: input where one says so, the fewest sessions, strict where one says so", () => {
+  const of = (...options: Record<string, unknown>[]) => buildRoleSet(options.map((one, index) => role(String(index), { options: one })), {}).options();
+  expect(of({ record_stdin: true, max_sessions: 5 }, { max_sessions: 0 }, { max_sessions: 3 })).toMatchObject({ recordStdin: true, maxSessions: 3, recordSession: undefined });
+  expect(of({ record_session: "best_effort" }, {})).toMatchObject({ recordSession: "best_effort" });
+  expect(of({ record_session: "best_effort" }, { record_session: "strict" })).toMatchObject({ recordSession: "strict" });
+  expect(of({ record_session: "strict" }, {})).toMatchObject({ recordSession: "strict" });
 });
 
 test("a decision says which role and which line", () => {
@@ -311,4 +333,19 @@ test("every decision has a reason, and the first has the effect", () => {
     }),
     { numRuns: 100 },
   );
+});
+
+test("whether there can ever be something: conditions of allow rules count, and only denials without one", () => {
+  const rules = (side: "allow" | "deny", ...where: (string | undefined)[]): unknown => ({ [side]: { rules: where.map((one) => ({ resources: ["event"], verbs: ["list", "read"], ...(one === undefined ? {} : { where: one }) })) } });
+  const ever = (...specs: unknown[]): boolean => buildRoleSet(specs.map((spec, index) => role(`r${index}`, spec)), {}).ruleEver("event", "list").allowed;
+  const dev = 'equals(resource.spec.kubernetes_namespace, "dev")';
+  expect(ever()).toBe(false);
+  expect(ever(rules("allow", dev))).toBe(true);
+  expect(ever(rules("allow", undefined), rules("deny", dev))).toBe(true);
+  expect(ever(rules("allow", dev), rules("deny", undefined))).toBe(false);
+  const set = buildRoleSet([role("dev", rules("allow", dev))], {});
+  expect(set.ruleEver("event", "delete")).toMatchObject({ allowed: false, reasons: [{ text: 'access denied to perform action "delete" on "event": no role allows it' }] });
+  expect(set.ruleEver("role", "list").allowed).toBe(false);
+  // Of their own sessions everyone may know.
+  expect(set.ruleEver("session", "list").allowed).toBe(true);
 });

@@ -12,7 +12,7 @@ function resolve(operand: Operand, context: RuleContext): unknown {
     const { resource } = context;
     return field(resource, "kind") === "cert_authority" ? field(field(resource, "spec"), "type") : "";
   }
-  let value: unknown = { user: context.user, resource: context.resource };
+  let value: unknown = { user: context.user, resource: context.resource, session: context.session };
   for (const key of operand.path) value = field(value, key);
   return value;
 }

@@ -19,12 +19,16 @@ export const implicitRole: Role = {
       disconnect_expired_cert: false,
       allow_system_groups_from_traits: false,
       kubernetes_node_proxy: false,
+      record_stdin: false,
+      max_sessions: 0,
     },
     allow: {
       ...nothing,
       rules: [
         { resources: ["node", "auth_server", "tunnel", "cluster_auth_preference", "cluster_name", "ssh_session"], verbs: look },
         { resources: ["cert_authority"], verbs: ["list", "readnosecrets"] },
+        // One's own sessions.
+        { resources: ["session"], verbs: look, where: "contains(session.participants, user.metadata.name)" },
       ],
     },
     deny: nothing,

@@ -3,3 +3,4 @@ export type * from "./types.ts";
 export { aboutCluster } from "./reason.ts";
 export { buildRoleSet } from "./role-set.ts";
 export type { RoleSetOptions } from "./role-set.ts";
+export { activeLock, describeLock, describeTarget, findLock, kubeUnderLocks, lockReason, underLocks } from "./lock.ts";

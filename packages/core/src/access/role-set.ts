@@ -28,7 +28,14 @@ function optionsOf(roles: readonly Role[]): EffectiveOptions {
     clientIdleTimeout: smallest(all.map((one) => one.client_idle_timeout)) ?? 0,
     disconnectExpiredCert: all.some((one) => one.disconnect_expired_cert),
     certFormat: all.some((one) => one.cert_format === "oldssh") ? "oldssh" : "standard",
+    recordStdin: all.some((one) => one.record_stdin),
+    maxSessions: smallest(all.map((one) => one.max_sessions)) ?? 0,
+    recordSession: strictest(all.map((one) => one.record_session)),
   };
+}
+
+function strictest(values: readonly EffectiveOptions["recordSession"][]): EffectiveOptions["recordSession"] {
+  return values.includes("strict") ? "strict" : values.find((value) => value !== undefined);
 }
 
 /**
@@ -49,6 +56,7 @@ export function buildRoleSet(roles: readonly Role[], traits: Traits, options: Ro
     kube: (target) => kube()(target),
     node: (labels, login) => node().node(labels, login),
     rule: (kind, verb, context) => rule()(kind, verb, context),
+    ruleEver: (kind, verb) => rule()(kind, verb, undefined),
     sessionTtl: (requested) => (requested > 0 ? Math.min(requested, cap) : cap),
     logins: () => node().logins(),
     options: () => effective,

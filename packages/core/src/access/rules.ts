@@ -57,13 +57,21 @@ function holds(rule: ReadyRule, context: RuleContext, side: Side): boolean {
   return rule.where === "broken" ? side === "deny" : evaluate(rule.where, context);
 }
 
-/** Decides verbs on kinds: any deny rule that matches refuses, else any allow rule that matches allows (reference §8.4). */
-export function ruleDecider(roles: readonly Role[]): (kind: string, verb: string, context: RuleContext) => Decision {
+/** Whether it holds for one thing or another: an allow rule that can be read for some, a deny rule without a condition for all. */
+function mayHold({ where }: ReadyRule, side: Side): boolean {
+  return side === "allow" ? where !== "broken" : where === undefined || where === "broken";
+}
+
+/**
+ * Decides verbs on kinds: any deny rule that matches refuses, else any allow rule that matches allows (reference §8.4). Without a context:
+ * whether there can be anything of that kind for which it is so.
+ */
+export function ruleDecider(roles: readonly Role[]): (kind: string, verb: string, context: RuleContext | undefined) => Decision {
   const deny = ready(roles, "deny");
   const allow = ready(roles, "allow");
   return (kind, verb, context) => {
     const find = (rules: readonly ReadyRule[], side: Side): ReadyRule | undefined =>
-      rules.find((rule) => namesKind(rule, kind) && namesVerb(rule, verb, side) && holds(rule, context, side));
+      rules.find((rule) => namesKind(rule, kind) && namesVerb(rule, verb, side) && (context === undefined ? mayHold(rule, side) : holds(rule, context, side)));
     const what = `${escapeLine(verb)} ${escapeLine(kind)}`;
     const refusal = find(deny, "deny");
     if (refusal) {

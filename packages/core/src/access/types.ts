@@ -1,3 +1,5 @@
+import type { LockTarget } from "../resources/index.ts";
+
 /** Why: which role, which line of it, in words. */
 export interface Reason {
   readonly effect: "allow" | "deny";
@@ -9,12 +11,45 @@ export interface Reason {
   readonly line: number | undefined;
   /** One sentence for people, no full stop. */
   readonly text: string;
+  /** Name of the lock that refuses, where it is one; then no role has a part in it. */
+  readonly lock?: string | undefined;
 }
 
 /** A decision with its reasons: the first is the one that decided. */
 export interface Decision {
   readonly allowed: boolean;
   readonly reasons: readonly Reason[];
+}
+
+/** A host as access sees it. */
+export interface NodeTarget {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** A lock as it is enforced. */
+export interface ActiveLock {
+  readonly name: string;
+  readonly target: LockTarget;
+  readonly message: string | undefined;
+  /** ms since the epoch, infinity for one that stays; it counts until then, and not at that moment. */
+  readonly expires: number;
+  /** Parts of it cannot be read by this version: it counts for whomever the rest names. */
+  readonly unreadable: boolean;
+}
+
+/** What happens, as locks see it. What is absent here is matched by no lock that names it. */
+export interface Interaction {
+  readonly user: string;
+  /** Roles that count now. */
+  readonly roles: readonly string[];
+  /** Ids of the login session and of the live session. */
+  readonly sessions: readonly string[];
+  readonly login?: string | undefined;
+  /** Names that the host goes by. */
+  readonly node?: readonly string[] | undefined;
+  readonly kubeCluster?: string | undefined;
 }
 
 /** A Kubernetes cluster as access sees it. */
@@ -31,11 +66,28 @@ export interface KubeDecision extends Decision {
   readonly nodeProxy: boolean;
 }
 
+/** A session as a `where` expression sees it: `session.user`, `session.participants`, … */
+export interface SessionView {
+  readonly sid: string;
+  readonly kind: string;
+  /** Who opened it. */
+  readonly user: string;
+  /** Everybody who took part, the opener first. */
+  readonly participants: readonly string[];
+  /** Kubernetes cluster. */
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+}
+
 /** What a `where` expression can see. */
 export interface RuleContext {
   readonly user: { readonly metadata: { readonly name: string }; readonly spec: { readonly roles: readonly string[]; readonly traits: Readonly<Record<string, readonly string[]>> } };
   /** The resource concerned, as it is written in YAML; absent for lists. */
   readonly resource?: unknown;
+  /** The session concerned; absent where none is. */
+  readonly session?: SessionView | undefined;
 }
 
 /** Options over all roles of a person. Durations in ms; 0 means none. */
@@ -45,6 +97,12 @@ export interface EffectiveOptions {
   readonly clientIdleTimeout: number;
   readonly disconnectExpiredCert: boolean;
   readonly certFormat: "standard" | "oldssh";
+  /** Input is recorded too: one role is enough to say so. */
+  readonly recordStdin: boolean;
+  /** Sessions at once; the smallest of the roles', 0 means any number. */
+  readonly maxSessions: number;
+  /** `strict` where one role says so, `best_effort` where only that is said; undefined: as the cluster says. */
+  readonly recordSession: "strict" | "best_effort" | undefined;
 }
 
 /**
@@ -58,6 +116,8 @@ export interface RoleSet {
   node(labels: Readonly<Record<string, string>>, login: string): Decision;
   /** May do `verb` on `kind` (reference §8.4). */
   rule(kind: string, verb: string, context: RuleContext): Decision;
+  /** Whether there can be anything of `kind` that they may do `verb` on, whatever `where` asks: for refusing those who may nothing. */
+  ruleEver(kind: string, verb: string): Decision;
   /** Lifetime in ms for a certificate, at most the smallest `max_session_ttl` (reference §2.4). */
   sessionTtl(requested: number): number;
   /** Host logins after deny, sorted. */

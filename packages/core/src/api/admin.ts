@@ -23,6 +23,8 @@ export const changeResponse = z.object({
   outcome: z.enum(["created", "updated", "unchanged", "deleted"]),
   revision: z.number(),
   streams: z.object({ checked: z.number(), ended: z.number() }),
+  /** What the administrator should know besides, a sentence each. */
+  notes: z.array(z.string()).optional(),
 });
 export type ChangeResponse = z.infer<typeof changeResponse>;
 
@@ -48,7 +50,18 @@ export const statusResponse = z.object({
   ca_pin: z.string(),
   authorities: z.array(z.object({ kind: z.string(), fingerprint: z.string() })),
   kubernetes: z.array(z.object({ name: z.string(), healthy: z.boolean(), problem: z.string().optional() })),
+  /** What the operator should know about the Kubernetes clusters besides. */
+  notes: z.array(z.string()).optional(),
   streams: z.number(),
+  /** How the proof of the audit log stands: what the last checkpoint and each witness know. Times in ms. */
+  audit: z
+    .object({
+      lines: z.number(),
+      checkpoint: z.object({ seq: z.number(), time: z.number() }).optional(),
+      problem: z.string().optional(),
+      witnesses: z.array(z.object({ name: z.string(), waiting: z.number(), lag: z.number(), dropped: z.number(), problem: z.string().optional() })),
+    })
+    .optional(),
 });
 export type StatusResponse = z.infer<typeof statusResponse>;
 
@@ -68,6 +81,8 @@ export const whoamiResponse = z.object({
     enabled: z.boolean(),
     /** `host:port` for kubeconfig, as reached by clients. */
     public_addr: z.string().optional(),
+    /** For clients that choose none by server name. */
+    default_cluster: z.string().optional(),
     clusters: z.array(
       z.object({
         name: z.string(),
@@ -77,6 +92,10 @@ export const whoamiResponse = z.object({
         groups: z.array(z.string()),
         /** Why not, where groups is empty. */
         refused: z.string().optional(),
+        /** Whether the gateway can serve it now; absent from gateways that do not say. */
+        healthy: z.boolean().optional(),
+        /** Why not. */
+        problem: z.string().optional(),
       }),
     ),
   }),

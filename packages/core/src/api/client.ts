@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { GatehouseError, codeForStatus, isErrorCode } from "../base/index.ts";
+import { GatehouseError, codeForStatus, isErrorCode, limits, readAll } from "../base/index.ts";
 import { formatRef, type Resource, type ResourceRef } from "../resources/index.ts";
 import {
   adminItems,
@@ -17,6 +17,9 @@ import {
   type StatusResponse,
   type WhoamiResponse,
 } from "./admin.ts";
+import { eventsPath, eventsResponse, loggedEvent, type EventsRequest, type EventsResponse, type LoggedEvent } from "./events.ts";
+import { recordingsResponse, type RecordingItem, type RecordingsRequest } from "./recordings.ts";
+import { sessionsResponse, type SessionItem } from "./sessions.ts";
 import {
   consoleLoginResponse,
   pingResponse,
@@ -34,9 +37,24 @@ export interface TransportResponse {
   readonly body: string;
 }
 
+/** An answer whose body is read as it comes. */
+export interface TransportStream {
+  readonly status: number;
+  /** Bytes of the body, where the gateway says. */
+  readonly length?: number | undefined;
+  /** Pieces of the body. Whoever does not read them to the end calls `close`. */
+  readonly body: AsyncIterable<Uint8Array>;
+  close(): void;
+}
+
 /** How a client reaches the gateway: TLS with its pins, a Unix socket, or a test. Throws `unavailable` when it cannot. */
 export interface Transport {
   request(request: { readonly method: "GET" | "POST" | "PUT" | "DELETE"; readonly path: string; readonly body?: unknown }): Promise<TransportResponse>;
+  /**
+   * Asks for what may be long, or never end. The answer has to begin in time; the rest takes as long as it takes, but for `idle`: ms that may
+   * pass without a byte while one is waited for.
+   */
+  stream(request: { readonly method: "GET"; readonly path: string; readonly idle?: number | undefined }): Promise<TransportStream>;
 }
 
 /** Calls that need no certificate. */
@@ -58,6 +76,22 @@ export interface AdminClient {
   invite(user: string, request: InviteRequest): Promise<InviteResponse>;
   resetUser(user: string, ttl: number): Promise<InviteResponse>;
   exportAuthority(kind: string): Promise<ExportResponse>;
+  /** A page of the audit log. */
+  events(request: EventsRequest): Promise<EventsResponse>;
+  /** What the gateway keeps as the witness of another one: a checkpoint a line. */
+  witness(name: string): AsyncGenerator<string, void, void>;
+  /** Events as they are written, until the caller stops asking. */
+  followEvents(request: Pick<EventsRequest, "event" | "user" | "sid">): AsyncGenerator<LoggedEvent, void, void>;
+  /** Recordings of ended sessions that the caller may list, the latest first. */
+  recordings(query: RecordingsRequest): Promise<readonly RecordingItem[]>;
+  /** The container of one recording. */
+  recording(sid: string): Promise<TransportStream>;
+  /** Sessions under way that the caller may list, the latest first. */
+  sessions(): Promise<readonly SessionItem[]>;
+  /** Ends a live session; its person reads the message. */
+  killSession(sid: string, message?: string): Promise<void>;
+  /** The container of a live session's recording, as it grows, to the session's end. Whoever does not read so far closes it. */
+  watchSession(sid: string): Promise<TransportStream>;
 }
 
 /** The error that an answer tells, in either of v3's shapes (reference §1.4) or ours. */
@@ -80,6 +114,49 @@ function errorOf(response: TransportResponse): GatehouseError {
   return new GatehouseError(code, message, { hint, id });
 }
 
+/** ms without a byte after which a gateway that sends what it has is given up. Live streams may be silent for longer. */
+const silence = 60_000;
+/** Longest line that is taken: the log writes none over 100 KB. */
+const maxLine = 1024 * 1024;
+
+/** Lines as they come. Throws what the gateway says instead. */
+async function* readLines(transport: Transport, path: string, idle?: number): AsyncGenerator<string, void, void> {
+  const { status, body, close } = await transport.stream({ method: "GET", path, idle });
+  try {
+    const decoder = new TextDecoder();
+    let kept = "";
+    for await (const piece of body) {
+      kept += decoder.decode(piece, { stream: true });
+      if (kept.length > maxLine) throw new GatehouseError("limit_exceeded", "the gateway sent a line without an end");
+      if (status !== 200) continue;
+      const lines = kept.split("\n");
+      kept = lines.pop() ?? "";
+      for (const line of lines) if (line !== "") yield line;
+    }
+    if (status !== 200) throw errorOf({ status, body: kept });
+  } finally {
+    close();
+  }
+}
+
+/** Events as they come. Throws what the gateway says, in its answer or in a last line. */
+async function* followLines(transport: Transport, path: string): AsyncGenerator<LoggedEvent, void, void> {
+  for await (const line of readLines(transport, path)) yield eventOf(line);
+}
+
+function eventOf(line: string): LoggedEvent {
+  let json: unknown;
+  try {
+    json = JSON.parse(line);
+  } catch (error) {
+    throw new GatehouseError("internal", "the gateway sent a line that is not JSON", { cause: error });
+  }
+  if (typeof json === "object" && json !== null && "error" in json && !("event" in json)) throw errorOf({ status: 503, body: line });
+  const parsed = loggedEvent.safeParse(json);
+  if (!parsed.success) throw new GatehouseError("internal", "the gateway sent a line that is no event", { cause: parsed.error });
+  return parsed.data;
+}
+
 function caller(transport: Transport): <T>(schema: z.ZodType<T> | undefined, method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown) => Promise<T> {
   return async (schema, method, path, body) => {
     const response = await transport.request({ method, path, ...(body === undefined ? {} : { body }) });
@@ -97,6 +174,14 @@ function caller(transport: Transport): <T>(schema: z.ZodType<T> | undefined, met
     }
     return parsed.data;
   };
+}
+
+/** An answer in pieces; throws the error that it tells. */
+async function openStream(transport: Transport, request: Parameters<Transport["stream"]>[0]): Promise<TransportStream> {
+  const response = await transport.stream(request);
+  if (response.status >= 200 && response.status < 300) return response;
+  const body = await readAll(response.body, limits.apiBody, "the gateway's answer");
+  throw errorOf({ status: response.status, body: body.toString("utf8") });
 }
 
 /** A client for the web API (`/v1/webapi/…`). */
@@ -123,6 +208,17 @@ export function createAdminClient(transport: Transport): AdminClient {
     remove: (ref) => call(changeResponse, "DELETE", resource(ref)),
     invite: (user, request) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/invite`, request),
     resetUser: (user, ttl) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/reset`, { ttl }),
+    events: (request) => call(eventsResponse, "GET", `${base}/events${eventsPath(request)}`),
+    witness: (name) => readLines(transport, `${base}/witness/${encodeURIComponent(name)}`, silence),
+    followEvents: (request) => followLines(transport, `${base}/events/follow${eventsPath(request)}`),
     exportAuthority: (kind) => call(exportResponse, "GET", `${base}/authorities/${encodeURIComponent(kind)}/export`),
+    recordings: async (query) => {
+      const asked = Object.entries(query as Readonly<Record<string, string | number | undefined>>).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]]));
+      return (await call(recordingsResponse, "GET", `${base}/recordings?${new URLSearchParams(asked).toString()}`)).items;
+    },
+    recording: (sid) => openStream(transport, { method: "GET", path: `${base}/recordings/${encodeURIComponent(sid)}`, idle: silence }),
+    sessions: async () => (await call(sessionsResponse, "GET", `${base}/sessions`)).items,
+    killSession: (sid, message) => call<undefined>(undefined, "DELETE", `${base}/sessions/${encodeURIComponent(sid)}`, message === undefined ? {} : { message }),
+    watchSession: (sid) => openStream(transport, { method: "GET", path: `${base}/sessions/${encodeURIComponent(sid)}/watch` }),
   };
 }

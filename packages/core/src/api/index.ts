@@ -1,6 +1,9 @@
 /** Request and response schemas that both ends share, and the typed clients over an injected transport. */
 export * from "./web.ts";
 export * from "./admin.ts";
+export * from "./events.ts";
+export * from "./recordings.ts";
+export * from "./sessions.ts";
 export { adminServerName, kubeServerName, parseKubeServerName } from "./names.ts";
 export { createAdminClient, createWebClient } from "./client.ts";
-export type { AdminClient, Transport, TransportResponse, WebClient } from "./client.ts";
+export type { AdminClient, Transport, TransportResponse, TransportStream, WebClient } from "./client.ts";

@@ -30,10 +30,22 @@ export const auditEvents = {
   userReset: { event: "user.reset", code: "G1003I" },
   identityRefused: { event: "identity.refused", code: "G1004W" },
   userPassword: { event: "user.password", code: "G1005I" },
+  sessionStart: { event: "session.start", code: "T2000I" },
+  sessionJoin: { event: "session.join", code: "T2001I" },
+  sessionLeave: { event: "session.leave", code: "T2003I" },
+  resize: { event: "resize", code: "T2002I" },
+  sessionEnd: { event: "session.end", code: "T2004I" },
+  sessionGap: { event: "session.gap", code: "G2003W" },
+  sessionPlay: { event: "session.play", code: "G2004I" },
+  sessionDigest: { event: "session.digest", code: "G2005I" },
   kubeRequest: { event: "kube.request", code: "G2000I" },
   kubeUpgrade: { event: "kube.upgrade", code: "G2001I" },
   kubeUpgradeFailed: { event: "kube.upgrade", code: "G2001E" },
   kubeDenied: { event: "kube.denied", code: "G2002W" },
+  auditStart: { event: "audit.start", code: "G4000I" },
+  auditCheckpoint: { event: "audit.checkpoint", code: "G4001I" },
+  auditCheckpointFailed: { event: "audit.failed", code: "G4001E" },
+  auditPruned: { event: "audit.pruned", code: "G4002I" },
   adminDenied: { event: "admin.denied", code: "G3000W" },
 } as const satisfies Readonly<Record<string, { readonly event: string; readonly code: string }>>;
 
@@ -123,7 +135,7 @@ export function clientDisconnect(end: {
   return { ...end.fields, ...auditEvents.clientDisconnect, user, login, server_id: serverId, reason, ...originFields(end.origin) };
 }
 
-const resourceCodes: Readonly<Record<string, string>> = { user: "G301", role: "G302", github: "G303", token: "G304", cluster_auth_preference: "G305" };
+const resourceCodes: Readonly<Record<string, string>> = { user: "G301", role: "G302", github: "G303", token: "G304", cluster_auth_preference: "G305", lock: "G306" };
 const verbCodes = { create: "0I", update: "1I", delete: "2I" } as const;
 
 /** `<kind>.create`, `.update` or `.delete`: an administrator (or a login, for SSO users) changed a resource. */

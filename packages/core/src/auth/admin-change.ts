@@ -1,4 +1,4 @@
-import { resourceChange } from "../audit/index.ts";
+import { resourceChange, type EventFields } from "../audit/index.ts";
 import { GatehouseError } from "../base/index.ts";
 import { hiddenName, type Kind } from "../resources/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
@@ -15,6 +15,9 @@ export interface Applied {
   readonly name: string;
   readonly outcome: keyof typeof verbs;
   readonly revision: number;
+  /** What the audit log is told besides. */
+  readonly fields?: EventFields | undefined;
+  readonly notes?: readonly string[] | undefined;
 }
 
 /** Waits until a change is in force here, audits it, and looks at the streams it concerns. Throws `unavailable`, saying that the change stands, where it cannot be audited. */
@@ -24,11 +27,12 @@ export async function conclude(context: Context, caller: Caller, applied: Applie
   await context.snapshot.settled();
   const streams = await context.onApplied();
   try {
-    await context.audit.emit(resourceChange({ kind, verb: verbs[outcome], name, user: callerName(caller), revision }));
+    await context.audit.emit(resourceChange({ kind, verb: verbs[outcome], name, user: callerName(caller), revision, fields: applied.fields }));
   } catch (error) {
     throw new GatehouseError("unavailable", `${kind} "${name}" was ${outcome}, but that could not be written to the audit log`, { hint: "look at the gateway's disk", cause: error });
   }
-  return { kind, name, outcome, revision, streams };
+  const { notes = [] } = applied;
+  return { kind, name, outcome, revision, streams, ...(notes.length > 0 ? { notes } : {}) };
 }
 
 const chunk = 500;

@@ -1,5 +1,5 @@
 import { GatehouseError } from "../base/index.ts";
-import type { Kind, ResourceRef } from "../resources/index.ts";
+import type { Kind, Resource, ResourceRef } from "../resources/index.ts";
 import type { StoredItem } from "../store/index.ts";
 import { authorize, decide } from "./caller.ts";
 import type { Context } from "./context.ts";
@@ -22,9 +22,20 @@ export function missing(kind: Kind, name: string): GatehouseError {
   return new GatehouseError("not_found", kind === "token" ? "this token does not exist" : `${kind} "${name}" does not exist`);
 }
 
+/** {@link fromStored}; what cannot be read is named, so that an administrator knows what to remove. */
+function readStored(item: StoredItem, withSecrets: boolean): Resource {
+  try {
+    return fromStored(item, { withSecrets });
+  } catch (error) {
+    const shown = item.kind === "token" ? "a stored token" : `the stored ${item.kind} "${item.name}"`;
+    const hint = item.kind === "token" ? undefined : `on the gateway's machine it can be removed: tctl rm ${item.kind}/${item.name}`;
+    throw new GatehouseError("not_implemented", `${shown} cannot be read by this version`, { hint, cause: error });
+  }
+}
+
 /** `tctl get`: one resource, or all of a kind that the caller may read. */
 export function createAdminGet(context: Context): Pick<Admin, "get"> {
-  const toItem = (item: StoredItem, withSecrets: boolean): AdminItem => ({ resource: fromStored(item, { withSecrets }), revision: item.revision });
+  const toItem = (item: StoredItem, withSecrets: boolean): AdminItem => ({ resource: readStored(item, withSecrets), revision: item.revision });
 
   async function getOne(caller: Caller, kind: Kind, name: string, withSecrets: boolean): Promise<readonly AdminItem[]> {
     const stored = await context.store.get(kind, storedName(kind, name));

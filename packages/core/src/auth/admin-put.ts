@@ -1,3 +1,4 @@
+import type { EventFields } from "../audit/index.ts";
 import { GatehouseError } from "../base/index.ts";
 import { stalePins } from "../connectors/index.ts";
 import { expiryOf, hiddenName, type Resource } from "../resources/index.ts";
@@ -8,6 +9,7 @@ import { preferenceName } from "./bootstrap.ts";
 import { authorize, callerName } from "./caller.ts";
 import { prepareConnector } from "./connector-change.ts";
 import type { Context } from "./context.ts";
+import { lockFields, lockNotes, prepareLock } from "./lock-change.ts";
 import { fromStored, storedName, toStored, type StoredForm } from "./stored-resources.ts";
 import type { Admin, AdminChange, Caller } from "./types.ts";
 import { prepareUser } from "./user-change.ts";
@@ -19,6 +21,8 @@ type Mode = Parameters<Admin["put"]>[2];
 interface Prepared {
   readonly resource: Resource;
   readonly operations: readonly Operation[];
+  readonly fields?: EventFields;
+  readonly notes?: readonly string[];
 }
 
 function verbsOf(mode: Mode): readonly string[] {
@@ -45,6 +49,10 @@ async function prepare(context: Context, caller: Caller, resource: Resource, exi
     case "cluster_auth_preference":
       if (name !== preferenceName) throw new GatehouseError("bad_parameter", `the one cluster_auth_preference is called "${preferenceName}"`);
       return { resource, operations: [] };
+    case "lock": {
+      const lock = prepareLock(context, callerName(caller), resource, existing?.kind === "lock" ? existing : undefined);
+      return { resource: lock, operations: [], fields: lockFields(lock), notes: await lockNotes(context, lock) };
+    }
     case "role":
     case "token":
       return { resource, operations: [] };
@@ -75,7 +83,7 @@ export function createAdminPut(context: Context): Pick<Admin, "put"> {
     // A rule with `where` has to hold for what is replaced as well as for what replaces it.
     if (existing && mode !== "create") await authorize(context, caller, given.kind, ["update"], existing);
     checkMode(mode, given, stored);
-    const { resource, operations } = await prepare(context, caller, given, existing);
+    const { resource, operations, fields, notes } = await prepare(context, caller, given, existing);
     refuseExpired(resource, context.clock.now());
     const form = toStored(resource);
     const { kind, name } = form;
@@ -87,7 +95,7 @@ export function createAdminPut(context: Context): Pick<Admin, "put"> {
       ...operations,
     ]);
     const item = items?.[0];
-    return item && conclude(context, caller, { kind, name: resource.metadata.name, outcome: stored ? "updated" : "created", revision: item.revision });
+    return item && conclude(context, caller, { kind, name: resource.metadata.name, outcome: stored ? "updated" : "created", revision: item.revision, fields, notes });
   }
 
   return {

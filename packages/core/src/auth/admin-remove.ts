@@ -1,16 +1,17 @@
 import { GatehouseError } from "../base/index.ts";
 import { accessRole } from "../connectors/index.ts";
-import type { Kind } from "../resources/index.ts";
+import type { Kind, Resource } from "../resources/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
 import { conclude, transactIfUnchanged, untilUnchanged } from "./admin-change.ts";
 import { kindOf, missing } from "./admin-get.ts";
 import { authorize } from "./caller.ts";
 import { forgetConnector } from "./connector-change.ts";
 import type { Context } from "./context.ts";
+import { lockFields } from "./lock-change.ts";
 import { kinds } from "./records.ts";
 import { fromStored, readConnector, readUser, storedName } from "./stored-resources.ts";
 import type { Admin, AdminChange, Caller } from "./types.ts";
-import { endLateSessions, endUser, identitiesOf, userDeletions } from "./user-change.ts";
+import { endLateSessions, identitiesOf, userDeletions } from "./user-change.ts";
 
 const maxNamed = 10;
 
@@ -36,6 +37,16 @@ async function refuseUsedRole(context: Context, role: string): Promise<void> {
   }
 }
 
+/** What is stored. What this version cannot read, the administrator of the host may still remove: no rule of theirs looks into it. */
+function readable(caller: Caller, stored: StoredItem): Resource | undefined {
+  try {
+    return fromStored(stored, { withSecrets: false });
+  } catch (error) {
+    if (caller.type === "local-admin") return undefined;
+    throw error;
+  }
+}
+
 /** `tctl rm`. */
 export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
   const { store } = context;
@@ -44,9 +55,7 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
   async function prepare(kind: Kind, name: string) {
     if (kind === "cluster_auth_preference") throw new GatehouseError("bad_parameter", "the cluster's auth preference cannot be removed", { hint: "change it in the gateway's configuration" });
     if (kind === "role") await refuseUsedRole(context, name);
-    if (kind !== "user") return [];
-    await endUser(context, name);
-    return userDeletions(context, name);
+    return kind === "user" ? userDeletions(context, name) : [];
   }
 
   async function find(kind: Kind, name: string): Promise<StoredItem | undefined> {
@@ -61,7 +70,8 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
   async function removeOnce(caller: Caller, kind: Kind, name: string): Promise<AdminChange | undefined> {
     const found = await find(kind, name);
     const stored = found?.kind === kind ? found : undefined;
-    await authorize(context, caller, kind, ["delete"], stored && fromStored(stored, { withSecrets: false }));
+    const resource = stored && readable(caller, stored);
+    await authorize(context, caller, kind, ["delete"], resource);
     if (!found) throw missing(kind, name);
     const others = await prepare(kind, name);
     // What the rule was asked about, and nothing that took its place since.
@@ -69,7 +79,7 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
     if (!(await transactIfUnchanged(context, [removal, ...others]))) return undefined;
     // Nobody comes in through it any more: whoever did so far is found.
     if (kind === "github") await forgetConnector(context, name);
-    const change = await conclude(context, caller, { kind, name, outcome: "deleted", revision: found.revision });
+    const change = await conclude(context, caller, { kind, name, outcome: "deleted", revision: found.revision, fields: resource?.kind === "lock" ? lockFields(resource) : undefined });
     if (kind === "user") await endLateSessions(context, name);
     return change;
   }

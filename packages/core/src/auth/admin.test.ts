@@ -353,6 +353,16 @@ describe("what a person may do", () => {
     expect((await get(all, "github", "github", true))[0]!.resource).toMatchObject({ spec: { client_secret: "hush-hush" } });
   });
 
+  it("sessions are one's own, and a refusal is audited", async () => {
+    const own = await person("watcher", []);
+    const session = (user: string) => ({ sid: "s1", kind: "exec", user, participants: [user], cluster: "c", namespace: "n", pod: "p", container: "c" });
+    expect(world.auth.admin.explainSession(own, "read", session("watcher")).allowed).toBe(true);
+    await world.auth.admin.authorizeSession(own, "read", session("watcher"));
+    await expect(world.auth.admin.authorizeSession(own, "read", session("bo"))).rejects.toMatchObject({ code: "access_denied", id: expect.any(String) as string });
+    await world.auth.admin.authorizeSession(localAdmin, "read", session("bo"));
+    expect(world.audit.last("admin.denied")).toMatchObject({ event: "admin.denied", user: "watcher", kind: "session", verb: "read", name: "s1" });
+  });
+
   it("deny wins, and explains itself", async () => {
     const denied = await person("denied", [{ resources: ["*"], verbs: ["*"] }], [{ resources: ["user"], verbs: ["delete"] }]);
     expect(world.auth.admin.explainRule(denied, "role", "delete").allowed).toBe(true);

@@ -88,8 +88,12 @@ describe("who a certificate is now", () => {
 
   it("refuses a removed user, also when another comes by the same name", async () => {
     const certificate = await logIn("bo", ["dev"]);
+    const told: string[] = [];
+    world.auth.gatekeeper.onChange(() => told.push(refusal(certificate).message));
     await world.auth.admin.remove(localAdmin, { kind: "user", name: "bo" });
-    expect(refusal(certificate).code).toBe("unauthenticated");
+    expect(refusal(certificate)).toEqual({ code: "unauthenticated", message: 'user "bo" was removed, and your login session has ended with it' });
+    // Whoever is logged in hears of it once, with the reason.
+    expect(told).toEqual(['user "bo" was removed, and your login session has ended with it']);
     const { token } = await world.auth.admin.inviteUser(localAdmin, { name: "bo", roles: ["dev"], traits: {}, ttl: hour });
     await world.auth.admin.acceptInvite(token, password, origin);
     expect(refusal(certificate).code).toBe("unauthenticated");

@@ -1,7 +1,8 @@
-import { buildRoleSet, type KubeDecision, type KubeTarget } from "../access/index.ts";
-import { GatehouseError, type Clock } from "../base/index.ts";
+import { buildRoleSet, findLock, kubeUnderLocks, lockReason, underLocks, type Interaction, type KubeDecision, type KubeTarget } from "../access/index.ts";
+import { GatehouseError, escapeLine, type Clock } from "../base/index.ts";
 import type { CertificateIdentity } from "../ca/index.ts";
 import type { Role } from "../resources/index.ts";
+import { Locked } from "./locks.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Session } from "./tables.ts";
 import type { Gatekeeper, Identity } from "./types.ts";
@@ -12,6 +13,11 @@ interface Admitted {
   readonly generation: number;
   readonly until: number;
   readonly identity: Identity;
+}
+
+/** What locks see of somebody who was let in. */
+function interactionOf({ username, roles, sessionId }: Identity): Interaction {
+  return { user: username, roles: roles.roleNames, sessions: [sessionId] };
 }
 
 const maxShared = 10_000;
@@ -35,7 +41,10 @@ export function createGatekeeper(options: { readonly snapshot: Snapshot; readonl
     const { sessionId, subjectId } = certificate;
     if (sessionId === undefined || subjectId === undefined) throw unauthenticated("the certificate names no login session of this cluster");
     const session = tables.session(sessionId);
-    if (!session || session.expires <= now) throw unauthenticated("your login session has ended");
+    if (!session || session.expires <= now) {
+      const { username } = certificate;
+      throw unauthenticated(tables.user(username) ? "your login session has ended" : `user "${escapeLine(username)}" was removed, and your login session has ended with it`);
+    }
     if (session.user !== certificate.username || session.subject !== subjectId) {
       throw new GatehouseError("access_denied", "the certificate names a login session of somebody else");
     }
@@ -63,7 +72,23 @@ export function createGatekeeper(options: { readonly snapshot: Snapshot; readonl
       roles: buildRoleSet(roles, session.traits),
       expires: certificate.notAfter,
     };
+    const lock = findLock(tables.locks().people, interactionOf(identity), now);
+    if (lock) throw new Locked(lock);
     return { generation: snapshot.generation, until: Math.min(certificate.notAfter, session.expires, endOf(user)), identity };
+  }
+
+  function decideKube(identity: Identity, target: KubeTarget): KubeDecision {
+    let decisions = decided.get(identity);
+    if (!decisions) {
+      decisions = new WeakMap();
+      decided.set(identity, decisions);
+    }
+    let decision = decisions.get(target);
+    if (!decision) {
+      decision = identity.roles.kube(target);
+      decisions.set(target, decision);
+    }
+    return decision;
   }
 
   return {
@@ -84,17 +109,17 @@ export function createGatekeeper(options: { readonly snapshot: Snapshot; readonl
       return current.identity;
     },
     kube(identity, target) {
-      let decisions = decided.get(identity);
-      if (!decisions) {
-        decisions = new WeakMap();
-        decided.set(identity, decisions);
-      }
-      let decision = decisions.get(target);
-      if (!decision) {
-        decision = identity.roles.kube(target);
-        decisions.set(target, decision);
-      }
-      return decision;
+      const locks = tables.locks().clusters;
+      // A lock ends with time alone, so what it refuses is not remembered.
+      return locks.length === 0 ? decideKube(identity, target) : kubeUnderLocks(locks, { ...interactionOf(identity), kubeCluster: target.name }, clock.now(), () => decideKube(identity, target));
+    },
+    node: (identity, { id, name, labels }, login) =>
+      underLocks(tables.locks().hosts, { ...interactionOf(identity), node: [name, id], login }, clock.now(), () => identity.roles.node(labels, login)),
+    sessionLock(identity, target, sid) {
+      const { sessions } = tables.locks();
+      if (sessions.length === 0) return undefined;
+      const lock = findLock(sessions, { ...interactionOf(identity), sessions: [identity.sessionId, sid], kubeCluster: target.name }, clock.now());
+      return lock && lockReason(lock);
     },
     get generation() {
       return snapshot.generation;

@@ -8,6 +8,7 @@ import type { Context } from "./context.ts";
 import type { ConnectorInUse } from "./github-clients.ts";
 import { cookieName, equalTexts, findRequest, spendRequest, type GithubRequest } from "./github-request.ts";
 import { Overtaken, issueSession, raceCodes } from "./issue.ts";
+import { Locked } from "./locks.ts";
 import { answerLocation, parseLoopback } from "./loopback.ts";
 import { digest } from "./records.ts";
 import { NameTaken, appointedEnd, findStanding, userOperations, type ExternalPerson } from "./sso-user.ts";
@@ -117,7 +118,7 @@ async function admitUnchanged<T>(context: Context, inUse: ConnectorInUse, work: 
 function refusalEvents(request: GithubRequest | undefined, person: Person | undefined, error: GatehouseError, id: string, origin: RequestOrigin): AuditEventInput[] {
   const { user, external } = person ?? {};
   const connector = request?.record.connector;
-  const events: AuditEventInput[] = [userLogin({ method: "github", user, error: error.message, id, origin, fields: { connector, external_name: external } })];
+  const events: AuditEventInput[] = [userLogin({ method: "github", user, error: error.message, id, origin, fields: { connector, external_name: external, lock: error instanceof Locked ? error.lock : undefined } })];
   if (error instanceof PinMismatch || error instanceof NameTaken) {
     events.push({ ...auditEvents.identityRefused, user, method: "github", connector, external_name: external, error: error.message, id, "addr.remote": origin.remoteAddress });
   }

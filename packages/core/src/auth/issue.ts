@@ -8,6 +8,7 @@ import type { Operation } from "../store/index.ts";
 import type { Context } from "./context.ts";
 import { kinds, type SessionRecord } from "./records.ts";
 import { readRole } from "./stored-resources.ts";
+import { refuseLockedLogin } from "./locks.ts";
 import type { RequestOrigin } from "./types.ts";
 
 /** Somebody who has proved who they are. */
@@ -66,13 +67,14 @@ const line = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`
 
 /**
  * Starts a login session and signs its certificates: both or neither. The login is in the audit log before this resolves. Throws
- * {@link Overtaken} where what should still be true is not.
+ * {@link Overtaken} where what should still be true is not, `access_denied` where the person or a role of theirs is locked.
  */
 export async function issueSession(context: Context, grant: Grant): Promise<SshLoginResponse> {
   const { store, authorities, clock, audit } = context;
   const { username, subjectId, roles, traits, method, connector } = grant;
   const reserved = reservedNameProblem(username);
   if (reserved !== undefined) throw new GatehouseError("access_denied", `the user name "${username}" ${reserved}`);
+  await refuseLockedLogin(context, username, roles);
   const roleSet = buildRoleSet(await loadRoles(context, roles), traits);
   const ttl = Math.min(roleSet.sessionTtl(grant.ttl), grant.ttl);
   if (ttl < limits.minCertificateTtl) throw new GatehouseError("access_denied", `the roles of ${username} allow no certificate of at least ${describeDuration(limits.minCertificateTtl)}`);

@@ -3,6 +3,7 @@ import { GatehouseError, errorMessage, refusalId, toGatehouseError } from "../ba
 import { parseResource, type User } from "../resources/index.ts";
 import type { Context } from "./context.ts";
 import { checkRequest, issueSession } from "./issue.ts";
+import { Locked } from "./locks.ts";
 import { createLockout } from "./lockout.ts";
 import { preferenceName } from "./bootstrap.ts";
 import { identityRecord, kinds, passwordRecord, readRecord } from "./records.ts";
@@ -93,7 +94,7 @@ export function createLocalLogin(context: Context): Pick<Logins, "local"> {
         const error = toGatehouseError(thrown);
         const id = refusalId(context.random);
         try {
-          await context.audit.emit(userLogin({ method: "local", user: request.user.slice(0, maxUserName), error: error.message, id, origin: request.origin }));
+          await context.audit.emit(userLogin({ method: "local", user: request.user.slice(0, maxUserName), error: error.message, id, origin: request.origin, fields: error instanceof Locked ? { lock: error.lock } : undefined }));
         } catch (auditError) {
           context.logger.error({ id, error: errorMessage(auditError) }, "a refused login could not be audited");
         }

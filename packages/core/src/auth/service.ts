@@ -3,7 +3,7 @@ import { createAdminGet } from "./admin-get.ts";
 import { createAdminPut } from "./admin-put.ts";
 import { createAdminRemove } from "./admin-remove.ts";
 import { bootstrap } from "./bootstrap.ts";
-import { authorize, decide } from "./caller.ts";
+import { authorize, authorizeEver, authorizeSession, decide, decideEvent } from "./caller.ts";
 import type { Context } from "./context.ts";
 import { createGatekeeper } from "./gatekeeper.ts";
 import { createGithubClients } from "./github-clients.ts";
@@ -27,7 +27,8 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
   const snapshot = await openSnapshot({ store, clock, logger });
   const github = createGithubClients(store, options.githubTimeouts);
   const onApplied = options.onApplied ?? (() => ({ checked: 0, ended: 0 }));
-  const context: Context = { store, authorities, audit, clock, random, logger, snapshot, passwords, github, onApplied };
+  const kubeClusters = options.kubeClusters ?? (() => []);
+  const context: Context = { store, authorities, audit, clock, random, logger, snapshot, passwords, github, kubeClusters, onApplied };
 
   async function logout(identity: Identity): Promise<void> {
     await store.transact([{ op: "delete", kind: kinds.session, name: identity.sessionId }]);
@@ -45,7 +46,11 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
       ...createAdminRemove(context),
       ...createInvites(context),
       requireRule: (caller, kind, verb) => authorize(context, caller, kind, [verb]),
+      requireEver: (caller, kind, verbs) => authorizeEver(context, caller, kind, verbs),
       explainRule: (caller, kind, verb) => decide(caller, kind, verb),
+      explainEvent: decideEvent,
+      explainSession: (caller, verb, session) => decide(caller, "session", verb, undefined, session),
+      authorizeSession: (caller, verb, session) => authorizeSession(context, caller, verb, session),
     },
     async close() {
       snapshot.close();

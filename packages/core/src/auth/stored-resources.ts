@@ -1,5 +1,5 @@
 import { GatehouseError } from "../base/index.ts";
-import { parseResource, redact, resourceToJson, type GithubConnector, type Kind, type Resource, type Role, type User } from "../resources/index.ts";
+import { parseResource, redact, resourceToJson, type GithubConnector, type Kind, type Lock, type Resource, type Role, type User } from "../resources/index.ts";
 import type { StoredItem } from "../store/index.ts";
 import { digest } from "./records.ts";
 import { keptUntil } from "./users.ts";
@@ -73,5 +73,12 @@ export function readRole(item: StoredItem): Role {
 export function readConnector(item: StoredItem): GithubConnector {
   const resource = fromStored(item, { withSecrets: true });
   if (resource.kind !== "github") throw wrongKind(item);
+  return resource;
+}
+
+/** {@link fromStored} for a lock. */
+export function readLock(item: StoredItem): Lock {
+  const resource = fromStored(item, { withSecrets: false });
+  if (resource.kind !== "lock") throw wrongKind(item);
   return resource;
 }

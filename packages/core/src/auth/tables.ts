@@ -1,11 +1,13 @@
+import type { ActiveLock } from "../access/index.ts";
 import { GatehouseError, errorMessage, type Logger } from "../base/index.ts";
 import type { Role, User } from "../resources/index.ts";
 import type { StoredItem } from "../store/index.ts";
+import { enforce, sortLocks, type LockLists } from "./locks.ts";
 import { identityRecord, kinds, readRecord, sessionRecord, type SessionRecord } from "./records.ts";
 import { readRole, readUser } from "./stored-resources.ts";
 import { endOf } from "./users.ts";
 
-export const snapshotKinds = ["user", "role", kinds.identity, kinds.session] as const;
+export const snapshotKinds = ["user", "role", "lock", kinds.identity, kinds.session] as const;
 export type SnapshotKind = (typeof snapshotKinds)[number];
 
 export function isSnapshotKind(kind: string): kind is SnapshotKind {
@@ -26,6 +28,8 @@ export interface Tables {
   /** Subject id that a user name belongs to. */
   identity(name: string): string | undefined;
   session(id: string): Session | undefined;
+  /** Every lock there is, those that have ended since included. */
+  locks(): LockLists;
   /** Takes over what is stored now under a name. True where a decision already made may come out otherwise. */
   apply(kind: SnapshotKind, name: string, item: StoredItem | undefined, now: number): boolean;
   /** Takes over all of a kind. */
@@ -67,6 +71,11 @@ interface StoredRole {
   readonly role: Role | undefined;
 }
 
+interface StoredLock {
+  readonly value: string;
+  readonly lock: ActiveLock;
+}
+
 /** What of a user a decision depends on. */
 function weight(user: User): string {
   return JSON.stringify([user.spec.roles, user.spec.status ?? null]);
@@ -102,7 +111,22 @@ export function createTables(logger: Logger): Tables {
     (item) => tryRead(item, () => ({ ...readRecord(sessionRecord, item), expires: item.expires ?? 0 })),
     (before, after, now) => before !== undefined && before.expires > now && JSON.stringify(before) !== JSON.stringify(after),
   );
-  const byKind: Readonly<Record<SnapshotKind, Pick<Table<unknown>, "apply" | "replace">>> = { user: users, role: roles, identity: identities, session: sessions };
+  const locks = new Table<StoredLock>(
+    (item) => ({ value: item.value, lock: enforce(item, logger) }),
+    (before, after) => before?.value !== after?.value,
+  );
+  let sorted: LockLists | undefined;
+  const lockTable: Pick<Table<unknown>, "apply" | "replace"> = {
+    apply(name, item, now) {
+      sorted = undefined;
+      return locks.apply(name, item, now);
+    },
+    replace(items, now) {
+      sorted = undefined;
+      return locks.replace(items, now);
+    },
+  };
+  const byKind: Readonly<Record<SnapshotKind, Pick<Table<unknown>, "apply" | "replace">>> = { user: users, role: roles, lock: lockTable, identity: identities, session: sessions };
 
   return {
     user: (name) => users.entries.get(name),
@@ -113,6 +137,7 @@ export function createTables(logger: Logger): Tables {
     },
     identity: (name) => identities.entries.get(name),
     session: (id) => sessions.entries.get(id),
+    locks: () => (sorted ??= sortLocks([...locks.entries.values()].map(({ lock }) => lock))),
     apply: (kind, name, item, now) => byKind[kind].apply(name, item, now),
     replace: (kind, items, now) => byKind[kind].replace(items, now),
   };

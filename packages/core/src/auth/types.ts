@@ -1,4 +1,4 @@
-import type { Decision, KubeDecision, KubeTarget, RoleSet } from "../access/index.ts";
+import type { Decision, KubeDecision, KubeTarget, NodeTarget, Reason, RoleSet, SessionView } from "../access/index.ts";
 import type { SshLoginResponse } from "../api/index.ts";
 import type { AuditLog } from "../audit/index.ts";
 import type { Clock, Logger, Random } from "../base/index.ts";
@@ -55,6 +55,8 @@ export interface AdminChange {
   readonly revision: number;
   /** Live streams looked at and ended on this gateway because of it. */
   readonly streams: StreamCheck;
+  /** What the administrator should know of it besides, a sentence each: a lock's user does not exist. */
+  readonly notes?: readonly string[] | undefined;
 }
 
 /** Decides who a certificate is and what they may do, from memory. Never reads the store on a request. */
@@ -64,8 +66,12 @@ export interface Gatekeeper {
    * `access_denied` (user gone, another subject under the same name, locked, snapshot too stale: fail closed).
    */
   identify(certificate: CertificateIdentity): Identity;
-  /** {@link RoleSet.kube}, remembered until the next change. */
+  /** {@link RoleSet.kube}, remembered until the next change; refused where a lock is about this cluster. */
   kube(identity: Identity, target: KubeTarget): KubeDecision;
+  /** {@link RoleSet.node}; refused where a lock is about this host or this login. */
+  node(identity: Identity, target: NodeTarget, login: string): Decision;
+  /** The lock on one live session by its id, if there is one. Locks on the person, the login session and the cluster are told by `identify` and `kube`. */
+  sessionLock(identity: Identity, target: KubeTarget, sid: string): Reason | undefined;
   /** Grows with every change that may alter a decision: callers may cache until it moves. */
   readonly generation: number;
   /** Called after every such change. Returns the function that stops it. */
@@ -131,7 +137,15 @@ export interface Admin {
   acceptInvite(token: string, password: string, origin: RequestOrigin): Promise<void>;
   /** Throws `access_denied`, audited, unless the caller's rules allow it. */
   requireRule(caller: Caller, kind: string, verb: string): Promise<void>;
+  /** Throws `access_denied`, audited, unless there can be anything of this kind that the caller may do all of `verbs` to. */
+  requireEver(caller: Caller, kind: string, verbs: readonly string[]): Promise<void>;
   explainRule(caller: Caller, kind: string, verb: string): Decision;
+  /** Whether the caller may do `verb` to this event of the audit log; `where` sees its fields as `resource.spec`. */
+  explainEvent(caller: Caller, verb: string, event: Readonly<Record<string, unknown>>): Decision;
+  /** Whether the caller may do `verb` to this session. */
+  explainSession(caller: Caller, verb: string, session: SessionView): Decision;
+  /** Throws `access_denied`, audited, where the caller may not. */
+  authorizeSession(caller: Caller, verb: string, session: SessionView): Promise<void>;
 }
 
 /** Cost of a password hash (argon2id); memory in KiB. */
@@ -155,6 +169,8 @@ export interface AuthOptions {
   readonly maxStaleness: number;
   /** Called when an administrator's change is in force, before the answer: looks at the live streams it may concern. */
   readonly onApplied?: (() => StreamCheck | Promise<StreamCheck>) | undefined;
+  /** Names of the Kubernetes clusters behind this gateway, where there are any. */
+  readonly kubeClusters?: (() => readonly string[]) | undefined;
   readonly passwordCost?: PasswordCost | undefined;
   readonly githubTimeouts?: GithubTimeouts | undefined;
 }

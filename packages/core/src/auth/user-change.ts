@@ -83,9 +83,18 @@ export async function endLateSessions(context: Context, name: string): Promise<v
   await deleteAll(context, await sessionDeletions(context, name));
 }
 
-/** Everything that a user is made of, but for the user itself: the identity (which frees the name), the password, failed logins. */
+/** Sessions that end in one transaction with their user; of more than these the rest end before. */
+const maxTogether = 500;
+
+/**
+ * Everything that goes in one transaction with a user: their sessions, so that whoever is logged in is told that the user was removed, the identity
+ * (which frees the name), the password, failed logins. Takes back their invites before.
+ */
 export async function userDeletions(context: Context, name: string): Promise<readonly Operation[]> {
+  const sessions = await sessionDeletions(context, name);
+  await deleteAll(context, [...sessions.slice(maxTogether), ...(await inviteDeletions(context, name))]);
   return [
+    ...sessions.slice(0, maxTogether),
     ...(await nameDeletions(context, name)),
     { op: "delete", kind: kinds.password, name },
     { op: "delete", kind: kinds.attempts, name: lockoutName(name) },

@@ -35,5 +35,6 @@ export function endOf(resource: Resource): number {
  * connector ends with the last session and is made anew by the next login, which must find the lock.
  */
 export function keptUntil(resource: Resource): number {
+  if (resource.kind === "lock") return resource.spec.expires === undefined ? Number.POSITIVE_INFINITY : Date.parse(resource.spec.expires);
   return resource.kind === "user" ? Math.max(endOf(resource), lockEnd(resource)) : endOf(resource);
 }

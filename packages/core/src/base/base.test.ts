@@ -9,6 +9,7 @@ import {
   errorMessage,
   escapeLine,
   escapeText,
+  formatJson,
   formatDuration,
   parseDuration,
   readAll,
@@ -72,6 +73,7 @@ describe("durations", () => {
 describe("text", () => {
   it("lets no control, bidi or zero-width character through to a terminal", () => {
     expect(escapeText("a\u001b]52;c;x\u0007\u202eb\u200b")).toBe("a\\x1b]52;c;x\\x07\\u202eb\\u200b");
+    expect(formatJson({ "\u009b": "a\u001b\u007f\u202eb\u200bc" })).toBe('{"\\u009b":"a\\u001b\\u007f\\u202eb\\u200bc"}');
     expect(escapeText("two\nlines\tand a tab")).toBe("two\nlines\tand a tab");
     expect(escapeLine("two\nlines")).toBe("two\\nlines");
     fc.assert(
@@ -101,4 +103,14 @@ describe("version", () => {
     const manifest = JSON.parse(await readFile(new URL(path, import.meta.url), "utf8")) as { version: string };
     expect(manifest.version).toBe(version);
   });
+});
+
+it("JSON for terminals has nothing in it that acts on one, and is the same to a parser", () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ stringUnit: "binary" }), fc.constantFrom(undefined, 2), (value, indent) => {
+      const text = formatJson(value, indent);
+      expect(escapeText(text)).toBe(text);
+      expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)));
+    }),
+  );
 });

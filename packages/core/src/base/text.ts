@@ -19,6 +19,19 @@ export function escapeLine(text: string): string {
   return escapeText(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t");
 }
 
+// Those of them that JSON and YAML leave as they are inside double quotes.
+const unsafeInQuotes = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu;
+
+/** JSON, or YAML whose unsafe text is in double quotes, made safe for a terminal: the same characters as for {@link escapeText} become `\uXXXX`, which a parser reads as what it was. */
+export function escapeInQuotes(text: string): string {
+  return text.replace(unsafeInQuotes, (char) => `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`);
+}
+
+/** A value as JSON that may go to a terminal whatever is in it; the same value to a parser. */
+export function formatJson(value: unknown, indent?: number): string {
+  return escapeInQuotes(JSON.stringify(value, undefined, indent));
+}
+
 /** The known name nearest to a mistyped one, if one is near enough to be meant. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined;

@@ -4,6 +4,7 @@ export { changeHome, chosenProxy, listProfiles, profileSchema, readProfile, requ
 export type { Profile } from "./profiles.ts";
 export { connectAdmin, connectWeb, openSession, readLogin } from "./gateway.ts";
 export type { Session, WebConnection } from "./gateway.ts";
+export { answerPieces } from "./answer-pieces.ts";
 export { createTlsTransport } from "./transport.ts";
 export type { TlsTransportOptions } from "./transport.ts";
 export { parsePin, settleTrust } from "./trust.ts";

@@ -9,6 +9,8 @@ export interface Account {
   /** `host:port` of the Kubernetes listener; undefined where the gateway has none. */
   readonly kubeAddress: string | undefined;
   readonly kubeClusters: WhoamiResponse["kubernetes"]["clusters"];
+  /** The gateway's default one; undefined where it has none, or does not say. */
+  readonly defaultCluster: string | undefined;
 }
 
 const defaultKubePort = 3026;
@@ -27,11 +29,11 @@ function reachable(publicAddress: string | undefined, proxy: string): string {
 export async function readAccount(admin: AdminClient, record: LoginRecord, ping: PingResponse | undefined): Promise<Account> {
   try {
     const who = await admin.whoami();
-    const { enabled, public_addr, clusters } = who.kubernetes;
-    return { roles: who.roles, logins: who.logins, kubeAddress: enabled ? reachable(public_addr ?? ping?.proxy.kube.public_addr, record.proxy) : undefined, kubeClusters: enabled ? clusters : [] };
+    const { enabled, public_addr, clusters, default_cluster: defaultCluster } = who.kubernetes;
+    return { defaultCluster, roles: who.roles, logins: who.logins, kubeAddress: enabled ? reachable(public_addr ?? ping?.proxy.kube.public_addr, record.proxy) : undefined, kubeClusters: enabled ? clusters : [] };
   } catch (error) {
     if (!(error instanceof GatehouseError) || error.code !== "not_found") throw error;
     const enabled = ping?.proxy.kube.enabled === true;
-    return { roles: [], logins: [], kubeAddress: enabled ? reachable(ping.proxy.kube.public_addr, record.proxy) : undefined, kubeClusters: [] };
+    return { defaultCluster: undefined, roles: [], logins: [], kubeAddress: enabled ? reachable(ping.proxy.kube.public_addr, record.proxy) : undefined, kubeClusters: [] };
   }
 }

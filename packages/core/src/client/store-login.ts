@@ -50,8 +50,13 @@ async function removeElsewhere(login: StoredLogin, before: Profile | undefined):
   }
 }
 
-/** Writes kubeconfig's entries for a login; undefined where its gateway has no Kubernetes. */
-export async function writeKubeEntries(login: Pick<StoredLogin, "home" | "env" | "record" | "account"> & { readonly embed: boolean }): Promise<KubeUpdate | undefined> {
+/**
+ * Writes kubeconfig's entries for a login: of every cluster that the person may use, or of `only` one of them and those that are there already.
+ * Entries of clusters that are gone are removed. Undefined where the gateway has no Kubernetes.
+ */
+export async function writeKubeEntries(
+  login: Pick<StoredLogin, "home" | "env" | "record" | "account"> & { readonly embed: boolean; readonly only?: string | undefined },
+): Promise<KubeUpdate | undefined> {
   const { home, env, record, account } = login;
   if (account.kubeAddress === undefined) return undefined;
   return addKubeEntries(env, {
@@ -59,7 +64,9 @@ export async function writeKubeEntries(login: Pick<StoredLogin, "home" | "env" |
     gatehouseCluster: record.cluster,
     server: account.kubeAddress,
     authorities: record.hostCertificates,
-    clusters: account.kubeClusters.map((cluster) => ({ cluster: cluster.name, serverName: cluster.server_name })),
+    preferred: account.defaultCluster,
+    only: login.only,
+    clusters: account.kubeClusters.filter(({ groups }) => groups.length > 0).map((cluster) => ({ cluster: cluster.name, serverName: cluster.server_name })),
     launcher: home.launcher,
     embed: login.embed ? { certificate: record.tlsCertificate, key: record.privateKey } : undefined,
   });

@@ -2,6 +2,7 @@ import { request as httpsRequest } from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { Transport, TransportResponse } from "../api/index.ts";
 import { GatehouseError, limits, readAll, version } from "../base/index.ts";
+import { answerPieces } from "./answer-pieces.ts";
 import type { ProxyAddress } from "./lean/index.ts";
 import { unreachable } from "./network-errors.ts";
 
@@ -29,6 +30,14 @@ async function readAnswer(response: IncomingMessage, options: TlsTransportOption
   return { status: response.statusCode ?? 0, body: body.toString("utf8") };
 }
 
+async function* readPieces(response: IncomingMessage, gateway: string, idle: number | undefined): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    yield* answerPieces(response, gateway, idle);
+  } catch (error) {
+    throw unreachable(gateway, error);
+  }
+}
+
 /**
  * A transport over `node:https`: the chain and the name are verified before anything is sent. Throws `unavailable` with the cause where the
  * gateway cannot be reached or does not answer in time, `limit_exceeded` for an answer over 1 MiB.
@@ -37,40 +46,58 @@ export function createTlsTransport(options: TlsTransportOptions): Transport {
   const { address, identity } = options;
   const timeout = options.timeout ?? defaultTimeout;
   const serverName = options.serverName ?? address.host;
+
+  function send(method: string, path: string, text: string | undefined, signal: AbortSignal): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const sent = httpsRequest(
+        {
+          host: address.host,
+          port: address.port,
+          servername: /^[\d.]+$|:/.test(serverName) ? "" : serverName,
+          method,
+          path,
+          ca: [...options.authorities],
+          ...(identity ? { cert: identity.certificate, key: identity.key } : {}),
+          minVersion: "TLSv1.2",
+          agent: false,
+          signal,
+          headers: {
+            host: address.text,
+            accept: "application/json",
+            "user-agent": `gatehouse/${version}`,
+            ...(text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
+          },
+        },
+        resolve,
+      );
+      sent.once("error", reject);
+      sent.end(text);
+    });
+  }
+
+  const late = (): GatehouseError =>
+    new GatehouseError("unavailable", `the gateway ${address.text} did not answer within ${timeout / 1000} s`, { hint: "try again; if it stays so, tell the gateway's operator" });
+
   return {
     async request({ method, path, body }) {
-      const text = body === undefined ? undefined : JSON.stringify(body);
-      const late = new GatehouseError("unavailable", `the gateway ${address.text} did not answer within ${timeout / 1000} s`, { hint: "try again; if it stays so, tell the gateway's operator" });
       const signal = AbortSignal.timeout(timeout);
       try {
-        const response = await new Promise<IncomingMessage>((resolve, reject) => {
-          const sent = httpsRequest(
-            {
-              host: address.host,
-              port: address.port,
-              servername: /^[\d.]+$|:/.test(serverName) ? "" : serverName,
-              method,
-              path,
-              ca: [...options.authorities],
-              ...(identity ? { cert: identity.certificate, key: identity.key } : {}),
-              minVersion: "TLSv1.2",
-              agent: false,
-              signal,
-              headers: {
-                host: address.text,
-                accept: "application/json",
-                "user-agent": `gatehouse/${version}`,
-                ...(text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
-              },
-            },
-            resolve,
-          );
-          sent.once("error", reject);
-          sent.end(text);
-        });
-        return await readAnswer(response, options);
+        return await readAnswer(await send(method, path, body === undefined ? undefined : JSON.stringify(body), signal), options);
       } catch (error) {
-        throw unreachable(address.text, signal.aborted ? late : error);
+        throw unreachable(address.text, signal.aborted ? late() : error);
+      }
+    },
+    async stream({ method, path, idle }) {
+      const stop = new AbortController();
+      const timer = setTimeout(() => stop.abort(), timeout);
+      try {
+        const response = await send(method, path, undefined, stop.signal);
+        const length = response.headers["content-length"];
+        return { status: response.statusCode ?? 0, length: length === undefined ? undefined : Number(length), body: readPieces(response, address.text, idle), close: () => response.destroy() };
+      } catch (error) {
+        throw unreachable(address.text, stop.signal.aborted ? late() : error);
+      } finally {
+        clearTimeout(timer);
       }
     },
   };

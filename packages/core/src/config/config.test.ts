@@ -33,7 +33,8 @@ describe("teleport.yaml", () => {
       labels: {},
       listen: { host: "0.0.0.0", port: 3026 },
       publicAddrs: [{ host: "teleport.example.com", port: 3026 }],
-      clusters: [{ name: "gate1", kubeconfigFile: "/path/to/kubeconfig", context: undefined, labels: {} }],
+      kubeconfigFile: "/path/to/kubeconfig",
+      clusters: [],
     });
   });
 
@@ -50,7 +51,7 @@ describe("teleport.yaml", () => {
       kubernetes: { enabled: false, clusters: [] },
       authentication: { type: "local", secondFactor: "off", connectorName: undefined, localAuth: true },
       log: { output: "stderr", severity: "info" },
-      audit: { sync: "group" },
+      audit: { sync: "group", recording: "strict", witnesses: [], witnessFor: [], retention: 0 },
       clientIdleTimeout: 0,
       maxStaleness: 5000,
       warnings: [],
@@ -95,7 +96,7 @@ proxy_service:
       - name: staging
         kubeconfig_file: /staging
 ssh_service: { enabled: no }
-audit: { sync: strict }
+audit: { sync: strict, recording: best_effort }
 `);
     expect(config).toEqual({
       nodeName: "gateway-1",
@@ -116,6 +117,7 @@ audit: { sync: strict }
       kubernetes: {
         enabled: true,
         unnamed: false,
+        kubeconfigFile: "/shared",
         labels: { team: "platform", env: "none" },
         listen: { host: "10.0.0.1", port: 6443 },
         publicAddrs: [],
@@ -127,13 +129,26 @@ audit: { sync: strict }
       authentication: { type: "github", secondFactor: "off", connectorName: "github", localAuth: false },
       caPins: [pin.toLowerCase()],
       log: { output: { file: "/var/log/gatehouse.log" }, severity: "warn" },
-      audit: { sync: "strict" },
+      audit: { sync: "strict", recording: "best_effort", witnesses: [], witnessFor: [], retention: 0 },
       clientIdleTimeout: 5_400_000,
       disconnectExpiredCert: false,
       maxStaleness: 2000,
       maxConnections: 500,
-      warnings: [],
+      warnings: [expect.stringContaining("disconnect_expired_cert no") as string],
     });
+  });
+
+  it.each([
+    ["", "strict"],
+    ["auth_service: { session_recording: node }", "strict"],
+    ["auth_service: { session_recording: proxy }\naudit: { recording: best_effort }", "best_effort"],
+    ["audit: { recording: strict }", "strict"],
+    ["auth_service: { session_recording: off }", "off"],
+    ["auth_service: { session_recording: off }\naudit: { recording: strict }", "off"],
+  ])("%j records %s", (text, recording) => {
+    const config = load(text);
+    expect(config.audit.recording).toBe(recording);
+    expect(config.warnings.length).toBe(recording === "off" ? 1 : 0);
   });
 
   it("may use aliases", () => {
@@ -160,6 +175,7 @@ describe("a mistake", () => {
     ["auth_service: { cluster_name: [a] }", "is not a single value"],
     ["auth_service: { cluster_name: '' }", "is empty"],
     ["auth_service: { authentication: { type: githb } }", '"githb" is not one of local, github, oidc, saml; did you mean "github"?'],
+    ["audit: { recording: off }", '"off" is not one of strict, best_effort'],
     ["auth_service: { client_idle_timeout: 5 }", '"5" is not a duration'],
     ["teleport: { ca_pin: [sha256:ab] }", "teleport.ca_pin[0]"],
     ["teleport: { storage: { type: etcd } }", "state in etcd is not supported"],
@@ -193,7 +209,8 @@ describe("a mistake", () => {
     expect(() => load("", { hostname: "my host" })).toThrow(expect.objectContaining({ code: "bad_parameter", hint: "set auth_service.cluster_name" }));
     const long = "long-name.of-a-machine.in.example.com";
     expect(load("", { hostname: long }).clusterName).toBe(long);
-    expect(() => load(guide, { hostname: long })).toThrow(expect.objectContaining({ code: "bad_parameter", hint: expect.stringContaining("kubernetes.clusters") as string }));
+    // Too long for a Kubernetes cluster: the pod's own goes by the end of it.
+    expect(load("proxy_service: { kubernetes: { enabled: yes } }", { hostname: long }).kubernetes.clusters).toMatchObject([{ name: expect.stringMatching(/^[a-z.-]{1,24}-[0-9a-f]{6}$/) as string, kubeconfigFile: undefined }]);
   });
 
   it("by a file that is too large, too deep or full of aliases ends at once", () => {
@@ -226,7 +243,8 @@ describe("what has no effect", () => {
     ["teleport: { log: { output: syslog } }", "output syslog is not supported"],
     ["auth_service: { tokens: ['node:secret-token'] }", "auth_service.tokens"],
     ["auth_service: { proxy_protocol: on }", "auth_service.proxy_protocol"],
-    ["auth_service: { session_recording: proxy }", "session_recording"],
+    ["auth_service: { session_recording: off }", "no session is recorded"],
+    ["auth_service: { disconnect_expired_cert: no }", "disconnect_expired_cert"],
     ["auth_service: { authentication: { type: saml } }", "no saml connectors"],
     ["auth_service: { authentication: { second_factor: otp } }", "no second factors"],
     ["proxy_service: { tunnel_listen_addr: 0.0.0.0:3024 }", "proxy_service.tunnel_listen_addr"],
@@ -291,7 +309,7 @@ describe("flags", () => {
       ssh: { listen: { host: "0.0.0.0", port: 0 } },
       admin: { listen: { host: "127.0.0.1", port: 3025 } },
       diag: { listen: { host: "127.0.0.1", port: 0 } },
-      kubernetes: { listen: { host: "::1", port: 0 }, publicAddrs: [{ host: "gw.example.com", port: 3026 }], clusters: [{ name: "other", kubeconfigFile: "/path/to/kubeconfig" }] },
+      kubernetes: { listen: { host: "::1", port: 0 }, publicAddrs: [{ host: "gw.example.com", port: 3026 }], unnamed: true, kubeconfigFile: "/path/to/kubeconfig", clusters: [] },
       log: { severity: "debug" },
     });
     expect(applyOverrides(config, {})).toEqual(config);
@@ -301,11 +319,17 @@ describe("flags", () => {
     const off = load("proxy_service: { kubernetes: { enabled: no, labels: { env: test } } }");
     expect(applyOverrides(off, { kubeconfigFile: "/k" }).kubernetes).toMatchObject({
       enabled: true,
-      clusters: [{ name: "gate1", kubeconfigFile: "/k", labels: { env: "test" } }],
+      kubeconfigFile: "/k",
+      labels: { env: "test" },
+      clusters: [],
     });
     const named = load("proxy_service: { kubernetes: { enabled: yes, clusters: [{ name: a }] } }");
     expect(applyOverrides(named, { clusterName: "other" }).kubernetes.clusters).toMatchObject([{ name: "a" }]);
-    expect(() => applyOverrides(named, { kubeconfigFile: "/k" })).toThrow(expect.objectContaining({ code: "usage" }));
+    expect(applyOverrides(named, { kubeconfigFile: "/k" }).kubernetes).toMatchObject({ kubeconfigFile: "/k", clusters: [{ name: "a", kubeconfigFile: "/k" }] });
+    const kept = load("proxy_service: { kubernetes: { enabled: no, clusters: [{ name: a }] } }");
+    expect(() => applyOverrides(kept, { kubeconfigFile: "/k" })).toThrow(expect.objectContaining({ code: "usage" }));
+    const pod = load("proxy_service: { kubernetes: { enabled: yes } }");
+    expect(applyOverrides(pod, { clusterName: "other" }).kubernetes.clusters).toMatchObject([{ name: "other", kubeconfigFile: undefined }]);
   });
 
   it.each([
@@ -316,5 +340,49 @@ describe("flags", () => {
     [{ logSeverity: "loud" }, "--log-level"],
   ])("that are wrong (%j) are named", (overrides, name) => {
     expect(() => applyOverrides(load(""), overrides)).toThrow(expect.objectContaining({ code: "usage", message: expect.stringContaining(name) as string }));
+  });
+});
+
+describe("witnesses", () => {
+  it("are read, each type with its keys", () => {
+    const { audit } = load(`
+audit:
+  retention: 8760h
+  witness_for: [{ name: gw2, token_file: /etc/gw2.token }]
+  witnesses:
+    - { type: file, path: /mnt/witness.log }
+    - { type: syslog, address: "tcp://[::1]:601" }
+    - { type: syslog, address: "unix:///run/log" }
+    - { type: gateway, url: "https://other.example.com:3080", ca_file: /etc/ca.pem, name: gw1, token_file: /etc/token }
+    - { type: s3, endpoint: "https://s3.example.com", bucket: audit-log, access_key_id: AK, secret_key_file: /etc/secret, lock_for: 24h, prefix: gw/ }
+`);
+    expect(audit.retention).toBe(8760 * 3_600_000);
+    expect(audit.witnessFor).toEqual([{ name: "gw2", tokenFile: "/etc/gw2.token" }]);
+    expect(audit.witnesses).toEqual([
+      { type: "file", path: "/mnt/witness.log" },
+      { type: "syslog", address: "tcp://[::1]:601" },
+      { type: "syslog", address: "unix:///run/log" },
+      { type: "gateway", url: "https://other.example.com:3080", caFile: "/etc/ca.pem", name: "gw1", tokenFile: "/etc/token" },
+      { type: "s3", endpoint: "https://s3.example.com", region: "us-east-1", bucket: "audit-log", prefix: "gw/", accessKeyId: "AK", secretKeyFile: "/etc/secret", lockMs: 86_400_000, lockMode: "COMPLIANCE", caFile: undefined },
+    ]);
+  });
+
+  it.each([
+    ["[{ path: /x }]", "has no type"],
+    ["[{ type: fil, path: /x }]", "not one of file, syslog, gateway, s3"],
+    ["[{ type: file }]", "needs path"],
+    ["[{ type: file, path: /x, url: 'https://a' }]", "has no url"],
+    ["[{ type: syslog, address: 'localhost:514' }]", "is not udp://host:port"],
+    ["[{ type: gateway, url: 'http://a', ca_file: /c, name: a, token_file: /t }]", "is not https://host[:port]"],
+    ["[{ type: gateway, url: 'https://u:p@a', ca_file: /c, name: a, token_file: /t }]", "is not https://host[:port]"],
+    ["[{ type: gateway, url: 'https://a', ca_file: /c, name: ../a, token_file: /t }]", "is not a name"],
+  ])("%s is refused", (text, expected) => {
+    expect(problem(`audit: { witnesses: ${text} }`)).toContain(expected);
+  });
+
+  it("are for gateways with different names, and days are kept whole", () => {
+    expect(problem("audit: { witness_for: [{ name: a, token_file: /a }, { name: a, token_file: /b }] }")).toContain("same name");
+    expect(problem("audit: { witness_for: [{ name: a }] }")).toContain("token_file");
+    expect(problem("audit: { retention: 1h }")).toContain("at least a day");
   });
 });

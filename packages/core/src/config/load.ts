@@ -49,14 +49,17 @@ const wholeFile: Reader<ConfigFile> = (reading, place) => {
   if (authentication?.second_factor !== undefined && authentication.second_factor !== "off") {
     reading.warn(authentication.at, `this version has no second factors: with second_factor ${authentication.second_factor} local accounts cannot log in`);
   }
-  if (auth?.session_recording === "node" || auth?.session_recording === "proxy") {
-    reading.warn(auth.at, "session_recording: this version audits sessions, and does not record them");
+  if (auth?.session_recording === "off") {
+    reading.warn(auth.at, `session_recording off: no session is recorded, whatever roles${file.audit?.recording === undefined ? "" : " and audit.recording"} say`);
   }
+  if (auth?.disconnect_expired_cert === false) reading.warn(auth.at, "disconnect_expired_cert no has no effect: streams end with the certificate that opened them");
   if (file.teleport?.log?.output === "syslog") reading.warn(file.teleport.log.at, "output syslog is not supported: the log goes to stderr");
   const kubernetes = proxy?.kubernetes;
   if (kubernetes && kubernetes.enabled === undefined) {
     reading.warn(kubernetes.at, "the Kubernetes proxy stays off without enabled: yes");
   }
+  const witnessed = file.audit?.witness_for ?? [];
+  if (file.audit && new Set(witnessed.map(({ name }) => name)).size < witnessed.length) reading.problem(file.audit.at, "witness_for: two gateways have the same name");
   const names = (kubernetes?.clusters ?? []).map((cluster) => cluster.name);
   for (const [index, cluster] of (kubernetes?.clusters ?? []).entries()) {
     if (cluster.name === undefined) reading.problem(cluster.at, "has no valid name");
@@ -110,7 +113,14 @@ export function loadConfig(text: string, filename: string, host: HostFacts = hos
     },
     caPins: teleport?.ca_pin ?? [],
     log: { output: logOutput(teleport?.log?.output), severity: teleport?.log?.severity ?? "info" },
-    audit: { sync: file?.audit?.sync ?? "group" },
+    audit: {
+      sync: file?.audit?.sync ?? "group",
+      // v3's `node` and `proxy` say where a session is recorded; here that is always the gateway.
+      recording: auth?.session_recording === "off" ? "off" : (file?.audit?.recording ?? "strict"),
+      witnesses: file?.audit?.witnesses ?? [],
+      witnessFor: file?.audit?.witness_for ?? [],
+      retention: file?.audit?.retention ?? 0,
+    },
     clientIdleTimeout: auth?.client_idle_timeout ?? 0,
     disconnectExpiredCert: auth?.disconnect_expired_cert ?? true,
     maxStaleness: auth?.max_staleness ?? defaultStaleness,

@@ -1,6 +1,6 @@
 import { GatehouseError, didYouMean } from "../base/index.ts";
 import { defaultPorts, parseListenAddress, parsePublicAddress } from "./address.ts";
-import { unnamedCluster } from "./kubernetes.ts";
+import { ownCluster } from "./kubernetes.ts";
 import { loadConfig } from "./load.ts";
 import type { TextProblem } from "./reader.ts";
 import type { ConfigOverrides, GatewayConfig, HostFacts } from "./types.ts";
@@ -33,17 +33,20 @@ function kubernetes(config: GatewayConfig, clusterName: string, overrides: Confi
   const listen = flag("kube-listen-addr", overrides.kubeListenAddr, (text) => parseListenAddress(text, defaultPorts.kube));
   const publicAddr = flag("kube-public-addr", overrides.kubePublicAddr, (text) => parsePublicAddress(text, defaultPorts.kube));
   const enabled = before.enabled || overrides.kubeconfigFile !== undefined;
-  if (overrides.kubeconfigFile !== undefined && !before.unnamed) {
-    throw new GatehouseError("usage", "--kubeconfig-file is for a gateway with one cluster, and the file names its clusters", { hint: "change kubernetes.clusters in the file" });
+  const kubeconfigFile = overrides.kubeconfigFile ?? before.kubeconfigFile;
+  if (enabled && !before.enabled && !before.unnamed) {
+    throw new GatehouseError("usage", "--kubeconfig-file turns Kubernetes on, and the file names clusters but keeps it off", { hint: "set proxy_service.kubernetes.enabled: yes in the file" });
   }
-  const [only] = before.clusters;
-  const unnamed = (): GatewayConfig["kubernetes"]["clusters"] => [unnamedCluster(clusterName, overrides.kubeconfigFile ?? only?.kubeconfigFile, before.labels)];
+  // Clusters without a file of their own are in the one that is named for all.
+  const named = before.clusters.map((cluster) => (cluster.kubeconfigFile === before.kubeconfigFile ? { ...cluster, kubeconfigFile } : cluster));
+  const inPod = enabled && before.unnamed && kubeconfigFile === undefined;
   return {
     ...before,
     enabled,
     listen: listen ?? before.listen,
     publicAddrs: publicAddr ? [publicAddr] : before.publicAddrs,
-    clusters: enabled && before.unnamed ? unnamed() : before.clusters,
+    kubeconfigFile,
+    clusters: before.unnamed ? (inPod ? [ownCluster(clusterName, before.labels)] : []) : named,
   };
 }
 

@@ -1,4 +1,5 @@
 import { defaultPorts } from "./address.ts";
+import { audit } from "./audit.ts";
 import { boolean, ignored, integer, listOf, oneOf, refused, section, text, type Reader } from "./reader.ts";
 import { caPin, clusterName, duration, kubeName, labels, listenAddress, publicAddresses } from "./values.ts";
 
@@ -47,7 +48,7 @@ const storage = section({
   access_key: ownStore,
   secret_key: ownStore,
   audit_events_uri: ignored("has no effect: events are written under the data directory"),
-  audit_sessions_uri: ignored("has no effect: this version records no sessions"),
+  audit_sessions_uri: ignored("has no effect: recordings are written under the data directory"),
   audit_table_name: ownStore,
 });
 
@@ -157,7 +158,7 @@ export const configFile = section({
   auth_service: authService,
   proxy_service: proxyService,
   ssh_service: sshService,
-  audit: section({ sync: oneOf(["group", "strict"]) }),
+  audit,
 });
 
 type ValueOf<R> = R extends Reader<infer T> ? T : never;

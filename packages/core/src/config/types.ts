@@ -26,11 +26,13 @@ export interface KubernetesConfig {
   readonly enabled: boolean;
   readonly listen: ListenAddress;
   readonly publicAddrs: readonly PublicAddress[];
-  /** Empty where `enabled` is false; otherwise the first is the default. */
+  /** Clusters of `kubernetes.clusters`, and the pod's own where neither they nor a kubeconfig are given. Empty where `enabled` is false. */
   readonly clusters: readonly KubernetesClusterConfig[];
-  /** Labels that each of the clusters has already. */
+  /** Every context of this kubeconfig is a cluster too, and its current one the default; without it the first of `clusters` is the default. */
+  readonly kubeconfigFile: string | undefined;
+  /** Labels of the kubeconfig's contexts; those that `clusters` names have them already. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Whether the one cluster is not named in the file and goes by the name of the gateway's own cluster. */
+  /** No cluster is named in the file: a cluster that is the only one goes by the name of the gateway's own cluster. */
   readonly unnamed: boolean;
 }
 
@@ -43,6 +45,24 @@ export interface AuthenticationConfig {
   /** Whether local accounts may log in too, whatever the type. */
   readonly localAuth: boolean;
 }
+
+/** An entry of `audit.witnesses`; what its members mean is `WitnessOptions` of the audit room. */
+export type WitnessConfig =
+  | { readonly type: "file"; readonly path: string }
+  | { readonly type: "syslog"; readonly address: string }
+  | { readonly type: "gateway"; readonly url: string; readonly caFile: string; readonly name: string; readonly tokenFile: string }
+  | {
+      readonly type: "s3";
+      readonly endpoint: string;
+      readonly region: string;
+      readonly bucket: string;
+      readonly prefix: string;
+      readonly accessKeyId: string;
+      readonly secretKeyFile: string;
+      readonly lockMs: number;
+      readonly lockMode: "COMPLIANCE" | "GOVERNANCE";
+      readonly caFile: string | undefined;
+    };
 
 /** A gateway's configuration, defaults filled in. Times in ms. */
 export interface GatewayConfig {
@@ -65,7 +85,17 @@ export interface GatewayConfig {
   /** `sha256:<hex>`. */
   readonly caPins: readonly string[];
   readonly log: { readonly output: "stderr" | "stdout" | { readonly file: string }; readonly severity: "debug" | "info" | "warn" | "error" };
-  readonly audit: { readonly sync: "group" | "strict" };
+  readonly audit: {
+    readonly sync: "group" | "strict";
+    /** What becomes of a session that cannot be recorded, where the person's roles do not say: it does not run, or the gap is audited. `off`: nothing is recorded. */
+    readonly recording: "strict" | "best_effort" | "off";
+    /** Who else gets the checkpoints of the log. */
+    readonly witnesses: readonly WitnessConfig[];
+    /** Gateways whose checkpoints this one keeps. */
+    readonly witnessFor: readonly { readonly name: string; readonly tokenFile: string }[];
+    /** Days older than this are pruned; 0: never. */
+    readonly retention: number;
+  };
   /** Streams without traffic are ended after this; 0: never. */
   readonly clientIdleTimeout: number;
   /** Whether live streams end with the certificate that opened them. */
@@ -98,7 +128,7 @@ export interface ConfigOverrides {
   readonly kubePublicAddr?: string | undefined;
   readonly dataDir?: string | undefined;
   readonly clusterName?: string | undefined;
-  /** Turns the Kubernetes proxy on, with this kubeconfig for its one cluster. */
+  /** Turns the Kubernetes proxy on, with this kubeconfig instead of the file's `kubeconfig_file`. */
   readonly kubeconfigFile?: string | undefined;
   readonly logSeverity?: string | undefined;
 }

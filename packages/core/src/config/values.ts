@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { GatehouseError, parseDuration } from "../base/index.ts";
 import { parseListenAddress, parsePublicAddress } from "./address.ts";
 import { listOf, parsed, textMap, type Reader } from "./reader.ts";
@@ -14,6 +15,27 @@ export function clusterNameProblem(name: string): string | undefined {
 /** What is wrong with the name of a Kubernetes cluster, if anything. */
 export function kubeNameProblem(name: string): string | undefined {
   return kubeNamePattern.test(name) ? undefined : "is not a name for a Kubernetes cluster: 1 to 31 letters, digits, dots, dashes and underscores";
+}
+
+const kubeNameLength = 31;
+const markLength = 6;
+
+/** Ends a name with six hex digits of what it was made from, so that two that look alike differ. The end of a long name is what tells it from others. */
+function marked(name: string, source: string): string {
+  const mark = createHash("sha256").update(source).digest("hex").slice(0, markLength);
+  const room = kubeNameLength - markLength - 1;
+  const kept = name.length <= room ? name : name.slice(-room).replace(/^[A-Za-z0-9]*[._-]+(?=.{8})/, "");
+  return `${kept.replace(/^[._-]+|[._-]+$/g, "")}-${mark}`.replace(/^-/, "");
+}
+
+/**
+ * A name for a Kubernetes cluster out of any text, such as the name of a context: what a name cannot have becomes a dash, and a long one keeps its
+ * end and gets a mark. `distinct` marks it in any case. The same text gives the same name.
+ */
+export function fitKubeName(source: string, distinct = false): string {
+  if (!distinct && kubeNamePattern.test(source)) return source;
+  const name = source.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^-+|-+$/g, "");
+  return distinct || name.length > kubeNameLength || name === "" ? marked(name, source) : name;
 }
 
 export const clusterName: Reader<string> = parsed((text) => {
@@ -39,6 +61,16 @@ export const duration: Reader<number> = parsed((text) => {
     throw error;
   }
 });
+
+/** Milliseconds, at least so many; `never` and `0` are 0. */
+export const boundedDuration =
+  (min: number, words: string): Reader<number> =>
+  (reading, place) => {
+    const ms = duration(reading, place);
+    if (ms === undefined || ms === 0 || ms >= min) return ms;
+    reading.problem(place, `must be at least ${words}`);
+    return undefined;
+  };
 
 export const caPin: Reader<string> = parsed((text) => (/^sha256:[0-9a-fA-F]{64}$/.test(text) ? text.toLowerCase() : { problem: "is not sha256: and 64 hex digits" }));
 

@@ -1,8 +1,15 @@
-/** Pure functions over bytes: keys and certificates, ClientHello, the sealed login answer, SPDY and WebSocket frames. */
+/** Pure functions over bytes: keys and certificates, ClientHello, the sealed login answer, SPDY and WebSocket frames, recordings. */
 export { createSpdyTap } from "./spdy.ts";
 export type { SpdyTapOptions } from "./spdy.ts";
-export { createWebSocketTap } from "./websocket.ts";
+export { createWebSocketTap, isWebSocketKnown } from "./websocket.ts";
 export type { WebSocketTapOptions } from "./websocket.ts";
+export type { CommandSink, CommandStream, PortConnection, PortSink, StreamSinks } from "./stream-sink.ts";
+export { commandOutcome, maxOutcome } from "./command-outcome.ts";
+export type { CommandOutcome } from "./command-outcome.ts";
+export { createCommandTranslation } from "./command-translation.ts";
+export type { CommandTranslationOptions } from "./command-translation.ts";
+export { createTunnelTranslation } from "./tunnel-translation.ts";
+export type { Translation, Turn } from "./translation.ts";
 export { statusText } from "./stream-tap.ts";
 export type { StreamEnd, StreamTap } from "./stream-tap.ts";
 export { decodeBase64 } from "./bytes.ts";
@@ -25,3 +32,30 @@ export type { DistinguishedName, NameAttribute } from "./x509-names.ts";
 export { open, seal } from "./secretbox.ts";
 export { parseClientHello } from "./client-hello.ts";
 export type { ClientHello } from "./client-hello.ts";
+export { isRecordingStream, recordingFormat } from "./recording.ts";
+export type {
+  RecordedSession,
+  RecordingChain,
+  RecordingEnd,
+  RecordingGap,
+  RecordingHeader,
+  RecordingMarker,
+  RecordingRecord,
+  RecordingStreamType,
+  RecordingType,
+  TerminalSize,
+} from "./recording.ts";
+export { RecordingBuilder, emptyRecordingChain, encodeChunk } from "./recording-builder.ts";
+export { RecordingReader, readRecording, recordingDigest } from "./recording-reader.ts";
+export type { RecordingDamage, RecordingSummary } from "./recording-reader.ts";
+export {
+  encodeRecordingJson,
+  encodeRecordingResize,
+  parseRecordingEnd,
+  parseRecordingGap,
+  parseRecordingHeader,
+  parseRecordingMarker,
+  parseRecordingResize,
+} from "./recording-payloads.ts";
+export { createAsciicastExport, createJsonExport } from "./asciicast.ts";
+export type { RecordingExport } from "./asciicast.ts";

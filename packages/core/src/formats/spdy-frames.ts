@@ -34,6 +34,9 @@ export interface SpdyFrame {
 
 const empty = Buffer.alloc(0);
 
+/** Called with parts of data frames as they pass: `chunk[start…end)`, masked with `mask` from its byte `maskIndex` on. */
+export type SpdyDataSink = (streamId: number, chunk: Uint8Array, start: number, end: number, mask: number, maskIndex: number) => void;
+
 /** Finds the frames of one direction of a SPDY connection in chunks split anywhere. Only headers, and the payloads asked for, are read. */
 export class SpdyFrames {
   /** What was malformed, once something was; nothing is read afterwards. */
@@ -42,6 +45,7 @@ export class SpdyFrames {
   carried = 0;
   readonly #wanted: ReadonlySet<number>;
   readonly #onFrame: (frame: SpdyFrame) => void;
+  readonly #onData: SpdyDataSink | undefined;
   readonly #header = Buffer.alloc(headerLength);
   #headerFill = 0;
   /** Payload bytes still to come of the frame under way. */
@@ -49,9 +53,10 @@ export class SpdyFrames {
   #payload: Buffer = empty;
 
   /** `onFrame` is called at the end of each frame, and may throw: its message becomes the problem. */
-  constructor(wanted: readonly number[], onFrame: (frame: SpdyFrame) => void) {
+  constructor(wanted: readonly number[], onFrame: (frame: SpdyFrame) => void, onData?: SpdyDataSink) {
     this.#wanted = new Set(wanted);
     this.#onFrame = onFrame;
+    this.#onData = onData;
   }
 
   /** Stands between two frames. */
@@ -73,7 +78,10 @@ export class SpdyFrames {
         if (this.#headerFill === headerLength) this.#begin();
       } else {
         const length = Math.min(this.#left, end - at);
-        if (!isControl(this.#header)) this.carried += length;
+        if (!isControl(this.#header)) {
+          this.carried += length;
+          this.#onData?.(this.#header.readUInt32BE(0), chunk, at, at + length, mask, maskIndex + at - start);
+        }
         if (this.#payload.length > 0) this.#gather(chunk, at, length, mask, maskIndex + at - start);
         at += length;
         this.#left -= length;
@@ -128,12 +136,24 @@ export class SpdyFrames {
 }
 
 /** A data frame. */
-export function spdyDataFrame(streamId: number, payload: Buffer, fin: boolean): Buffer {
-  const header = Buffer.alloc(headerLength);
-  header.writeUInt32BE(streamId, 0);
-  header.writeUInt8(fin ? spdyFin : 0, 4);
-  header.writeUIntBE(payload.length, 5, 3);
-  return Buffer.concat([header, payload]);
+export function spdyDataFrame(streamId: number, payload: Uint8Array, fin: boolean): Buffer {
+  const frame = Buffer.allocUnsafe(headerLength + payload.length);
+  frame.writeUInt32BE(streamId, 0);
+  frame.writeUInt8(fin ? spdyFin : 0, 4);
+  frame.writeUIntBE(payload.length, 5, 3);
+  frame.set(payload, headerLength);
+  return frame;
+}
+
+/** A control frame (draft 3.1 §2.2.1). */
+export function spdyControlFrame(type: number, flags: number, payload: Buffer): Buffer {
+  const frame = Buffer.allocUnsafe(headerLength + payload.length);
+  frame.writeUInt16BE(0x8000 | version, 0);
+  frame.writeUInt16BE(type, 2);
+  frame.writeUInt8(flags, 4);
+  frame.writeUIntBE(payload.length, 5, 3);
+  payload.copy(frame, headerLength);
+  return frame;
 }
 
 function isControl(header: Buffer): boolean {

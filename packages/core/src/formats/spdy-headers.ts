@@ -61,6 +61,46 @@ export function createSpdyHeaderReader(): SpdyHeaderReader {
   };
 }
 
+/** Writes header blocks of one direction of one SPDY connection, in order. */
+export interface SpdyHeaderWriter {
+  /** The next block; names are lower case. Throws `limit_exceeded` for one of over 64 KiB. */
+  write(pairs: readonly (readonly [name: string, value: string])[]): Buffer;
+}
+
+/** `0x78`: deflate with a 32 KiB window; `0xbb`: a dictionary, and the checksum of both (RFC 1950 §2.2). */
+const zlibHeader = Buffer.from([0x78, 0xbb, 0xe3, 0xc6, 0xa7, 0xc2]);
+
+/** An empty stored block, as a flush leaves it: readers hand out what they have when they see it, and Go's not before. */
+const flush = Buffer.from([0x00, 0x00, 0x00, 0xff, 0xff]);
+
+/**
+ * A writer of header blocks, uncompressed: each is a stored block of the shared zlib stream (RFC 1951 §3.2.4), which ends on a byte, and a flush.
+ * So there is no state but that the stream has begun.
+ */
+export function createSpdyHeaderWriter(): SpdyHeaderWriter {
+  let begun = false;
+  return {
+    write(pairs) {
+      const parts = [uint32(pairs.length)];
+      for (const text of pairs.flat()) parts.push(uint32(text.length), Buffer.from(text, "latin1"));
+      const plain = Buffer.concat(parts);
+      if (plain.length > 0xffff) throw new GatehouseError("limit_exceeded", "SPDY header block is larger than 65535 bytes");
+      const stored = Buffer.alloc(5);
+      stored.writeUInt16LE(plain.length, 1);
+      stored.writeUInt16LE(~plain.length & 0xffff, 3);
+      const block = Buffer.concat([begun ? Buffer.alloc(0) : zlibHeader, stored, plain, flush]);
+      begun = true;
+      return block;
+    },
+  };
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
 function withoutZlibHeader(block: Uint8Array): Uint8Array {
   const header = Buffer.from(block.buffer, block.byteOffset, Math.min(block.length, zlibHeaderLength));
   const known =

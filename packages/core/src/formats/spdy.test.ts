@@ -2,8 +2,8 @@ import { constants, createDeflate } from "node:zlib";
 import type { Deflate } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { spdyDataFrame, spdyType } from "./spdy-frames.ts";
-import { createSpdyHeaderReader, spdyDictionary } from "./spdy-headers.ts";
+import { spdyDataFrame, spdyFin, spdyType, spdyUnidirectional } from "./spdy-frames.ts";
+import { createSpdyHeaderReader, createSpdyHeaderWriter, spdyDictionary } from "./spdy-headers.ts";
 import { createSpdyTap } from "./spdy.ts";
 import type { StreamTap } from "./stream-tap.ts";
 
@@ -57,6 +57,8 @@ function uint32(...values: readonly number[]): Buffer {
 }
 
 const synStream = (id: number, block: Buffer, flags = 0): Buffer => control(spdyType.synStream, Buffer.concat([uint32(id, 0), Buffer.alloc(2), block]), flags);
+/** A stored empty block list: `0 pairs` in a stored deflate block needs no compressor. */
+const none = Buffer.concat([Buffer.from([0x00, 0x04, 0x00, 0xfb, 0xff]), uint32(0)]);
 const synReply = (id: number): Buffer => control(spdyType.synReply, Buffer.concat([uint32(id), Buffer.from("opaque")]));
 
 /** What client and server of `kubectl exec -i` send: streams error 1, stdin 3, stdout 5. */
@@ -222,8 +224,6 @@ describe("SPDY tap", () => {
     const tap = createSpdyTap({ protocol: "" });
     const reader = await new Compressor().block([["streamtype", "data"]]);
     tap.fromClient(synStream(1, reader));
-    // A stored empty block list: `0 pairs` in a stored deflate block needs no compressor.
-    const none = Buffer.concat([Buffer.from([0x00, 0x04, 0x00, 0xfb, 0xff]), uint32(0)]);
     const many: Buffer[] = [];
     for (let id = 3; id < 3 + 2 * 8191; id += 2) many.push(synStream(id, none));
     tap.fromClient(Buffer.concat(many));
@@ -248,6 +248,48 @@ describe("SPDY tap", () => {
     expect(tap.problem).toBeDefined();
     expect(tap.fromServer(synReply(1))).toBe(-1);
     expect(tap.endFrames(why)).toBeUndefined();
+  });
+
+  it.each<[string, (block: Buffer) => Buffer]>([
+    ["that was reset", (block) => Buffer.concat([synStream(5, block), control(spdyType.rstStream, uint32(5, 5)), synStream(5, none)])],
+    ["that both sides were done with", (block) => Buffer.concat([synStream(5, block, spdyFin | spdyUnidirectional), synStream(5, none)])],
+    ["below the last one", (block) => Buffer.concat([synStream(5, block), synStream(3, none)])],
+    ["of a server", (block) => synStream(2, block)],
+    ["with the reserved bit set", (block) => synStream(0x8000_0005, block)],
+  ])("stops at a stream id %s, with and without a sink", async (_, bytes) => {
+    const client = bytes(await new Compressor().block([["streamtype", "stdout"]]));
+    const nobody = { opened: () => undefined, closed: () => undefined };
+    for (const sinks of [{}, { command: {} }, { ports: nobody }]) {
+      const tap = createSpdyTap({ protocol: "v4.channel.k8s.io", ...sinks });
+      tap.fromClient(client);
+      expect(tap.problem).toMatch(/opened twice, or out of order|reserved bit/);
+    }
+  });
+
+  it("tells its sink every byte of output that passes, whatever a client does with stream ids", () => {
+    const step = fc.record({ id: fc.integer({ min: 0, max: 9 }), kind: fc.constantFrom("stdin", "stdout", "stderr", "rst", "fin"), flags: fc.constantFrom(0, spdyFin, spdyUnidirectional, spdyFin | spdyUnidirectional) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
+        let told = 0;
+        const take = (bytes: Uint8Array): void => void (told += bytes.length);
+        const tap = createSpdyTap({ protocol: "v4.channel.k8s.io", command: { stdout: take, stderr: take } });
+        const writer = createSpdyHeaderWriter();
+        const output = new Set<number>();
+        for (const { id, kind, flags } of steps) {
+          if (kind === "rst") tap.fromClient(control(spdyType.rstStream, uint32(id, 5)));
+          else if (kind === "fin") tap.fromClient(spdyDataFrame(id, Buffer.alloc(0), true));
+          else tap.fromClient(synStream(id, writer.write([["streamtype", kind]]), flags));
+          if (tap.problem !== undefined) return;
+          if (kind === "stdout" || kind === "stderr") output.add(id);
+          for (const one of output) {
+            const before = told;
+            tap.fromServer(spdyDataFrame(one, Buffer.from("secret"), false));
+            expect(told).toBe(before + 6);
+          }
+        }
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it("never throws, whatever passes", () => {

@@ -1,12 +1,14 @@
 import { GatehouseError } from "../base/index.ts";
 import { createSpdyHeaderReader } from "./spdy-headers.ts";
 import { SpdyFrames, spdyDataFrame, spdyFin, spdyType, spdyUnidirectional } from "./spdy-frames.ts";
-import type { SpdyFrame } from "./spdy-frames.ts";
-import { statusText } from "./stream-tap.ts";
+import type { SpdyDataSink, SpdyFrame } from "./spdy-frames.ts";
+import { createSpdyWatch } from "./spdy-watch.ts";
+import type { StreamSinks } from "./stream-sink.ts";
+import { endText, statusText } from "./stream-tap.ts";
 import type { StreamTap } from "./stream-tap.ts";
 
 /** What a tapped SPDY connection carries. */
-export interface SpdyTapOptions {
+export interface SpdyTapOptions extends StreamSinks {
   /**
    * `X-Stream-Protocol-Version` of the server's 101, `""` if none: `v4.channel.k8s.io`, `portforward.k8s.io`.
    * From v4 on errors are `Status` JSON; before, and in port-forward, plain text.
@@ -61,15 +63,24 @@ export function createSpdySpans(options: SpdyTapOptions): SpdySpans {
   const asStatus = /^v(?:[4-9]|[1-9]\d)\./.test(options.protocol);
   const streams = new Map<number, Stream>();
   const headers = createSpdyHeaderReader();
+  const watch = createSpdyWatch(options);
 
   const settle = (id: number, stream: Stream): void => {
-    if (stream.clientDone && stream.serverDone) streams.delete(id);
+    if (!stream.clientDone || !stream.serverDone) return;
+    streams.delete(id);
+    watch?.closed(id, false);
   };
+  const reset = (id: number): void => {
+    if (streams.delete(id)) watch?.closed(id, true);
+  };
+  let lastId = 0;
   const open = (frame: SpdyFrame): void => {
     const id = streamIdOf(frame.payload);
     // Stream id, associated stream id, priority and slot come before the block.
     const pairs = headers.read(need(frame.payload, 10).subarray(10));
-    if (streams.has(id) || id === 0) throw new GatehouseError("bad_parameter", `SPDY stream ${String(id)} is opened twice`);
+    // An id means one stream for as long as the connection lasts: opened again, it could be another thing to us than to the server.
+    if (id % 2 === 0 || id <= lastId) throw new GatehouseError("bad_parameter", `SPDY stream ${String(id)} is opened twice, or out of order`);
+    lastId = id;
     if (streams.size >= maxStreams) throw new GatehouseError("limit_exceeded", `more than ${String(maxStreams)} SPDY streams are open`);
     const stream: Stream = {
       error: pairs.get("streamtype") === "error",
@@ -78,8 +89,11 @@ export function createSpdySpans(options: SpdyTapOptions): SpdySpans {
       serverDone: (frame.flags & spdyUnidirectional) !== 0,
     };
     streams.set(id, stream);
+    watch?.opened(id, pairs);
+    if (stream.clientDone) watch?.finished(id, "client");
     settle(id, stream);
   };
+  const data = (from: "client" | "server"): SpdyDataSink | undefined => watch && ((id, chunk, start, end, mask, maskIndex) => watch.data(from, id, chunk, start, end, mask, maskIndex));
 
   const client = new SpdyFrames([spdyType.synStream, spdyType.synReply, spdyType.headers, spdyType.rstStream], (frame) => {
     if (frame.type === spdyType.synStream) {
@@ -87,7 +101,7 @@ export function createSpdySpans(options: SpdyTapOptions): SpdySpans {
       return;
     }
     if (frame.type === spdyType.rstStream) {
-      streams.delete(streamIdOf(frame.payload));
+      reset(streamIdOf(frame.payload));
       return;
     }
     // Every block counts: they share one compression.
@@ -96,8 +110,9 @@ export function createSpdySpans(options: SpdyTapOptions): SpdySpans {
     const stream = streams.get(id);
     if (stream === undefined || (frame.flags & spdyFin) === 0) return;
     stream.clientDone = true;
+    watch?.finished(id, "client");
     settle(id, stream);
-  });
+  }, data("client"));
 
   const server = new SpdyFrames([spdyType.synReply, spdyType.headers, spdyType.rstStream], (frame) => {
     const control = frame.type !== spdyType.data;
@@ -106,14 +121,15 @@ export function createSpdySpans(options: SpdyTapOptions): SpdySpans {
     const stream = streams.get(id);
     if (stream === undefined) return;
     if (frame.type === spdyType.rstStream) {
-      streams.delete(id);
+      reset(id);
       return;
     }
     if (frame.type === spdyType.synReply) stream.replied = true;
     if ((frame.flags & spdyFin) === 0) return;
     stream.serverDone = true;
+    watch?.finished(id, "server");
     settle(id, stream);
-  });
+  }, data("server"));
 
   return {
     client: (chunk, start, end, mask, maskIndex) => {
@@ -134,7 +150,7 @@ export function createSpdySpans(options: SpdyTapOptions): SpdySpans {
       const live = [...streams].filter(([, stream]) => stream.replied && !stream.serverDone);
       const errors = live.filter(([, stream]) => stream.error);
       if (errors.length === 0) return undefined;
-      const text = Buffer.from(asStatus ? statusText(end) : end.message);
+      const text = Buffer.from(asStatus ? statusText(end) : endText(end));
       // The reason first; then the end of output, without which clients go on reading.
       const others = live.filter(([, stream]) => !stream.error);
       return Buffer.concat([...errors.map(([id]) => spdyDataFrame(id, text, true)), ...others.map(([id]) => spdyDataFrame(id, empty, true))]);
@@ -147,6 +163,9 @@ function need(payload: Buffer, length: number): Buffer {
   return payload;
 }
 
+/** The reserved bit is never set: who looks at it and who does not would mean two streams. */
 function streamIdOf(payload: Buffer): number {
-  return need(payload, 4).readUInt32BE(0) & 0x7fffffff;
+  const id = need(payload, 4).readUInt32BE(0);
+  if (id > 0x7fffffff) throw new GatehouseError("bad_parameter", "a SPDY stream id has its reserved bit set");
+  return id;
 }

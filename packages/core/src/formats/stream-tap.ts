@@ -1,3 +1,5 @@
+import { escapeText } from "../base/index.ts";
+
 /** Why a stream is ended, in the terms of a Kubernetes `Status`. */
 export interface StreamEnd {
   /** HTTP status: 403, 401, … */
@@ -37,7 +39,12 @@ export interface StreamTap {
   endFrames(end: StreamEnd): Buffer | undefined;
 }
 
+/** Why, as text that may go to a terminal: kubectl prints it as it is. */
+export function endText(end: StreamEnd): string {
+  return escapeText(end.message);
+}
+
 /** A Kubernetes `Status` of failure, as JSON text. */
 export function statusText(end: StreamEnd): string {
-  return JSON.stringify({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: end.message, reason: end.reason, code: end.code });
+  return JSON.stringify({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: endText(end), reason: end.reason, code: end.code });
 }

@@ -1,3 +1,5 @@
+import { passUnmasked } from "./stream-sink.ts";
+
 /** Opcodes of RFC 6455 §5.2. */
 export const webSocketOpcode = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
@@ -15,6 +17,8 @@ export interface WebSocketSink {
   messageEnd(): void;
   /** A close frame is complete. */
   closed(): void;
+  /** A control frame is complete: a close (before {@link WebSocketSink.closed}), ping or pong, with its payload unmasked. */
+  control?(opcode: number, payload: Buffer): void;
 }
 
 /** Finds the frames of one direction of a WebSocket in chunks split anywhere (RFC 6455 §5). Only headers are read. */
@@ -26,6 +30,7 @@ export class WebSocketFrames {
   readonly #sink: WebSocketSink;
   readonly #fromClient: boolean;
   readonly #extensions: boolean;
+  readonly #whole: boolean;
   readonly #header = Buffer.alloc(maxHeader);
   #headerFill = 0;
   /** Length of the header under way; 2 until its first bytes tell. */
@@ -36,12 +41,19 @@ export class WebSocketFrames {
   /** Inside a message of several frames. */
   #fragmented = false;
   #closed = false;
+  /** Payload of the control frame under way, where somebody wants it. */
+  readonly #control: Buffer | undefined;
 
-  /** `extensions`: frames may use the reserved bits, as those of a compressed message do. */
-  constructor(direction: "from client" | "from server", sink: WebSocketSink, extensions: boolean) {
+  /**
+   * `extensions`: frames may use the reserved bits, as those of a compressed message do. `whole`: no message may come in fragments; API servers
+   * take each fragment of a channel's message for a message of its own, so that what it means depends on who reads it.
+   */
+  constructor(direction: "from client" | "from server", sink: WebSocketSink, options: { readonly extensions: boolean; readonly whole?: boolean }) {
     this.#fromClient = direction === "from client";
     this.#sink = sink;
-    this.#extensions = extensions;
+    if (sink.control !== undefined) this.#control = Buffer.alloc(maxControlPayload);
+    this.#extensions = options.extensions;
+    this.#whole = options.whole ?? false;
   }
 
   /** Stands between two messages. */
@@ -62,6 +74,9 @@ export class WebSocketFrames {
         if (!isControl(this.#header)) {
           this.carried += length;
           this.#sink.data(chunk, at, at + length, this.#mask, this.#length - this.#left);
+        } else if (this.#control !== undefined) {
+          const filled = this.#length - this.#left;
+          passUnmasked(chunk, at, at + length, this.#mask, filled, (bytes) => this.#control?.set(bytes, filled));
         }
         at += length;
         this.#left -= length;
@@ -85,6 +100,7 @@ export class WebSocketFrames {
     else if (control ? opcode > webSocketOpcode.pong : opcode > webSocketOpcode.binary) this.problem = "a WebSocket frame has an unknown type";
     else if (((second & masked) !== 0) !== this.#fromClient) this.problem = this.#fromClient ? "a WebSocket frame of the client is not masked" : "a WebSocket frame of the server is masked";
     else if (control && ((first & fin) === 0 || short > maxControlPayload)) this.problem = "a WebSocket control frame is too large";
+    else if (this.#whole && !control && (first & fin) === 0) this.problem = "a WebSocket message of the client is in fragments";
     else if (!control && (opcode === webSocketOpcode.continuation) !== this.#fragmented) this.problem = "WebSocket messages are mixed up";
     this.#headerLength = 2 + (short === 126 ? 2 : short === 127 ? 8 : 0) + (this.#fromClient ? 4 : 0);
   }
@@ -106,26 +122,40 @@ export class WebSocketFrames {
     if (!isControl(this.#header)) {
       this.#fragmented = (first & fin) === 0;
       if (!this.#fragmented) this.#sink.messageEnd();
-    } else if ((first & 0x0f) === webSocketOpcode.close) {
-      this.#closed = true;
-      this.#sink.closed();
+      return;
     }
+    if (this.#control !== undefined) this.#sink.control?.(first & 0x0f, Buffer.from(this.#control.subarray(0, this.#length)));
+    if ((first & 0x0f) !== webSocketOpcode.close) return;
+    this.#closed = true;
+    this.#sink.closed();
   }
+}
+
+/** Length of the header of an unmasked frame. */
+export function webSocketHeaderLength(payloadLength: number): number {
+  return payloadLength < 126 ? 2 : payloadLength < 65_536 ? 4 : 10;
+}
+
+/** Writes the header of a whole, unmasked frame at `target[at…]`; returns where its payload goes. */
+export function writeWebSocketHeader(target: Buffer, at: number, opcode: number, payloadLength: number): number {
+  target.writeUInt8(fin | opcode, at);
+  if (payloadLength < 126) {
+    target.writeUInt8(payloadLength, at + 1);
+  } else if (payloadLength < 65_536) {
+    target.writeUInt8(126, at + 1);
+    target.writeUInt16BE(payloadLength, at + 2);
+  } else {
+    target.writeUInt8(127, at + 1);
+    target.writeBigUInt64BE(BigInt(payloadLength), at + 2);
+  }
+  return at + webSocketHeaderLength(payloadLength);
 }
 
 /** A whole, unmasked frame: what a server sends. */
 export function webSocketFrame(opcode: number, payload: Buffer): Buffer {
-  const header = Buffer.alloc(payload.length < 126 ? 2 : payload.length < 65_536 ? 4 : 10);
-  header.writeUInt8(fin | opcode, 0);
-  if (header.length === 2) header.writeUInt8(payload.length, 1);
-  else if (header.length === 4) {
-    header.writeUInt8(126, 1);
-    header.writeUInt16BE(payload.length, 2);
-  } else {
-    header.writeUInt8(127, 1);
-    header.writeBigUInt64BE(BigInt(payload.length), 2);
-  }
-  return Buffer.concat([header, payload]);
+  const frame = Buffer.allocUnsafe(webSocketHeaderLength(payload.length) + payload.length);
+  payload.copy(frame, writeWebSocketHeader(frame, 0, opcode, payload.length));
+  return frame;
 }
 
 /** A close frame; the reason is cut to what a control frame holds. */

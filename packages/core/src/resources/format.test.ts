@@ -41,7 +41,7 @@ const role = fc.record({
   spec: fc.record(
     {
       options: fc.record(
-        { max_session_ttl: duration, forward_agent: fc.boolean(), port_forwarding: fc.boolean(), client_idle_timeout: duration, allow_system_groups_from_traits: fc.boolean(), kubernetes_node_proxy: fc.boolean(), cert_format: fc.constantFrom("standard", "oldssh") },
+        { max_session_ttl: duration, forward_agent: fc.boolean(), port_forwarding: fc.boolean(), client_idle_timeout: duration, allow_system_groups_from_traits: fc.boolean(), kubernetes_node_proxy: fc.boolean(), record_stdin: fc.boolean(), max_sessions: fc.nat(1_000_000), record_session: fc.constantFrom("strict", "best_effort"), cert_format: fc.constantFrom("standard", "oldssh") },
         { requiredKeys: [] },
       ),
       allow: conditions,
@@ -84,7 +84,29 @@ const github = fc.record({
 });
 const preference = fc.record({ kind: fc.constant("cluster_auth_preference"), version: fc.constant("v2"), spec: fc.record({ type: fc.constantFrom("local", "github"), second_factor: fc.constantFrom("off", "otp"), connector_name: name }, { requiredKeys: [] }) });
 const token = fc.record({ kind: fc.constant("token"), version: fc.constant("v2"), metadata, spec: fc.record({ roles: fc.subarray(["Node", "Proxy"], { minLength: 1 }) }) });
-const resource = fc.oneof(role, user, github, preference, token).map((value) => parseResource(value));
+const uuids = fc.uuid().map((id) => id.toLowerCase());
+const lock = fc.record(
+  {
+    kind: fc.constant("lock"),
+    version: fc.constant("v2"),
+    metadata: fc.record({ name: fc.oneof(name, uuids), description: text, labels: fc.dictionary(key, text, { maxKeys: 3 }) }, { requiredKeys: [] }),
+    spec: fc.record(
+      {
+        target: fc.oneof(
+          fc.record({ user: name, role: name, session: uuids, kube_cluster: name }, { requiredKeys: ["user"] }),
+          fc.record({ role: name, login: fc.constantFrom("root", "deploy"), node: name }, { requiredKeys: ["login"] }),
+        ),
+        message: text.filter((value) => !/[\u0000-\u001f\u007f]/.test(value)),
+        expires: fc.constantFrom("2030-01-01T00:00:00Z", "2030-01-01T00:00:00.5+02:00"),
+        created_at: fc.constant("2029-01-01T00:00:00Z"),
+        created_by: name,
+      },
+      { requiredKeys: ["target"] },
+    ),
+  },
+  { requiredKeys: ["kind", "version", "spec"] },
+);
+const resource = fc.oneof(role, user, github, preference, token, lock).map((value) => parseResource(value));
 
 test("what is written is read back, for every kind, in YAML and JSON, with what acts on a terminal escaped", () => {
   fc.assert(
@@ -125,7 +147,7 @@ test("without secrets there are none", () => {
 });
 
 test("options that v3 does not know are written only where they are on", () => {
-  expect(formatResources(presetRoles(), "yaml", withSecrets)).not.toMatch(/kubernetes_node_proxy|kubernetes_labels|allow_system_groups/);
+  expect(formatResources(presetRoles(), "yaml", withSecrets)).not.toMatch(/kubernetes_node_proxy|kubernetes_labels|allow_system_groups|record_|max_sessions/);
 });
 
 test("presets are valid and are what is read back", () => {

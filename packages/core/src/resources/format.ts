@@ -1,5 +1,5 @@
 import { Document, Scalar, visit } from "yaml";
-import { escapeText, formatDuration } from "../base/index.ts";
+import { escapeInQuotes, escapeText, formatDuration, formatJson } from "../base/index.ts";
 import { readDocuments, type SourceDocument } from "./document.ts";
 import { parsePath } from "./path.ts";
 import { redact } from "./redact.ts";
@@ -43,6 +43,9 @@ function roleSpec({ spec }: Role): Record<string, unknown> {
       // Options that v3 does not know are written only where they say something, so that v3 can read the rest.
       ...(options.allow_system_groups_from_traits ? { allow_system_groups_from_traits: true } : {}),
       ...(options.kubernetes_node_proxy ? { kubernetes_node_proxy: true } : {}),
+      ...(options.record_stdin ? { record_stdin: true } : {}),
+      ...(options.max_sessions > 0 ? { max_sessions: options.max_sessions } : {}),
+      ...(options.record_session === undefined ? {} : { record_session: options.record_session }),
     },
     allow: conditionsToJson(spec.allow, "allow"),
     deny: conditionsToJson(spec.deny, "deny"),
@@ -81,7 +84,7 @@ function selectorToJson(selector: LabelSelector): Record<string, unknown> {
 export function formatResources(resources: readonly Resource[], format: ResourceFormat, options: { readonly withSecrets: boolean }): string {
   const values = resources.map((resource) => resourceToJson(options.withSecrets ? resource : redact(resource)));
   if (format === "yaml") return values.map(toYaml).join("---\n");
-  return `${escapeInQuotes(JSON.stringify(values.length === 1 ? values[0] : values, null, 2))}\n`;
+  return `${formatJson(values.length === 1 ? values[0] : values, 2)}\n`;
 }
 
 // Text that YAML 1.2 reads as a number although YAML 1.1 does not.
@@ -96,12 +99,8 @@ function toYaml(value: Record<string, unknown>): string {
       if (node.value.includes("\t") || escapeText(node.value) !== node.value || looksLikeNumber.test(node.value)) node.type = Scalar.QUOTE_DOUBLE;
     },
   });
+  // Unsafe characters stand inside double quotes alone.
   return escapeInQuotes(document.toString({ lineWidth: 0, directives: false }));
-}
-
-/** Unsafe characters stand inside double quotes alone, where JSON and YAML both read `\u….`. */
-function escapeInQuotes(text: string): string {
-  return text.replace(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu, (char) => `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`);
 }
 
 const documents = new WeakMap<Resource, SourceDocument | null>();

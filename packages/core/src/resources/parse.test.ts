@@ -36,6 +36,9 @@ test("a role as v3's documentation writes it loads unchanged", () => {
     disconnect_expired_cert: false,
     allow_system_groups_from_traits: false,
     kubernetes_node_proxy: false,
+    record_stdin: false,
+    max_sessions: 0,
+    record_session: undefined,
   });
   expect(spec.allow.node_labels).toEqual({ environment: ["test", "staging"], team: ["^web|db$"], "*": ["*"] });
   expect(spec.allow.kubernetes_groups).toEqual(["system:masters", "{{external.trait_name}}"]);
@@ -165,6 +168,12 @@ test.each([
   ["{options: {max_session_ttl: 99999999999999999999h}}", "must be at most"],
   ["{options: {forward_agent: maybe}}", "must be true or false"],
   ["{options: {cert_format: oldsh}}", 'did you mean "oldssh"?'],
+  ["{options: {record_stdin: some}}", "must be true or false"],
+  ["{options: {max_sessions: -1}}", "must be a whole number"],
+  ["{options: {max_sessions: 1.5}}", "must be a whole number"],
+  ["{options: {max_sessions: '3'}}", "must be a whole number"],
+  ["{options: {record_session: strikt}}", 'did you mean "strict"?'],
+  ["{options: {record_session: off}}", "must be one of: strict, best_effort"],
   ["{options: {forward_agnt: true}}", 'did you mean "forward_agent"?'],
   ["[]", "must be a mapping, not a list"],
 ])("role spec %s is refused", (spec, message) => {

@@ -5,6 +5,7 @@ import { newNameProblem } from "./new-name.ts";
 import { formatPath, type Path } from "./path.ts";
 import { maxProblems, type Problem } from "./problem.ts";
 import { problemsOf } from "./problems.ts";
+import { lockV2 } from "./schema/lock.ts";
 import { githubV3, preferenceV2, tokenV2 } from "./schema/others.ts";
 import { roleV2, roleV3 } from "./schema/role.ts";
 import { userV1, userV2 } from "./schema/user.ts";
@@ -27,6 +28,7 @@ const schemas: Readonly<Record<Kind, Readonly<Record<string, z.ZodType<Resource>
   github: { v3: githubV3 },
   cluster_auth_preference: { v2: preferenceV2 },
   token: { v2: tokenV2(false) },
+  lock: { v2: lockV2 },
 };
 const redactedToken: z.ZodType<Resource> = tokenV2(true);
 const kinds = Object.keys(schemas);

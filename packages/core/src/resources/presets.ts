@@ -20,6 +20,8 @@ function preset(name: string, description: string, forwardAgent: boolean, rules:
         disconnect_expired_cert: false,
         allow_system_groups_from_traits: false,
         kubernetes_node_proxy: false,
+        record_stdin: false,
+        max_sessions: 0,
       },
       allow: {
         logins: ["{{internal.logins}}"],
@@ -40,8 +42,10 @@ function preset(name: string, description: string, forwardAgent: boolean, rules:
 export function presetRoles(): Role[] {
   return [
     preset("admin", "Administers the cluster", true, [
-      { resources: ["role", "user", "auth_connector", "trusted_cluster", "token", "cluster_auth_preference"], verbs: change },
-      { resources: ["session", "event"], verbs: look },
+      { resources: ["role", "user", "auth_connector", "trusted_cluster", "token", "cluster_auth_preference", "lock"], verbs: change },
+      // To delete a session is to end a live one.
+      { resources: ["session"], verbs: [...look, "delete"] },
+      { resources: ["event"], verbs: look },
     ]),
     preset("access", "Reaches hosts and Kubernetes with the logins and groups of the person's traits", false, []),
   ];

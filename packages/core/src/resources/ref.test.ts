@@ -14,6 +14,8 @@ test.each([
   ["cluster_authentication_preferences", { kind: "cluster_auth_preference" }],
   ["token/abc", { kind: "token", name: "abc" }],
   ["tokens", { kind: "token" }],
+  ["locks", { kind: "lock" }],
+  ["LOCK/6f0e", { kind: "lock", name: "6f0e" }],
   ["users/corp/ana", { kind: "user", name: "corp/ana" }],
   ["users corp/ana", { kind: "user", name: "corp/ana" }],
   [" /users/ /ana/ ", { kind: "user", name: "ana" }],

@@ -15,6 +15,8 @@ const shortcuts: ReadonlyMap<string, ResourceRef["kind"]> = new Map<string, Reso
   ["cap", "cluster_auth_preference"],
   ["token", "token"],
   ["tokens", "token"],
+  ["lock", "lock"],
+  ["locks", "lock"],
 ]);
 
 const maxLength = 512;

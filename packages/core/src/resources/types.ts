@@ -1,5 +1,5 @@
 /** Versions are fixed per kind (reference §8.2). */
-export type Kind = "role" | "user" | "github" | "cluster_auth_preference" | "token";
+export type Kind = "role" | "user" | "github" | "cluster_auth_preference" | "token" | "lock";
 
 /** The common envelope's metadata. */
 export interface Metadata {
@@ -48,6 +48,12 @@ export interface RoleOptions {
   readonly allow_system_groups_from_traits: boolean;
   /** Lets requests to `proxy` of nodes pass (DESIGN §4.3). */
   readonly kubernetes_node_proxy: boolean;
+  /** Records what is typed and sent in as well. */
+  readonly record_stdin: boolean;
+  /** Sessions (exec, attach) that a person may have open at once on a gateway; 0 means any number. */
+  readonly max_sessions: number;
+  /** What becomes of a session that cannot be recorded: it does not run, or the gap is audited. Absent: as the cluster says. */
+  readonly record_session?: "strict" | "best_effort" | undefined;
 }
 
 /** `role` v3. */
@@ -144,8 +150,41 @@ export interface ProvisionToken {
   readonly spec: { readonly roles: readonly string[] };
 }
 
+/** What a lock is about: all of the fields given must match, exactly; at least one is. */
+export interface LockTarget {
+  readonly user?: string | undefined;
+  /** Whoever has this role now. */
+  readonly role?: string | undefined;
+  /** An account on hosts. */
+  readonly login?: string | undefined;
+  /** A host, by name or id. */
+  readonly node?: string | undefined;
+  /** A Kubernetes cluster, by name. */
+  readonly kube_cluster?: string | undefined;
+  /** Id of one live session, or of a login session. */
+  readonly session?: string | undefined;
+}
+
+/** `lock` v2: refuses, whatever roles allow, until it ends or is removed. */
+export interface Lock {
+  readonly kind: "lock";
+  readonly version: "v2";
+  readonly metadata: Metadata;
+  readonly spec: {
+    readonly target: LockTarget;
+    /** What those who are refused are told; one line. */
+    readonly message?: string | undefined;
+    /** RFC 3339; absent: until it is removed. */
+    readonly expires?: string | undefined;
+    /** RFC 3339; set by the gateway. */
+    readonly created_at?: string | undefined;
+    /** User name; set by the gateway. */
+    readonly created_by?: string | undefined;
+  };
+}
+
 /** Any resource. */
-export type Resource = Role | User | GithubConnector | AuthPreference | ProvisionToken;
+export type Resource = Role | User | GithubConnector | AuthPreference | ProvisionToken | Lock;
 
 /** A parsed reference: `roles/admin` → kind `role`, name `admin`. */
 export interface ResourceRef {

@@ -16,6 +16,8 @@ test.each([
   'equals(resource.metadata.labels["owner"], user.metadata.name)',
   'equals(system.catype(), "host")',
   'contains(resource.spec.allow.logins, "root")',
+  "contains(session.participants, user.metadata.name)",
+  'equals(session.user, user.metadata.name) && !equals(session.cluster, "prod")',
 ])("%s is read", (text) => {
   expect(() => parseCondition(text)).not.toThrow();
 });
@@ -36,6 +38,11 @@ test.each([
   ["user.metadata.name", "is not a condition"],
   ['"a" == "a"', "cannot read the expression"],
   ['contains(user.spec.traits, "a")', "name a trait"],
+  ['equals(session.usr, "a")', 'did you mean "user"?'],
+  ['equals(session.participants, "a")', "use contains"],
+  ['contains(session.user, "a")', "use equals"],
+  ['equals(session, "a")', "is not a value"],
+  ['equals(session.user.name, "a")', "goes too deep"],
   ["(".repeat(100), "nested too deeply"],
   ["!".repeat(100), "nested too deeply"],
   ['equals("a","a")&&'.repeat(200) + 'equals("a","a")', "too many parts"],

@@ -22,6 +22,9 @@ const maxNodes = 256;
 const maxSelector = 16;
 const metadataFields = ["name", "namespace", "description", "expires", "labels"];
 
+/** What a rule can ask of a session, `session.user` and the like; `participants` is a list, the rest is text. */
+export const sessionSelectors = ["sid", "kind", "user", "participants", "cluster", "namespace", "pod", "container"] as const;
+
 function bad(message: string): GatehouseError {
   return new GatehouseError("bad_parameter", message);
 }
@@ -31,6 +34,7 @@ function shapeOf(operand: Operand): "text" | "list" | "either" {
   if (!("path" in operand)) return "text";
   const [root, section, field] = operand.path;
   if (root === "user") return section === "metadata" ? "text" : "list";
+  if (root === "session") return section === "participants" ? "list" : "text";
   return section === "spec" || field === "labels" ? "either" : "text";
 }
 
@@ -49,7 +53,12 @@ function checkSelector(path: readonly string[]): void {
     if (path.length > length) throw bad(`${shown} goes too deep: ${escapeLine(path.slice(0, length).join("."))} has no parts`);
   };
   if (path.length > maxSelector) throw bad(`${shown} goes too deep`);
-  const root = one(0, ["user", "resource"]);
+  const root = one(0, ["user", "resource", "session"]);
+  if (root === "session") {
+    one(1, sessionSelectors);
+    end(2);
+    return;
+  }
   if (root === "user") {
     if (one(1, ["metadata", "spec"]) === "metadata") {
       one(2, ["name"]);

@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
 import type { Clock, Logger, Random } from "../base/index.ts";
 import { openKysely } from "./dialect.ts";
+import { createEventIndex, type EventIndex } from "./event-index.ts";
 import { openKeyFile, prepareDatabaseFile, prepareDirectory } from "./key-file.ts";
 import { checkKey, migrate } from "./migrate.ts";
 import { createStore } from "./sqlite-store.ts";
@@ -20,11 +21,16 @@ export interface StoreOptions {
   readonly pollIntervalMs?: number | undefined;
 }
 
+/** The store with the index of the audit log beside it. */
+export interface IndexedStore extends Store {
+  readonly events: EventIndex;
+}
+
 /**
  * Opens the store, makes it at first start, and brings its schema up to date. Throws `unavailable`, saying what to do, for a key file that is
  * missing, open to others or another database's, and for a database that is damaged, not writable, or newer than this version.
  */
-export async function openStore(options: StoreOptions): Promise<Store> {
+export async function openStore(options: StoreOptions): Promise<IndexedStore> {
   const { clock, random, logger, pollIntervalMs = 100 } = options;
   const path = resolve(options.path);
   const keyFile = resolve(options.keyFile);
@@ -37,7 +43,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     const db = openKysely(worker);
     await migrate(db, worker, clock);
     await checkKey(db, random, keyFile);
-    return await createStore({ db, worker, clock, random, pollIntervalMs, logger });
+    return { ...(await createStore({ db, worker, clock, random, pollIntervalMs, logger })), events: createEventIndex(db, worker) };
   } catch (error) {
     await worker.close();
     throw error;

@@ -16,6 +16,9 @@ export interface Database {
   leases: { name: string; holder: string; expires: number };
   /** `revision`: the last number given out, to an item and to its change alike. */
   counters: { name: string; value: number };
+  /** Stretches of the audit log, and what is in them: an index, made from the log. */
+  event_blocks: { server: string; file: string; start: number; stop: number; first: number; last: number };
+  event_terms: { term: string; server: string; file: string; start: number };
   meta: { name: string; value: string };
   migrations: { position: number; name: string; applied_at: ColumnType<number, number, never> };
 }
@@ -45,6 +48,18 @@ export const migrations: readonly Migration[] = [
       "CREATE TABLE counters (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
       "INSERT INTO counters (name, value) VALUES ('revision', 0)",
       "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    ],
+  },
+  {
+    name: "0002-events",
+    statements: [
+      `CREATE TABLE event_blocks (
+        server TEXT NOT NULL, file TEXT NOT NULL, start BIGINT NOT NULL, stop BIGINT NOT NULL,
+        first BIGINT NOT NULL, last BIGINT NOT NULL, PRIMARY KEY (server, file, start))`,
+      `CREATE TABLE event_terms (
+        term TEXT NOT NULL, server TEXT NOT NULL, file TEXT NOT NULL, start BIGINT NOT NULL,
+        PRIMARY KEY (term, server, file, start))`,
+      "CREATE INDEX event_terms_place ON event_terms (server, file, start)",
     ],
   },
 ];

@@ -8,7 +8,7 @@ import { describeChange } from "../changes.ts";
 import { TctlCommand, connectFlags } from "../command.ts";
 
 /** What others refer to comes first, so that a file may name a role before it defines it. */
-const order: readonly Kind[] = ["role", "cluster_auth_preference", "github", "token", "user"];
+const order: readonly Kind[] = ["role", "cluster_auth_preference", "github", "token", "user", "lock"];
 
 async function readSource(file: string | undefined): Promise<{ readonly text: string; readonly name: string }> {
   if (file !== undefined && file !== "-") {
@@ -50,6 +50,7 @@ export class Create extends TctlCommand {
       const change = await this.put(() => admin.put(resourceToJson(resource), flags.force ? "upsert" : "create"), resource, changes.length, resources.length);
       changes.push(change);
       if (flags.format === "text") this.done(describeChange(change));
+      this.note(change.notes);
     }
     if (flags.format !== "text") this.output.stdout.write(await formatData(changes, flags.format as "json" | "yaml"));
   }

@@ -7,7 +7,7 @@ import { formatResources } from "@gatehouse/core/resources";
 export class Get extends TctlCommand {
   static override summary = "Print resources";
   static override description =
-    "RESOURCE is a kind, or kind/name; a kind is role, user, github, connectors, cluster_auth_preference (cap) or token, in the singular or plural. What is printed can be fed back to tctl create. Secrets are left out unless asked for; the name of a token is one, so that tokens can be fed back only --with-secrets.";
+    "RESOURCE is a kind, or kind/name; a kind is role, user, github, connectors, cluster_auth_preference (cap), token or lock, in the singular or plural. What is printed can be fed back to tctl create. Secrets are left out unless asked for; the name of a token is one, so that tokens can be fed back only --with-secrets.";
   static override examples = ["<%= config.bin %> get roles", "<%= config.bin %> get roles/admin > admin.yaml", "<%= config.bin %> get github/github --with-secrets --format=json"];
   static override args = { resource: Args.string({ ignoreStdin: true, required: true, description: "kind, or kind/name" }), name: Args.string({ ignoreStdin: true, required: false, description: "the name, where it is a word of its own" }) };
   static override flags = {

@@ -1,7 +1,20 @@
-import { escapeLine } from "@gatehouse/core/base";
+import type { StatusResponse } from "@gatehouse/core/api";
+import { describeDuration, escapeLine, systemClock } from "@gatehouse/core/base";
 import { formatFlag } from "@gatehouse/core/client/command";
 import { formatData, formatFields } from "@gatehouse/core/client/terminal";
 import { TctlCommand, connectFlags } from "../command.ts";
+
+/** How well the audit log is proven, a line each: the last checkpoint, and every witness. */
+function auditLines({ checkpoint, problem, witnesses }: NonNullable<StatusResponse["audit"]>, now: number): readonly string[] {
+  const ago = (time: number): string => describeDuration(Math.max(0, now - time)) || "0 s";
+  const own = problem === undefined ? (checkpoint === undefined ? "no checkpoint yet" : `✔ last checkpoint ${ago(checkpoint.time)} ago`) : `✖ no checkpoint: ${escapeLine(problem)}`;
+  if (witnesses.length === 0) return [own, "no witness: the log is proven to nobody but this machine (docs/audit.md)"];
+  const others = witnesses.map(({ name, waiting, lag, problem: why }) => {
+    if (waiting === 0) return `${escapeLine(name)} ✔`;
+    return `${escapeLine(name)} ${why === undefined ? "…" : "✖"} ${waiting} checkpoint${waiting === 1 ? "" : "s"} behind, ${describeDuration(lag)}${why === undefined ? "" : `: ${escapeLine(why)}`}`;
+  });
+  return [own, ...others];
+}
 
 /** `tctl status` */
 export class Status extends TctlCommand {
@@ -25,7 +38,9 @@ export class Status extends TctlCommand {
         ["ca pin", escapeLine(status.ca_pin)],
         ["authorities", status.authorities.map(({ kind, fingerprint }) => `${kind.padEnd(8)} ${fingerprint}`).join("\n")],
         ["kubernetes", kubernetes.length === 0 ? "off" : kubernetes.join("\n")],
+        ...(status.notes === undefined ? [] : ([["notes", status.notes.map(escapeLine).join("\n")]] as const)),
         ["live streams", String(status.streams)],
+        ...(status.audit === undefined ? [] : ([["audit log", auditLines(status.audit, systemClock.now()).join("\n")]] as const)),
       ]),
     );
   }

@@ -98,8 +98,9 @@ function describeKubernetes({ account, kube }: LoginResult): readonly string[] {
   const groups = [...new Set(usable.flatMap((cluster) => cluster.groups))].sort();
   const contexts = kube?.contexts.filter(({ cluster }) => usable.some(({ name }) => name === cluster)).map(({ context }) => context) ?? [];
   const reach = contexts.length === 0 ? listNames(groups) : `${listNames(groups)}   →  ${contexts.length === 1 ? "context" : "contexts"} ${listNames(contexts)} in ${kube?.file ?? ""}`;
+  const failing = usable.flatMap(({ healthy, name, problem }) => (healthy === false ? [`${name} does not work now: ${problem ?? "the gateway cannot serve it"}`] : []));
   if (usable.length === 0) return ["no cluster that you may use"];
-  return [reach, ...refused.map((cluster) => `${cluster.name}: ${noGroups(cluster.refused)}`)];
+  return [reach, ...failing, ...refused.map((cluster) => `${cluster.name}: ${noGroups(cluster.refused)}`)];
 }
 
 /** The login as a short table, and how to switch kubectl where it talks to something else. */
@@ -111,7 +112,7 @@ function describeLogin(result: LoginResult, now: number): string {
     ["kubernetes", describeKubernetes(result).map(escapeLine).join("\n")],
     ["logins", escapeLine(listNames(account.logins))],
   ]);
-  const [first] = kube?.contexts ?? [];
+  const first = kube?.contexts.find(({ cluster }) => cluster === account.defaultCluster) ?? kube?.contexts[0];
   if (!kube || !first || kube.current === undefined || kube.currentIsOurs) return fields;
   return `${fields}\n  current kubectl context is still ${escapeLine(kube.current)}: \`tsh kube login ${escapeLine(first.cluster)}\` to switch\n`;
 }
@@ -130,7 +131,7 @@ function loginData({ record, account, authType, keystore, kube }: LoginResult): 
       enabled: account.kubeAddress !== undefined,
       kubeconfig: kube?.file,
       current_context: kube?.current,
-      clusters: account.kubeClusters.map(({ name, groups, refused }) => ({ name, context: kube?.contexts.find((context) => context.cluster === name)?.context, groups, refused })),
+      clusters: account.kubeClusters.map(({ name, groups, healthy, labels, problem, refused }) => ({ name, context: kube?.contexts.find((context) => context.cluster === name)?.context, labels, groups, refused, healthy, problem })),
     },
   };
 }

@@ -1,4 +1,4 @@
-import { describeDuration, escapeLine, version } from "@gatehouse/core/base";
+import { describeDuration, escapeLine, formatJson, version } from "@gatehouse/core/base";
 import { describeCheck, type Gateway } from "@gatehouse/core/proxy";
 
 /** What surrounds a gateway that has just started. */
@@ -19,7 +19,7 @@ function clusterLines(gateway: Gateway): readonly string[] {
   return gateway.kubernetes.map((check) => {
     const problem = describeCheck(check);
     if (problem === undefined) return `${check.cluster} ✔ may impersonate`;
-    const remedy = check.missing.length > 0 ? ": apply the ClusterRole in docs/gateway.md and bind it to the gateway" : "";
+    const remedy = check.missing.length > 0 ? ": run tctl kubeconfig create, or bind the ClusterRole in docs/gateway.md to the gateway" : "";
     return `${check.cluster} ✖ ${problem}${remedy}`;
   });
 }
@@ -40,6 +40,7 @@ export function readinessText(gateway: Gateway, facts: StartFacts): string {
     `  ${listeners.join("      ")}`,
     `  ca pin  ${gateway.caPin}`,
     ...clusters.map((line, index) => `  ${index === 0 ? "kubernetes  " : "            "}${line}`),
+    ...gateway.kubernetesNotes.map((note) => `  note: ${note}`),
     ...(gateway.firstStart ? [`  no administrator yet: create one with  ${tctl} users add ${process.env["USER"] ?? "alice"} --roles=admin`] : []),
     `ready in ${describeDuration(facts.took)}`,
   ];
@@ -49,7 +50,7 @@ export function readinessText(gateway: Gateway, facts: StartFacts): string {
 /** Readiness for programs: one line of JSON. */
 export function readinessJson(gateway: Gateway, facts: StartFacts): string {
   const { web, kube, admin, diag } = gateway.addresses;
-  return `${JSON.stringify({
+  return `${formatJson({
     version,
     cluster: gateway.clusterName,
     ca_pin: gateway.caPin,
@@ -58,5 +59,6 @@ export function readinessJson(gateway: Gateway, facts: StartFacts): string {
     first_start: gateway.firstStart,
     addresses: { web, admin, kube, diag },
     kubernetes: gateway.kubernetes.map((check) => ({ name: check.cluster, healthy: check.ok, problem: describeCheck(check) })),
+    ...(gateway.kubernetesNotes.length === 0 ? {} : { notes: gateway.kubernetesNotes }),
   })}\n`;
 }

@@ -129,6 +129,20 @@ describe("login's entries", () => {
     expect((await kubeContexts(envOf("config"), "other.example.com:3080")).contexts).toEqual(["example@other.example.com"]);
   });
 
+  it("of one cluster are added alone, beside those that are there; those that are gone go", async () => {
+    const clusters = ["a", "b", "c"].map((cluster) => ({ cluster, serverName: `${cluster}.kube` }));
+    const of = (update: { readonly contexts: readonly { readonly context: string }[] }): string[] => update.contexts.map(({ context }) => context);
+    expect(of(await addKubeEntries(envOf("config"), entries({ clusters, only: "b" })))).toEqual(["example-b"]);
+    expect(of(await addKubeEntries(envOf("config"), entries({ clusters, only: "c" })))).toEqual(["example-b", "example-c"]);
+    expect(of(await addKubeEntries(envOf("config"), entries({ clusters: clusters.slice(0, 2), only: "a" })))).toEqual(["example-a", "example-b"]);
+    expect((await read("config")).clusters.map(({ cluster, name }) => [name, cluster["tls-server-name"]])).toEqual([["example-b", "b.kube"], ["example-a", "a.kube"]]);
+  });
+
+  it("select the gateway's default cluster where nothing is selected", async () => {
+    const clusters = ["a", "b"].map((cluster) => ({ cluster, serverName: cluster }));
+    expect((await addKubeEntries(envOf("config"), entries({ clusters, preferred: "b" }))).current).toBe("example-b");
+  });
+
   it("never replace a person's own entry of the same name", async () => {
     await writeFile(path("config"), foreign.replaceAll("minikube", "example"));
     const update = await addKubeEntries(envOf("config"), entries());

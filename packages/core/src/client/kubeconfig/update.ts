@@ -21,6 +21,10 @@ export interface KubeEntries {
   /** Authorities of the gateway's hosts, PEM. */
   readonly authorities: readonly string[];
   readonly clusters: readonly KubeEntry[];
+  /** The cluster that is selected where nothing else is; the one of the Gatehouse cluster's name, else the first, where it is left out. */
+  readonly preferred?: string | undefined;
+  /** Of `clusters`, add none but this one to those that have entries already. */
+  readonly only?: string | undefined;
   /** What to run for credentials. */
   readonly launcher: string;
   /** Key and certificate to write inline instead, PEM. */
@@ -109,7 +113,9 @@ export async function addKubeEntries(env: Environment, entries: KubeEntries): Pr
   const add = (files: readonly KubeconfigFile[]): KubeUpdate => {
     const before = selected(files);
     const target = destination(files);
-    const named = entries.clusters.map((entry) => ({ ...entry, context: freeName(files, entries, entry) }));
+    const { only, proxy } = entries;
+    const wanted = only === undefined ? entries.clusters : entries.clusters.filter(({ cluster }) => cluster === only || possibleNames(entries, cluster).some((name) => files.some((file) => holds(file, name, proxy))));
+    const named = wanted.map((entry) => ({ ...entry, context: freeName(files, entries, entry) }));
     const keep = new Set(named.map((entry) => entry.context));
     for (const file of files) if (file.writable) removeEntries(file.document, entries.proxy, keep);
     for (const { context, serverName } of named) {
@@ -120,7 +126,7 @@ export async function addKubeEntries(env: Environment, entries: KubeEntries): Pr
       setEntry(file.document, "users", context, user(entries), entries.proxy);
     }
     const stays = before.context !== undefined && (before.proxy === undefined || (before.proxy === entries.proxy && keep.has(before.context)));
-    const preferred = named.find((entry) => entry.cluster === entries.gatehouseCluster) ?? named[0];
+    const preferred = named.find((entry) => entry.cluster === (entries.preferred ?? entries.gatehouseCluster)) ?? named[0];
     if (!stays && preferred) setCurrent(files, target, preferred.context);
     else if (!stays && before.proxy === entries.proxy) setCurrent(files, target, "");
     const after = selected(files);

@@ -9,5 +9,8 @@ export { startSpinner } from "./spinner.ts";
 export type { Spinner } from "./spinner.ts";
 export { hasTerminalDevice, openTerminalDevice } from "./device.ts";
 export type { Prompter, TerminalDevice } from "./device.ts";
+export { createPlayFilter, restoreTerminal } from "./play-filter.ts";
+export type { PlayFilter, PlayFilterOptions } from "./play-filter.ts";
+export { createTranscript } from "./transcript.ts";
 export { dataFormats, formatData } from "./data.ts";
 export type { DataFormat } from "./data.ts";

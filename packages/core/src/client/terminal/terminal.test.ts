@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { GatehouseError } from "../../base/index.ts";
+import { parse } from "yaml";
+import { GatehouseError, escapeText } from "../../base/index.ts";
 import { createOutput, explainThrown, formatData, formatError, formatFields, formatTable, plainStyle, reportError, startSpinner, takesColor, type Style, type TextSink } from "./index.ts";
 
 const sink = (isTTY: boolean): TextSink & { text: string } => ({
@@ -77,6 +78,12 @@ describe("data", () => {
   it("is JSON or YAML for programs", async () => {
     expect(await formatData({ a: [1] }, "json")).toBe('{\n  "a": [\n    1\n  ]\n}\n');
     expect(await formatData({ a: "x".repeat(200) }, "yaml")).toBe(`a: ${"x".repeat(200)}\n`);
+    const evil = { "k\u009b": ["x\u009b31m \u202ey\u007f", "two\nlines\u0085", "a\u001bb", "plain"] };
+    for (const format of ["json", "yaml"] as const) {
+      const text = await formatData(evil, format);
+      expect(escapeText(text)).toBe(text);
+      expect(format === "json" ? JSON.parse(text) : parse(text)).toEqual(evil);
+    }
     await expect(formatData({}, "text")).rejects.toMatchObject({ code: "usage" });
   });
 });

@@ -40,11 +40,14 @@ function requestWith(presented: { raw: Buffer } | undefined, socket = new TLSSoc
 }
 
 describe("callers by certificate", () => {
+  const never = (): never => {
+    throw new Error("not part of this test");
+  };
   const gatekeeper = (identify: () => Identity): AuthService["gatekeeper"] => ({
     identify,
-    kube: () => {
-      throw new Error("not part of this test");
-    },
+    kube: never,
+    node: never,
+    sessionLock: never,
     generation: 0,
     onChange: () => () => undefined,
   });
@@ -115,14 +118,14 @@ describe("whoami", () => {
     );
     const auth = {
       clusterName: "example",
-      gatekeeper: { identify: () => identity, kube: (person: Identity, target: Parameters<Identity["roles"]["kube"]>[0]) => person.roles.kube(target), generation: 0, onChange: () => () => undefined },
+      gatekeeper: { identify: () => identity, kube: (person: Identity, target: Parameters<Identity["roles"]["kube"]>[0]) => person.roles.kube(target), node: () => ({ allowed: false, reasons: [] }), sessionLock: () => undefined, generation: 0, onChange: () => () => undefined },
     };
-    const cluster = (name: string, env: string): KubeView["clusters"][number] => ({ target: { name, labels: { env } }, healthy: true, problem: undefined });
-    const view: KubeView = { enabled: true, publicAddr: "gw:3026", clusters: [cluster("staging", "staging"), cluster("prod", "prod")], streams: 0 };
+    const cluster = (name: string, env: string): KubeView["clusters"][number] => ({ target: { name, labels: { env } }, healthy: true, problem: undefined, summary: undefined });
+    const view: KubeView = { enabled: true, publicAddr: "gw:3026", defaultCluster: undefined, clusters: [cluster("staging", "staging"), cluster("prod", "prod")], notes: [], streams: 0 };
     const me = whoami({ ...identity, roles: set }, auth, view);
     expect(me).toMatchObject({ username: "ana", roles: ["role-0", "role-1"], logins: ["ana"], kubernetes: { enabled: true, public_addr: "gw:3026" } });
     const [staging, prod] = me.kubernetes.clusters;
-    expect(staging).toEqual({ name: "staging", server_name: expect.stringMatching(/^k[0-9a-f]+\.kube\./) as string, labels: { env: "staging" }, groups: ["viewers"] });
+    expect(staging).toEqual({ name: "staging", server_name: expect.stringMatching(/^k[0-9a-f]+\.kube\./) as string, labels: { env: "staging" }, groups: ["viewers"], healthy: true });
     expect(prod).toMatchObject({ name: "prod", groups: [], refused: expect.stringMatching(/./) as string });
   });
 });

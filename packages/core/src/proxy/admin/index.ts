@@ -6,7 +6,10 @@ import { exportAuthority, type AuthorityKind } from "../../ca/index.ts";
 import { GatehouseError, didYouMean, limits, version } from "../../base/index.ts";
 import { createApp, parseRequest, type App } from "../http/index.ts";
 import type { CallerOf } from "./caller.ts";
+import { auditView, eventRoutes } from "./events-routes.ts";
+import { recordingRoutes } from "./recording-routes.ts";
 import { resourceRoutes } from "./resource-routes.ts";
+import { sessionRoutes } from "./session-routes.ts";
 import type { AdminOptions } from "./types.ts";
 import { whoami } from "./whoami.ts";
 
@@ -74,7 +77,9 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
           ca_pin: authorities.caPin,
           authorities: kinds.map((kind) => ({ kind, fingerprint: exportAuthority(authorities.trust(kind)).fingerprints[0] ?? "" })),
           kubernetes: kube.clusters.map(({ target, healthy, problem }) => ({ name: target.name, healthy, ...(problem === undefined ? {} : { problem }) })),
+          ...(kube.notes.length === 0 ? {} : { notes: [...kube.notes] }),
           streams: kube.streams,
+          audit: auditView(options.audit.status()),
         };
       });
 
@@ -85,7 +90,10 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
       });
 
       resourceRoutes(app, auth.admin, callerOf);
+      eventRoutes(app, options, callerOf);
       userRoutes(app, options, callerOf);
+      recordingRoutes(app, { admin: auth.admin, library: options.library, audit: options.audit }, callerOf);
+      sessionRoutes(app, { admin: auth.admin, sessions: options.sessions, audit: options.audit, clock: options.clock, logger: options.logger }, callerOf);
     },
   });
 }

@@ -17,8 +17,8 @@ function modeOf(request: PutRequest): "create" | "upsert" | { readonly revision:
 }
 
 function changeBody(change: AdminChange): ChangeResponse {
-  const { kind, name, outcome, revision, streams } = change;
-  return { kind, name, outcome, revision, streams: { ...streams } };
+  const { kind, name, outcome, revision, streams, notes } = change;
+  return { kind, name, outcome, revision, streams: { ...streams }, ...(notes === undefined ? {} : { notes: [...notes] }) };
 }
 
 /** Resources in and out. */

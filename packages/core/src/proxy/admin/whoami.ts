@@ -5,7 +5,7 @@ import type { KubeView } from "./types.ts";
 
 /** A person as the cluster sees them now, and every Kubernetes cluster with what they are there. */
 export function whoami(identity: Identity, auth: Pick<AuthService, "clusterName" | "gatekeeper">, kube: KubeView): WhoamiResponse {
-  const clusters = kube.clusters.map(({ target }) => {
+  const clusters = kube.clusters.map(({ target, healthy, summary }) => {
     const decision = auth.gatekeeper.kube(identity, target);
     const refused = decision.groups.length > 0 ? undefined : aboutCluster(decision.reasons[0]?.text ?? "no role gives a Kubernetes group there", target.name);
     return {
@@ -14,6 +14,9 @@ export function whoami(identity: Identity, auth: Pick<AuthService, "clusterName"
       labels: { ...target.labels },
       groups: [...decision.groups],
       ...(refused === undefined ? {} : { refused }),
+      healthy,
+      // What is wrong with a cluster is for those who may use it.
+      ...(healthy || refused !== undefined || summary === undefined ? {} : { problem: summary }),
     };
   });
   return {
@@ -25,6 +28,7 @@ export function whoami(identity: Identity, auth: Pick<AuthService, "clusterName"
     kubernetes: {
       enabled: kube.enabled,
       ...(kube.publicAddr === undefined ? {} : { public_addr: kube.publicAddr }),
+      ...(kube.defaultCluster === undefined ? {} : { default_cluster: kube.defaultCluster }),
       clusters,
     },
   };

@@ -206,37 +206,58 @@ describe("the shared port", () => {
 });
 
 describe("Kubernetes health", () => {
-  const proxy = (check: KubeProxy["check"]): Pick<KubeProxy, "clusters" | "check"> => ({ clusters: [{ name: "prod", labels: {} }], check });
+  type Kube = Pick<KubeProxy, "clusters" | "check" | "onClusters">;
+  const well = (cluster: string): UpstreamCheck => ({ cluster, ok: true, missing: [], problem: undefined, summary: undefined });
 
-  it("does not hold a start up for a cluster that never answers", async () => {
+  function proxy(check: KubeProxy["check"], ...names: readonly string[]): Kube & { clusters: Kube["clusters"]; changed(): void } {
+    const listeners = new Set<() => void>();
+    const clusters = (names.length === 0 ? ["prod"] : names).map((name) => ({ name, labels: {} }));
+    return { clusters, check, onClusters: (listener) => (listeners.add(listener), () => listeners.delete(listener)), changed: () => listeners.forEach((listener) => listener()) };
+  }
+
+  it("does not hold a start up for a cluster that never answers, nor the others", async () => {
     const health = await watchKubeHealth(
-      proxy(() => new Promise(() => undefined)),
+      proxy((name) => (name === "dead" ? new Promise(() => undefined) : Promise.resolve(well(name))), "dead", "prod"),
       10,
       nullLogger,
     );
-    expect(health.checks.map(describeCheck)).toEqual(["has not answered yet"]);
+    expect(health.checks.map(describeCheck)).toEqual(["has not answered yet", undefined]);
     health.close();
   });
 
   it("looks again, and logs what changed and nothing else", async () => {
-    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const { logger, messages } = keptLog();
-    let check: UpstreamCheck = { cluster: "prod", ok: true, missing: [], problem: undefined };
+    let check = well("prod");
     let looks = 0;
-    const health = await watchKubeHealth(
-      proxy(async () => {
-        looks += 1;
-        return [check];
-      }),
-      1000,
-      logger,
-    );
+    const kube = proxy(async () => {
+      looks += 1;
+      return check;
+    });
+    const health = await watchKubeHealth(kube, 1000, logger);
     await vi.advanceTimersByTimeAsync(60_000);
-    check = { cluster: "prod", ok: false, missing: ["impersonate groups"], problem: undefined };
-    await vi.advanceTimersByTimeAsync(120_000);
-    await vi.waitFor(() => expect(looks).toBe(4));
+    check = { cluster: "prod", ok: false, missing: ["impersonate groups"], problem: undefined, summary: "no" };
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(looks).toBe(3);
     expect(health.checks.map(describeCheck)).toEqual(["cannot impersonate groups"]);
-    expect(messages).toEqual(["the gateway may impersonate in this Kubernetes cluster", "the gateway cannot serve this Kubernetes cluster"]);
+    // What is not well is looked at after 2 s, 4 s, 8 s.
+    await vi.advanceTimersByTimeAsync(14_000);
+    expect(looks).toBe(6);
+    check = well("prod");
+    kube.changed();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(health.checks.map(describeCheck)).toEqual([undefined]);
+    expect(messages).toEqual(["the gateway may impersonate in this Kubernetes cluster", "the gateway cannot serve this Kubernetes cluster", "the gateway may impersonate in this Kubernetes cluster"]);
+    health.close();
+  });
+
+  it("follows clusters that come and go", async () => {
+    const kube = proxy((name) => Promise.resolve(well(name)), "a");
+    const health = await watchKubeHealth(kube, 1000, nullLogger);
+    Object.assign(kube, { clusters: [{ name: "b", labels: {} }] });
+    expect(health.checks).toMatchObject([{ cluster: "b", ok: false }]);
+    kube.changed();
+    await vi.waitFor(() => expect(health.checks).toMatchObject([{ cluster: "b", ok: true }]));
     health.close();
   });
 });

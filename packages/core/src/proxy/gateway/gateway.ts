@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { openAuditLog, type AuditLog } from "../../audit/index.ts";
+import { setTimeout as after } from "node:timers/promises";
+import { createWitnessKeeper, openAuditLog, openEventSearch, openRecordingLibrary, openRecordings, type EventSearch, type OwnAuditLog, type Recordings, type WitnessKeeper } from "../../audit/index.ts";
 import { openAuth, passwordLength, type AuthService } from "../../auth/index.ts";
 import { systemClock, systemRandom, type Clock, type Logger, type Random } from "../../base/index.ts";
 import { openAuthorities, type Authorities } from "../../ca/index.ts";
@@ -8,7 +9,7 @@ import type { GatewayConfig } from "../../config/index.ts";
 import { openStore, type Store } from "../../store/index.ts";
 import { certificateCallers, createAdminApp, localCaller, openAdminSocket, writeNonce, type KubeView } from "../admin/index.ts";
 import type { App } from "../http/index.ts";
-import { createKubeProxy, loadUpstreams, type KubeProxy } from "../kube/index.ts";
+import { createKubeProxy, openClusters, type KubeProxy } from "../kube/index.ts";
 import { createFrontListener } from "../listener/index.ts";
 import { createWebApp, type ProxyFacts } from "../web/index.ts";
 import { formatAddress, publicAddress } from "./addresses.ts";
@@ -35,7 +36,10 @@ interface Base {
   readonly store: Store;
   readonly hostId: string;
   readonly authorities: Authorities;
-  readonly audit: AuditLog;
+  readonly audit: OwnAuditLog;
+  readonly recordings: Recordings;
+  readonly events: EventSearch;
+  readonly witness: WitnessKeeper;
   readonly auth: AuthService;
   readonly certificates: Certificates;
 }
@@ -57,8 +61,16 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
   cleanup.add("store", () => store.close());
   const authorities = await openAuthorities({ store, clusterName: config.clusterName, clock, random });
   const hostId = await readHostId(config.dataDir);
-  const audit = await openAuditLog({ directory: join(config.dataDir, "log"), serverId: hostId, clock, random, logger, sync: config.audit.sync });
+  const audit = await openAuditLog({ directory: join(config.dataDir, "log"), serverId: hostId, clock, random, logger, sync: config.audit.sync, witnesses: config.audit.witnesses, retentionMs: config.audit.retention, hostname: config.nodeName });
   cleanup.add("audit log", () => audit.close());
+  const recordings = openRecordings({ directory: join(config.dataDir, "log"), serverId: hostId, clock, logger, audit });
+  cleanup.add("recordings", () => recordings.close());
+  audit.precede(() => recordings.digests());
+  // What a crash has left open is closed before there is anything new, unless there is very much of it.
+  await Promise.race([recordings.recovered, after(checkWait, undefined, { ref: false })]);
+  const events = await openEventSearch({ directory: join(config.dataDir, "log"), serverId: hostId, index: store.events, position: () => audit.position(), logger });
+  cleanup.add("events", () => events.close());
+  const witness = createWitnessKeeper({ directory: join(config.dataDir, "witness"), accepted: config.audit.witnessFor, logger });
   const { type, secondFactor, connectorName } = config.authentication;
   const auth = await openAuth({
     store,
@@ -69,22 +81,21 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
     logger,
     preference: { type, second_factor: secondFactor, ...(connectorName === undefined ? {} : { connector_name: connectorName }) },
     maxStaleness: config.maxStaleness,
+    kubeClusters: () => live.kube?.clusters.map(({ name }) => name) ?? [],
     onApplied: () => live.kube?.streams.recheck() ?? { checked: 0, ended: 0 },
     ...(deps.passwordCost === undefined ? {} : { passwordCost: deps.passwordCost }),
   });
   cleanup.add("auth", () => auth.close());
   const certificates = await openCertificates({ authorities, config, hostId, clock, logger });
-  return { config, clock, random, logger, env, store, hostId, authorities, audit, auth, certificates };
+  return { config, clock, random, logger, env, store, hostId, authorities, audit, recordings, events, witness, auth, certificates };
 }
 
 async function openKube(base: Base): Promise<KubeProxy | undefined> {
-  const { config, auth, authorities, audit, clock, logger, random, certificates, env } = base;
-  const [first] = config.kubernetes.clusters;
-  if (!config.kubernetes.enabled || !first) return undefined;
-  const clusters = await loadUpstreams(config.kubernetes.clusters, { logger, env });
+  const { config, auth, authorities, audit, recordings, hostId, clock, logger, random, certificates, env } = base;
+  if (!config.kubernetes.enabled) return undefined;
+  const clusters = await openClusters(config.kubernetes, { logger, env, clusterName: config.clusterName, wait: checkWait });
   return createKubeProxy({
     clusters,
-    defaultCluster: first.name,
     gatekeeper: auth.gatekeeper,
     authorities,
     audit,
@@ -93,6 +104,9 @@ async function openKube(base: Base): Promise<KubeProxy | undefined> {
     random,
     tls: certificates.host,
     clientIdleTimeout: config.clientIdleTimeout,
+    serverId: hostId,
+    recordings,
+    recording: config.audit.recording,
     ...(config.maxConnections === undefined ? {} : { serverLimits: { connections: config.maxConnections } }),
   });
 }
@@ -119,11 +133,13 @@ function kubeViewOf(live: Live, kubeAddr: () => string | undefined): KubeView {
   return {
     enabled: kube !== undefined,
     publicAddr: kubeAddr(),
+    defaultCluster: kube?.defaultCluster,
     clusters: (kube?.clusters ?? []).map((target) => {
       const check = health?.checks.find(({ cluster }) => cluster === target.name);
       const problem = check ? describeCheck(check) : "has not answered yet";
-      return { target, healthy: problem === undefined, problem };
+      return { target, healthy: problem === undefined, problem, summary: check?.summary };
     }),
+    notes: kube?.notes ?? [],
     streams: kube?.streams.count ?? 0,
   };
 }
@@ -143,7 +159,7 @@ function proxyFacts({ config }: Base, live: Live, reach: ReturnType<typeof reach
 
 /** The web and the admin application, over TLS and over the local socket. */
 async function openApps(base: Base, live: Live, cleanup: Cleanup): Promise<Servers> {
-  const { config, auth, authorities, clock, random, logger, certificates } = base;
+  const { config, auth, authorities, audit, events, witness, clock, random, logger, certificates } = base;
   const reach = reachOf(base, live);
   const open = async (what: string, opening: Promise<App>): Promise<App> => {
     const app = await opening;
@@ -158,13 +174,15 @@ async function openApps(base: Base, live: Live, cleanup: Cleanup): Promise<Serve
       facts: () => proxyFacts(base, live, reach),
       publicUrl: reach.url,
       localLogins: config.authentication.localAuth,
+      ...(witness.names.length === 0 ? {} : { witness }),
       passwordRules: { minLength: passwordLength.min, maxBytes: passwordLength.max },
       clock,
       logger,
       random,
     }),
   );
-  const adminOptions = { auth, authorities, kube: () => kubeViewOf(live, reach.kubeAddr), publicUrl: reach.url, clock, logger, random };
+  const library = openRecordingLibrary({ directory: join(config.dataDir, "log"), logger });
+  const adminOptions = { sessions: () => live.kube?.sessions, auth, authorities, kube: () => kubeViewOf(live, reach.kubeAddr), publicUrl: reach.url, audit, events, library, witness, clock, logger, random };
   const admin = await open("admin application", createAdminApp(adminOptions, certificateCallers(authorities, auth.gatekeeper)));
   const nonce = await writeNonce(config.dataDir, random);
   const local = await open("local admin application", createAdminApp(adminOptions, localCaller(nonce)));
@@ -185,7 +203,7 @@ async function openApps(base: Base, live: Live, cleanup: Cleanup): Promise<Serve
 }
 
 function openDiag(base: Base, live: Live, servers: Servers): Promise<Diagnostics> | undefined {
-  const { config, store, clock } = base;
+  const { config, store, audit, clock } = base;
   if (!config.diag) return undefined;
   const age = (): number => Math.max(0, clock.now() - store.feedReadAt());
   const connections = (): readonly { value: number; of: string }[] =>
@@ -199,6 +217,25 @@ function openDiag(base: Base, live: Live, servers: Servers): Promise<Diagnostics
       { name: "connections", help: "Open connections by purpose", label: "purpose", read: connections },
       { name: "streams", help: "Live streams: upgraded connections, watches, followed logs", read: () => [{ value: live.kube?.streams.count ?? 0 }] },
       { name: "feed_age_seconds", help: "Since the store's change feed was last read", read: () => [{ value: age() / 1000 }] },
+      { name: "audit_lines", help: "Lines of the audit log that this process wrote", read: () => [{ value: audit.status().chain.lines }] },
+      {
+        name: "audit_checkpoint_age_seconds",
+        help: "Since the last checkpoint of the audit log was signed",
+        read: () => [audit.status().checkpoint].flatMap((made) => (made ? [{ value: Math.max(0, clock.now() - made.time) / 1000 }] : [])),
+      },
+      { name: "audit_checkpoint_failing", help: "1 where the last checkpoint could not be made", read: () => [{ value: audit.status().problem === undefined ? 0 : 1 }] },
+      {
+        name: "audit_witness_lag_seconds",
+        help: "Since the oldest checkpoint was signed that a witness does not have yet",
+        label: "witness",
+        read: () => audit.status().witnesses.map(({ name, lag }) => ({ value: lag / 1000, of: name })),
+      },
+      {
+        name: "audit_witness_waiting",
+        help: "Checkpoints that a witness does not have yet",
+        label: "witness",
+        read: () => audit.status().witnesses.map(({ name, waiting }) => ({ value: waiting, of: name })),
+      },
       {
         name: "kubernetes_up",
         help: "1 where the gateway may impersonate",
@@ -273,6 +310,9 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDependenc
       kubePublicAddr: reach.kubeAddr(),
       get kubernetes() {
         return live.health?.checks ?? [];
+      },
+      get kubernetesNotes() {
+        return live.kube?.notes ?? [];
       },
       firstStart: users.length === 0,
       close(options) {

@@ -35,6 +35,8 @@ export interface Gateway {
   readonly kubePublicAddr: string | undefined;
   /** What the last look at each cluster found; looked at again every minute. */
   readonly kubernetes: readonly UpstreamCheck[];
+  /** What the operator should know about its clusters besides, one line each. */
+  readonly kubernetesNotes: readonly string[];
   /** Nobody has been invited or has logged in yet. */
   readonly firstStart: boolean;
   /** Stops accepting, lets what is under way end for at most `drainMs`, ends what is left with a reason, and closes everything. */

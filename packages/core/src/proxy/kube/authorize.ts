@@ -5,7 +5,7 @@ import type { RequestFacts } from "./events.ts";
 import { sortHeaders } from "./headers.ts";
 import type { IncomingHeaders } from "./headers.ts";
 import { narrow } from "./impersonation.ts";
-import { isNodeProxy, kubeVerb, parseTarget, queryFlag } from "./path.ts";
+import { isNodeCommand, isNodeProxy, kubeVerb, parseTarget, queryFlag } from "./path.ts";
 import type { KubePath } from "./path.ts";
 import { Refusal } from "./status.ts";
 import type { Upstream } from "./upstream.ts";
@@ -30,7 +30,8 @@ const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PAT
 export function authorize(connection: Connection, request: IncomingMessage): Grant {
   const principal = connection.principal();
   const { upstream } = connection;
-  if (upstream === undefined) throw new Refusal(404, `there is no Kubernetes cluster "${connection.clusterName}" here`);
+  if (upstream === undefined) throw connection.noCluster();
+  if (upstream.problem !== undefined) throw new Refusal(503, `Kubernetes cluster "${upstream.name}" cannot be used now: ${upstream.problem.summary}`);
   const method = request.method ?? "";
   if (!methods.has(method)) throw new Refusal(405, `the gateway does not forward ${JSON.stringify(method)} requests`);
   const target = parseTarget(request.url ?? "");
@@ -60,6 +61,12 @@ export function authorize(connection: Connection, request: IncomingMessage): Gra
     long: isLong(method, path, query),
     nodeProxy,
   };
+}
+
+/** Refuses, where sessions are recorded, what a node's own API would run without a recording. Throws {@link Refusal}. */
+export function checkNodeCommand({ nodeProxy, path, incoming, user, connection }: Grant): void {
+  if (!nodeProxy || (!isNodeCommand(path) && incoming.upgrade === undefined)) return;
+  throw new Refusal(403, `${user} may not run commands or open streams by a node's own API in cluster "${connection.clusterName}": they would not be recorded; use kubectl exec, attach or port-forward`);
 }
 
 /** A Host that names another cluster than the server name did (RFC 9110 §15.5.20). */

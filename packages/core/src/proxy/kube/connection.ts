@@ -1,5 +1,6 @@
-import { aboutCluster } from "../../access/index.ts";
+import { createHash } from "node:crypto";
 import type { TLSSocket } from "node:tls";
+import { aboutCluster } from "../../access/index.ts";
 import type { KubeDecision } from "../../access/index.ts";
 import { parseKubeServerName } from "../../api/index.ts";
 import type { Gatekeeper, Identity } from "../../auth/index.ts";
@@ -16,7 +17,8 @@ export interface ConnectionContext {
   readonly gatekeeper: Gatekeeper;
   readonly clock: Clock;
   readonly upstreams: ReadonlyMap<string, Upstream>;
-  readonly defaultCluster: string;
+  /** The cluster for connections whose server name chooses none; undefined where they must choose. */
+  readonly defaultCluster: () => string | undefined;
 }
 
 /** Who a connection's certificate is now, and what they may be in its cluster. */
@@ -38,7 +40,6 @@ export class Connection {
   readonly localAddress: string;
   /** Name of the cluster that the connection chose; there may be none of that name. */
   readonly clusterName: string;
-  readonly upstream: Upstream | undefined;
   /**
    * What to call when the client is gone, for each request under way. Node tells only the first of pipelined requests, and none of those before
    * an upgrade.
@@ -49,6 +50,7 @@ export class Connection {
   readonly #context: ConnectionContext;
   readonly #der: Buffer | undefined;
   readonly #ip: string;
+  #certificateId: string | undefined;
   #certificate: CertificateIdentity | undefined;
   #trust: readonly string[] = [];
   #principal: Principal | undefined;
@@ -62,11 +64,25 @@ export class Connection {
     this.localAddress = `${socket.localAddress ?? ""}:${String(socket.localPort ?? 0)}`;
     this.#der = socket.getPeerX509Certificate()?.raw;
     const serverName: unknown = Reflect.get(socket, "servername");
-    this.clusterName = (typeof serverName === "string" ? parseKubeServerName(serverName) : undefined) ?? context.defaultCluster;
-    this.upstream = context.upstreams.get(this.clusterName);
+    this.clusterName = (typeof serverName === "string" ? parseKubeServerName(serverName) : undefined) ?? context.defaultCluster() ?? "";
     socket.once("close", () => {
       for (const gone of [...this.underWay]) gone();
     });
+  }
+
+  /** The cluster as it is now; undefined where there is none of that name. */
+  get upstream(): Upstream | undefined {
+    return this.#context.upstreams.get(this.clusterName);
+  }
+
+  /** Why there is no cluster for this connection. */
+  noCluster(): Refusal {
+    return new Refusal(404, this.clusterName === "" ? "this gateway has several Kubernetes clusters and none that is the default: choose one with tsh kube login" : `there is no Kubernetes cluster "${this.clusterName}" here`);
+  }
+
+  /** Tells connections of one certificate from all others; undefined without one. */
+  get certificateId(): string | undefined {
+    return this.#der && (this.#certificateId ??= createHash("sha256").update(this.#der).digest("base64"));
   }
 
   /** Name on the certificate, for the audit event of a refusal; undefined until a certificate was good. */
@@ -102,11 +118,13 @@ export class Connection {
 
   #decide(now: number): Principal {
     const identity = this.#identify(now);
-    if (this.upstream === undefined) throw new Refusal(404, `there is no Kubernetes cluster "${this.clusterName}" here`);
-    const decision = this.#context.gatekeeper.kube(identity, this.upstream.target);
+    const { upstream } = this;
+    if (upstream === undefined) throw this.noCluster();
+    const decision = this.#context.gatekeeper.kube(identity, upstream.target);
     if (!decision.allowed || decision.groups.length === 0) {
-      const why = decision.reasons[0]?.text;
-      throw new Refusal(403, `${identity.username} may not use Kubernetes cluster "${this.clusterName}"${why === undefined ? "" : `: ${aboutCluster(why, this.clusterName)}`}`);
+      const [reason] = decision.reasons;
+      if (reason?.lock !== undefined) throw new Refusal(403, reason.text, reason.lock);
+      throw new Refusal(403, `${identity.username} may not use Kubernetes cluster "${this.clusterName}"${reason === undefined ? "" : `: ${aboutCluster(reason.text, this.clusterName)}`}`);
     }
     const groups = decision.groups.includes(authenticated) ? decision.groups : [...decision.groups, authenticated];
     return { identity, decision, groups, headers: this.impersonate(identity.username, groups) };
@@ -123,7 +141,9 @@ export class Connection {
     } catch (error) {
       if (error instanceof Refusal) throw error;
       const known = toGatehouseError(error);
-      throw known.code === "internal" ? error : new Refusal(failureOf(known).code, failureOf(known).message);
+      if (known.code === "internal") throw error;
+      const { code, message, lock } = failureOf(known);
+      throw new Refusal(code, message, lock);
     }
   }
 
@@ -132,15 +152,15 @@ export class Connection {
     if (this.#der === undefined) {
       throw new GatehouseError("unauthenticated", "the gateway needs a client certificate and got none", { hint: "log in with tsh login" });
     }
+    if (this.#certificate !== undefined && now >= this.#certificate.notAfter) {
+      throw new GatehouseError("unauthenticated", `your certificate expired at ${new Date(this.#certificate.notAfter).toISOString().replace(".000Z", "Z")}`, { hint: "log in again: tsh login" });
+    }
     const trust = this.#context.authorities.trust("user").tlsCertificates;
     const sameTrust = trust.length === this.#trust.length && trust.every((one, index) => one === this.#trust[index]);
-    if (this.#certificate === undefined || !sameTrust || now >= this.#certificate.notAfter || now < this.#certificate.notBefore) {
+    if (this.#certificate === undefined || !sameTrust || now < this.#certificate.notBefore) {
       this.#certificate = undefined;
       this.#certificate = this.#context.authorities.identifyUser(this.#der);
       this.#trust = trust;
-    }
-    if (now >= this.#certificate.notAfter) {
-      throw new GatehouseError("unauthenticated", "the client certificate has expired", { hint: "log in again with tsh login" });
     }
     return this.#certificate;
   }

@@ -82,9 +82,9 @@ export function requestEvent(facts: RequestFacts, status: number, error?: string
   };
 }
 
-/** A request that the gateway refused; `id` is what the person was told. */
+/** A request that the gateway refused; `id` is what the person was told. What should have run where is told too. */
 export function deniedEvent(facts: RequestFacts, status: number, reason: string, id: string): AuditEventInput {
-  return { ...auditEvents.kubeDenied, ...common(facts), response_code: status, reason, id };
+  return { ...auditEvents.kubeDenied, ...common(facts), ...streamTarget(facts), response_code: status, reason, id };
 }
 
 /** Requests without a good certificate that came too fast from one address to be told of one by one. */
@@ -92,15 +92,34 @@ export function strangersEvent(address: string, count: number): AuditEventInput 
   return { ...auditEvents.kubeDenied, proto: "kube", "addr.remote": address, count, response_code: 401, reason: "more requests without a good certificate than are written down one by one" };
 }
 
-/** An upgraded connection, or with an error one that the API server refused or that did not come about. */
-export function upgradeEvent(facts: RequestFacts & { readonly user: string }, status: number, protocol: string, error?: string): AuditEventInput {
+/** Pod, container and command of an exec, attach or port-forward. */
+function streamTarget({ path, query }: RequestFacts): EventFields | undefined {
+  const kind = streamKind(path);
+  if (kind === "other" || path === undefined) return undefined;
+  const asked = new URLSearchParams(query);
+  const command = asked.getAll("command").join(" ");
+  return {
+    kubernetes_namespace: path.namespace,
+    kubernetes_pod: path.name,
+    kubernetes_container: asked.get("container") ?? undefined,
+    ...(kind === "portforward" ? { ports: asked.getAll("ports") } : { action: path.subresource, command }),
+  };
+}
+
+/** A first attempt at a stream that did not come about; kubectl makes a second one, whose event tells of both. */
+export function attemptEvent(facts: RequestFacts, status: number, error: string): AuditEventInput {
+  return { ...auditEvents.kubeUpgradeFailed, ...common(facts), ...streamTarget(facts), attempt: "first", response_code: status, error };
+}
+
+/** An upgraded connection, or with an error one that the API server refused or that did not come about; `sid` is its session. */
+export function upgradeEvent(facts: RequestFacts & { readonly user: string }, status: number, protocol: string, error?: string, sid?: string): AuditEventInput {
   const { path } = facts;
   const kind = streamKind(path);
   if (kind === "other") {
     return { ...(error === undefined ? auditEvents.kubeUpgrade : auditEvents.kubeUpgradeFailed), ...common(facts), protocol, response_code: status, error };
   }
   const query = new URLSearchParams(facts.query);
-  const fields = { ...requestFields(facts), protocol, response_code: status };
+  const fields = { ...requestFields(facts), sid, protocol, response_code: status };
   if (kind === "portforward") {
     // With WebSocket ports may be in the query; with SPDY, and in tunnels, they come later, on the stream.
     const ports = query.getAll("ports").join(",");
@@ -126,14 +145,14 @@ function streamFields(facts: RequestFacts & { readonly user: string }, query: UR
   };
 }
 
-/** A live stream that the gateway ended. */
-export function disconnectEvent(facts: RequestFacts & { readonly user: string }, reason: string): AuditEventInput {
+/** A live stream that the gateway ended; `sid` is its session, if it was one. */
+export function disconnectEvent(facts: RequestFacts & { readonly user: string }, reason: string, sid?: string): AuditEventInput {
   return clientDisconnect({
     user: facts.user,
     login: facts.user,
     reason,
     origin: facts.connection,
-    fields: { proto: "kube", namespace: "default", kubernetes_cluster: facts.connection.clusterName, ...requestFields(facts) },
+    fields: { sid, proto: "kube", namespace: "default", kubernetes_cluster: facts.connection.clusterName, ...requestFields(facts) },
   });
 }
 

@@ -2,10 +2,12 @@ import type { IncomingMessage } from "node:http";
 import { errorMessage, refusalId } from "../../base/index.ts";
 import type { Clock, Logger, Random } from "../../base/index.ts";
 import type { Connection } from "./connection.ts";
-import { deniedEvent } from "./events.ts";
+import { deniedEvent, streamKind } from "./events.ts";
+import type { RequestFacts } from "./events.ts";
 import { parseTarget } from "./path.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Registry } from "./registry.ts";
+import type { Attempts, Sessions } from "./sessions/index.ts";
 import { Refusal, failure } from "./status.ts";
 import type { Failure } from "./status.ts";
 import type { Strangers } from "./strangers.ts";
@@ -15,6 +17,8 @@ export interface Shared {
   readonly strangers: Strangers;
   readonly recorder: Recorder;
   readonly registry: Registry;
+  readonly sessions: Sessions;
+  readonly attempts: Attempts;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -37,7 +41,6 @@ export function recordRefusal(shared: Shared, connection: Connection, request: I
     answer(why);
     return;
   }
-  const id = refusalId(shared.random);
   const target = parseTarget(request.url ?? "");
   const facts = {
     connection,
@@ -48,6 +51,37 @@ export function recordRefusal(shared: Shared, connection: Connection, request: I
     user: connection.username,
     groups: [],
   };
+  recordDenial(shared, facts, request.headers.upgrade, why, answer);
+}
+
+/**
+ * {@link recordRefusal} of a request that was read. `upgrade` is what it asked to switch to: where kubectl tries again by SPDY what was
+ * refused by WebSocket, it hears the same refusal under the same id.
+ */
+export function recordDenial(shared: Shared, facts: RequestFacts, upgrade: string | undefined, why: Failure, answer: (why: Failure) => void): void {
+  const { attempts, recorder, random } = shared;
+  const key = upgrade === undefined ? undefined : attemptKey(facts);
+  const first = key !== undefined && isFirstAttempt(upgrade);
+  const told = key === undefined || first ? undefined : attempts.sameDenial(key, why);
+  const id = told ?? refusalId(random);
+  const tell = (): void => answer({ ...why, message: `${why.message} (refusal ${id})` });
+  if (told !== undefined) {
+    tell();
+    return;
+  }
+  if (first) attempts.denied(key, why, id);
   // A refusal stands even where it cannot be written: nothing was let through.
-  shared.recorder.write(deniedEvent(facts, why.code, why.message, id), () => answer({ ...why, message: `${why.message} (refusal ${id})` }));
+  recorder.write({ ...deniedEvent(facts, why.code, why.message, id), lock: why.lock }, tell);
+}
+
+/** What two attempts at one stream have in common: certificate, cluster, path and query; undefined for what is no stream of a pod. */
+export function attemptKey({ connection, path, pathname, query }: RequestFacts): string | undefined {
+  const { certificateId } = connection;
+  if (certificateId === undefined || streamKind(path) === "other") return undefined;
+  return `${certificateId} ${connection.clusterName} ${pathname}?${query}`;
+}
+
+/** Whether an upgrade is the one that kubectl tries first. */
+export function isFirstAttempt(upgrade: string | undefined): boolean {
+  return upgrade?.toLowerCase() === "websocket";
 }

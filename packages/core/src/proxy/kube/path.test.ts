@@ -30,7 +30,7 @@ describe("parseTarget", () => {
   });
 
   it.each([
-    "http://other/api", "*", "", "api/v1", "//api/v1/pods", "/api//v1/pods", "/api/v1/pods//", "/api/v1/./pods", "/api/v1/x/../pods", "/api/v1/%2e%2e/pods",
+    "http://other/api", "*", "", "api/v1", "//", "//api/v1/pods", "/api//v1/pods", "/api/v1/pods//", "/api/v1/./pods", "/api/v1/x/../pods", "/api/v1/%2e%2e/pods",
     "/api/v1/namespaces/web/pods/a/ex%65c", "/api/v1/namespaces/web/p%6fds/a/exec", "/%61pi/v1/pods", "/api/v1/namespaces/web%2Fpods/a", "/api/v1/nodes/a%2Fproxy",
     "/api/v1/nodes/a%2fproxy/x", "/api/v1/namespaces/web/pods/a%00", "/api/v1/namespaces/web/pods/a%5cb", "/api\\v1", "/api/v1/pods#x", "/api/v1/pods/%", "/api/v1/pods/%zz",
     "/api/v1/pods/a/exec;x", "/api/v1/pods/%ff", "/api/v1/namespaces/web/pods/a%252f", "/api/v1/p\u00f6ds", "/version%2f", "/api/v1/namespaces/web/services/a/proxy/..%2fx", "/api/v1/namespaces/web/services/a/proxy//x",
@@ -44,6 +44,46 @@ describe("parseTarget", () => {
       expect(isNodeProxy(pathOf(target))).toBe(true);
     },
   );
+
+  const exec = "/api/v1/namespaces/web/pods/a/exec";
+  it.each([
+    `${exec}?container=decoy;&command=true;&command=id&container=shell`, `${exec}?container=decoy%zz&command=id`, `${exec}?command=id%`, `${exec}?command=%4`, `${exec}?com%mand=id`,
+    `${exec}??container=decoy&container=shell`, `${exec}?command=%ff`, `${exec}?container=%c3&%a9=x`, `${exec}?command=%ed%a0%80`, "/api/v1/namespaces/web/pods/a/attach?container=a%C0%80",
+    "/api/v1/namespaces/web/pods/a/portforward?ports=8080;ports=1", "/api/v1/pods?watch=1;", "/api/v1/pods?labelSelector=%", "/version?;", "/api/v1/namespaces/web/services/a/proxy/x?a=1;b=2",
+  ])("%s is refused, as Go reads its query otherwise", (target) => {
+    expect(parseTarget(target)).toMatchObject({ ok: false, problem: expect.stringMatching(/^the query /) as string });
+  });
+
+  it.each([`${exec}?command=sh&command=-c&command=echo+a%3Bb+100%25+%C3%A9`, `${exec}?&&command=a=b&=x&stdin`, "/api/v1/namespaces/web/services/a/proxy/x?q=%ff"])("%s is taken", (target) => {
+    expect(parseTarget(target).ok).toBe(true);
+  });
+
+  it("a query that is taken reads the same in Go's way of reading it", () => {
+    /** `url.ParseQuery` of Go 1.17 and later, over bytes. */
+    const go = (query: string): [string, string][] => {
+      const pairs: [string, string][] = [];
+      const unescape = (text: string): string | undefined =>
+        malformed.test(text) ? undefined : Buffer.from(text.replaceAll("+", " ").replace(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))), "latin1").toString("hex");
+      for (const part of query.split("&")) {
+        if (part === "" || part.includes(";")) continue;
+        const at = part.indexOf("=");
+        const name = unescape(at < 0 ? part : part.slice(0, at));
+        const value = unescape(at < 0 ? "" : part.slice(at + 1));
+        if (name !== undefined && value !== undefined) pairs.push([name, value]);
+      }
+      return pairs;
+    };
+    const malformed = /%(?![0-9A-Fa-f]{2})/;
+    const hex = (text: string): string => Buffer.from(text).toString("hex");
+    const piece = fc.constantFrom("command", "container", "Container", "=", "&", "+", "%20", "%26", "%3d", "%2B", "%", "%z", ";", "%3b", "?", "%c3%a9", "%ff", "%ef%bb%bf", "%00", "a", "=b&", "stdin");
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+        const parsed = parseTarget(`${exec}?${pieces.join("")}`);
+        if (parsed.ok) expect([...new URLSearchParams(parsed.query)].map(([name, value]) => [hex(name), hex(value)])).toEqual(go(parsed.query));
+      }),
+      { numRuns: 3000 },
+    );
+  });
 
   it("what passes reads the same after decoding, as Go reads it", () => {
     const piece = fc.constantFrom("api", "apis", "v1", "namespaces", "nodes", "pods", "proxy", "exec", "watch", "a", "%2f", "%2F", "%65", "..", "%2e", ".", "", "%00", ";", "%3A", "\\", "%5c", "x y", "%20", "%25");
@@ -86,5 +126,8 @@ describe("kubeVerb", () => {
   it("a flag without a value is set, as the API server reads it", () => {
     expect(queryFlag("watch", "watch")).toBe(true);
     expect(queryFlag("watch=FALSE", "watch")).toBe(false);
+    expect(queryFlag("watch=fal%c5%bfe", "watch")).toBe(false);
+    expect(queryFlag("Watch=1", "watch")).toBe(false);
+    expect(queryFlag("watch=1&watch=0", "watch")).toBe(true);
   });
 });

@@ -9,6 +9,8 @@ export interface KubePath {
   readonly subresource: string;
   /** `watch` or `proxy` where the path itself says so (`/api/v1/watch/pods`). */
   readonly prefixVerb: "" | "watch" | "proxy";
+  /** Decoded first segment of what follows name and subresource: of a proxied path, where it begins over there. */
+  readonly tail: string;
 }
 
 /** A request target taken apart, or why it is refused. */
@@ -16,7 +18,7 @@ export type Target =
   | { readonly ok: true; readonly path: KubePath; /** Path without its query. */ readonly pathname: string; /** Without `?`. */ readonly query: string }
   | { readonly ok: false; readonly problem: string };
 
-const nonResource: KubePath = { isResource: false, apiGroup: "", namespace: "", resource: "", name: "", subresource: "", prefixVerb: "" };
+const nonResource: KubePath = { isResource: false, apiGroup: "", namespace: "", resource: "", name: "", subresource: "", prefixVerb: "", tail: "" };
 
 const visibleAscii = /^[!-~]*$/;
 /** Characters of segments that decide what a request is: never encoded, so that no two parsers can read them differently. */
@@ -27,12 +29,21 @@ const unsafeInName = /[\u0000-\u001f\u007f/\\%]/u;
 const unsafeInTail = /[\u0000-\u001f\u007f/\\]/u;
 const namespaceSubresources: readonly string[] = ["status", "finalize"];
 
+/** What Go's `url.ParseQuery` drops together with its pair, or reads as part of a name, where others read on. */
+function queryProblem(query: string): string | undefined {
+  if (query.includes(";")) return "the query has a semicolon";
+  if (query.startsWith("?")) return "the query begins with a question mark";
+  return malformedEscape.test(query) ? "the query has a malformed percent-encoding" : undefined;
+}
+
 const refuse = (problem: string): Target => ({ ok: false, problem });
 
 /**
  * Takes a request target apart as Go's decoded `URL.Path` will be on the API server, and refuses any that two parsers could read
  * differently: encodings in segments that decide (version, namespace, resource, subresource), encoded slashes, empty and dot segments,
  * backslashes, control characters, fragments, absolute forms. Names and what follows a `proxy` subresource may carry other encoded characters.
+ * So it does with queries that Go reads otherwise than `URLSearchParams`: semicolons, malformed encodings, a second question mark, and, but for
+ * what a proxied service gets, bytes that are not UTF-8.
  */
 export function parseTarget(target: string): Target {
   if (target.charCodeAt(0) !== 0x2f) return refuse("the request target is not a path");
@@ -49,12 +60,26 @@ export function parseTarget(target: string): Target {
   const encoded = pathname.includes("%");
   if (encoded && malformedEscape.test(pathname)) return refuse("the path has a malformed percent-encoding");
   for (const segment of segments) {
-    if (segment === "" && segments.length > 1) return refuse("the path has an empty segment");
+    if (segment === "" && pathname !== "/") return refuse("the path has an empty segment");
     if (isDots(segment)) return refuse("the path has a dot segment");
   }
   const parsed = classify(segments);
   if (typeof parsed === "string") return refuse(parsed);
+  const problem = queryProblem(query);
+  if (problem !== undefined) return refuse(problem);
+  const proxied = parsed.subresource === "proxy" || parsed.prefixVerb === "proxy";
+  if (!proxied && query.includes("%") && !isUtf8(query)) return refuse("the query has an encoding that is not UTF-8");
   return { ok: true, path: parsed, pathname, query };
+}
+
+/** Of text whose escapes are well-formed. */
+function isUtf8(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isDots(segment: string): boolean {
@@ -111,6 +136,7 @@ function classify(segments: readonly string[]): KubePath | string {
     name: name === undefined ? "" : decodeURIComponent(name),
     subresource: prefixVerb === "proxy" ? "" : (segments[nameAt + 1] ?? ""),
     prefixVerb,
+    tail: decodeURIComponent(segments[tailAt] ?? ""),
   };
 }
 
@@ -137,11 +163,22 @@ export function isNodeProxy(path: KubePath): boolean {
   return path.resource === "nodes" && (path.subresource === "proxy" || path.prefixVerb === "proxy");
 }
 
+/** Where a kubelet runs commands and carries streams. */
+const kubeletCommands: ReadonlySet<string> = new Set(["run", "exec", "attach", "portforward", "cri"]);
+
+/** True for paths by which a kubelet's own API runs commands or carries streams. */
+export function isNodeCommand(path: KubePath): boolean {
+  return isNodeProxy(path) && kubeletCommands.has(path.tail.toLowerCase());
+}
+
+/** `0` and `false` as Go's `strings.EqualFold` has it, long s included. */
+const falseValue = /^(?:0|false)$/iu;
+
 /** The value of a boolean query parameter as the API server reads it: there and neither `0` nor `false`. */
 export function queryFlag(query: string, name: string): boolean {
   if (query === "" || (!query.includes(name) && !query.includes("%"))) return false;
   const value = new URLSearchParams(query).get(name);
-  return value !== null && value !== "0" && value.toLowerCase() !== "false";
+  return value !== null && !falseValue.test(value);
 }
 
 /** The Kubernetes verb of a request (`list`, `watch`, `deletecollection`, …); the lower-case method for what is not a resource. */

@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { GatehouseError } from "../../base/index.ts";
+import { GatehouseError, errorMessage } from "../../base/index.ts";
 import { statusText } from "../../formats/index.ts";
 import { createPurposeServer } from "../listener/index.ts";
 import { sendFailure, sendFailureRaw } from "./answer.ts";
-import { authorize } from "./authorize.ts";
+import { authorize, checkNodeCommand } from "./authorize.ts";
 import type { Grant } from "./authorize.ts";
 import { checkImpersonation } from "./check.ts";
 import { Connection } from "./connection.ts";
@@ -16,6 +16,7 @@ import { recordRefusal, refusalOf } from "./gateway.ts";
 import type { Shared } from "./gateway.ts";
 import { Recorder } from "./recorder.ts";
 import { Registry } from "./registry.ts";
+import { Attempts, Sessions } from "./sessions/index.ts";
 import { Refusal, failure } from "./status.ts";
 import { Strangers } from "./strangers.ts";
 import type { Failure } from "./status.ts";
@@ -29,28 +30,48 @@ import { Upstream } from "./upstream.ts";
  */
 export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
   const { authorities, gatekeeper, clock, logger, random } = options;
+  const directory = options.clusters;
   const upstreams = new Map<string, Upstream>();
-  for (const cluster of options.clusters) {
-    if (upstreams.has(cluster.name)) throw new GatehouseError("bad_parameter", `two Kubernetes clusters are named "${cluster.name}"`);
-    upstreams.set(cluster.name, new Upstream(cluster, options.limits));
-  }
   const registry = new Registry(gatekeeper, clock, logger, options.clientIdleTimeout ?? 0);
   const recorder = new Recorder(options.audit, logger);
   const strangers = new Strangers(clock, (address, count) => recorder.write(strangersEvent(address, count)));
-  const shared: Shared = { recorder, strangers, registry, clock, logger, random };
-  const context: ConnectionContext = { authorities, gatekeeper, clock, upstreams, defaultCluster: options.defaultCluster };
+  const sessions = new Sessions({ recorder, clock, logger, serverId: options.serverId ?? "", recordings: options.recordings, recording: options.recording ?? "strict" });
+  const attempts = new Attempts();
+  const shared: Shared = { recorder, strangers, registry, sessions, attempts, clock, logger, random };
+  const context: ConnectionContext = { authorities, gatekeeper, clock, upstreams, defaultCluster: () => directory.defaultCluster };
   const connections = new WeakMap<Socket, Connection>();
   const connectionOf = (socket: Socket): Connection => {
     const known = connections.get(socket);
     if (known === undefined) throw new GatehouseError("internal", "a request came on a connection that was not announced");
     return known;
   };
+  const listeners = new Set<() => void>();
   let closing = false;
+
+  /** Takes the clusters as the directory has them now. */
+  const follow = (): void => {
+    const present = new Set(directory.clusters.map(({ name }) => name));
+    for (const [name, upstream] of upstreams) {
+      if (present.has(name)) continue;
+      upstreams.delete(name);
+      registry.endAll(failure(404, `Kubernetes cluster "${name}" is not served by this gateway any more`), (live) => live.grant.upstream === upstream);
+      upstream.close().catch((error: unknown) => logger.error({ error: errorMessage(error), cluster: name }, "closing the connections to a Kubernetes cluster failed"));
+    }
+    for (const cluster of directory.clusters) {
+      const known = upstreams.get(cluster.name);
+      if (known) known.update(cluster);
+      else upstreams.set(cluster.name, new Upstream(cluster, options.limits));
+    }
+    for (const listener of listeners) listener();
+  };
+  follow();
+  const stopFollowing = directory.onChange(follow);
 
   const grantOf = (request: IncomingMessage): Grant => {
     const grant = authorize(connectionOf(request.socket), request);
     if (closing) throw new Refusal(503, "the gateway is shutting down");
     if (!shared.recorder.healthy) throw new Refusal(503, "the gateway cannot write its audit log and lets nothing pass without it");
+    if (shared.sessions.recorded) checkNodeCommand(grant);
     return grant;
   };
 
@@ -101,9 +122,33 @@ export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
 
   return {
     server,
-    clusters: [...upstreams.values()].map((upstream) => upstream.target),
+    get clusters() {
+      return directory.clusters.flatMap(({ name }) => upstreams.get(name)?.target ?? []);
+    },
+    get defaultCluster() {
+      return directory.defaultCluster;
+    },
+    get notes() {
+      return directory.notes;
+    },
     streams: registry,
-    check: () => Promise.all([...upstreams.values()].map(checkImpersonation)),
+    async check(cluster) {
+      const upstream = upstreams.get(cluster);
+      const gone = "it is not served by this gateway any more";
+      return upstream === undefined ? { cluster, ok: false, missing: [], problem: gone, summary: gone } : checkImpersonation(upstream);
+    },
+    onClusters(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    sessions: {
+      list: () => sessions.list(),
+      watch: (sid, signal) => sessions.watch(sid, signal),
+      kill(sid, message) {
+        if (registry.endAll(failure(403, message), (live) => live.sid === sid) > 0) return;
+        throw new GatehouseError("not_found", `there is no live session ${sid} on this gateway`, { hint: "tctl sessions ls" });
+      },
+    },
     async close({ drainMs }) {
       closing = true;
       const stopping = failure(503, "the gateway is shutting down");
@@ -116,6 +161,10 @@ export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
       await closed;
       registry.close();
       strangers.close();
+      stopFollowing();
+      await directory.close();
+      attempts.close();
+      await sessions.close(stopping.message);
       await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
     },
   };

@@ -30,6 +30,19 @@ export class Recorder {
       .catch((error: unknown) => this.#logger.error({ error: errorMessage(error) }, "what follows an audit event failed"));
   }
 
+  /** Writes several events; `done` is told whether all of them could be written. */
+  writeAll(events: readonly AuditEventInput[], done: (written: boolean) => void): void {
+    let left = events.length;
+    let all = true;
+    for (const event of events) {
+      this.write(event, (written) => {
+        left -= 1;
+        all &&= written;
+        if (left === 0) done(all);
+      });
+    }
+  }
+
   readonly #written = (): boolean => {
     this.#healthy = true;
     return true;

@@ -11,6 +11,8 @@ export interface Live {
   readonly grant: Grant;
   /** Counts as a stream for people: an upgraded connection, a watch, a followed log. */
   readonly stream: boolean;
+  /** Id of the recorded session, where it is one: what `session` of a lock may name. */
+  readonly sid?: string | undefined;
   /** When payload last passed, either way; ms since the epoch. */
   readonly lastActive: number;
   /** Ends it and tells the client why. Called once. */
@@ -83,9 +85,11 @@ export class Registry implements LiveStreams {
     for (const live of [...this.#live]) live.tick(now);
   }
 
-  /** Ends all that `which` chooses. */
-  endAll(why: Failure, which: (live: Live) => boolean): void {
-    for (const live of [...this.#live]) if (which(live)) this.#end(live, why);
+  /** Ends all that `which` chooses; returns how many. */
+  endAll(why: Failure, which: (live: Live) => boolean): number {
+    const chosen = [...this.#live].filter(which);
+    for (const live of chosen) this.#end(live, why);
+    return chosen.length;
   }
 
   /** Resolves when nothing is under way any more, or after `ms`. */
@@ -128,6 +132,8 @@ export class Registry implements LiveStreams {
       if (grant.nodeProxy && !principal.decision.nodeProxy) {
         return failure(403, `access ended: ${grant.user} may no longer reach a node's own API in Kubernetes cluster "${clusterName}"`);
       }
+      const lock = live.sid === undefined ? undefined : this.#gatekeeper.sessionLock(principal.identity, grant.upstream.target, live.sid);
+      if (lock !== undefined) return failure(403, `access ended: ${lock.text}`, lock.lock);
       const idle = smallest(principal.identity.roles.options().clientIdleTimeout, this.#clusterIdleTimeout);
       if (live.stream && idle > 0 && now - live.lastActive >= idle) {
         return failure(408, `access ended: nothing was sent for ${describeDuration(idle)}, the longest idle time that is allowed`);

@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { StreamTap } from "../../formats/index.ts";
 import { lingerTime } from "./answer.ts";
@@ -6,36 +6,50 @@ import type { Grant } from "./authorize.ts";
 import { disconnectEvent } from "./events.ts";
 import type { Shared } from "./gateway.ts";
 import type { Live } from "./registry.ts";
+import type { SessionStream, StreamSession } from "./sessions/index.ts";
 import { failure } from "./status.ts";
 import type { Failure } from "./status.ts";
+import type { ServerSide } from "./translate/index.ts";
 
 /** How long to wait for the end of a frame before the connection is cut without a word, ms. */
 const boundaryWait = 500;
 /** How long one direction may stay open after the other has ended, ms. */
 const halfOpenTime = 30_000;
+/** How long a side may take to read what the other, which is gone, has left, ms. */
+const flushTime = 30_000;
 
 /** Two sockets joined: bytes pass unchanged both ways, a tap looks on, and the stream can be ended with a reason. */
-export class StreamPair implements Live {
+export class StreamPair implements Live, SessionStream {
   readonly grant: Grant;
   readonly stream = true;
   lastActive: number;
   readonly #shared: Shared;
   readonly #client: TLSSocket;
-  readonly #server: Socket;
+  readonly #server: ServerSide;
   readonly #tap: StreamTap;
+  readonly #session: StreamSession | undefined;
   #ending: Failure | undefined;
   #said = false;
   #over = false;
   #carried = 0;
   #halfOpenSince: number | undefined;
 
-  constructor(shared: Shared, grant: Grant, client: TLSSocket, server: Socket, tap: StreamTap) {
+  constructor(shared: Shared, grant: Grant, client: TLSSocket, server: ServerSide, tap: StreamTap, session?: StreamSession) {
     this.#shared = shared;
     this.grant = grant;
     this.#client = client;
     this.#server = server;
     this.#tap = tap;
+    this.#session = session;
     this.lastActive = shared.clock.now();
+  }
+
+  get sid(): string | undefined {
+    return this.#session?.sid;
+  }
+
+  get carried(): number {
+    return this.#carried;
   }
 
   /** Starts to pass bytes; what came right after the headers goes first. */
@@ -44,6 +58,7 @@ export class StreamPair implements Live {
     const server = this.#server;
     this.grant.upstream.streams += 1;
     this.#shared.registry.add(this);
+    this.#session?.run(this);
     // Each side ends when the other does, not by itself: what is under way the other way still arrives.
     client.allowHalfOpen = true;
     server.allowHalfOpen = true;
@@ -53,25 +68,40 @@ export class StreamPair implements Live {
     server.on("close", this.#closed);
     if (clientHead.length > 0) this.#fromClient(clientHead);
     if (serverHead.length > 0) this.#fromServer(serverHead);
-    client.on("drain", () => server.resume());
-    server.on("drain", () => client.resume());
+    client.on("drain", this.#flow);
+    server.on("drain", this.#flow);
     client.on("end", () => this.#ended(server));
     server.on("end", () => this.#ended(client));
     client.on("data", this.#fromClient);
     server.on("data", this.#fromServer);
     // It may have ended before anybody listened.
     if (server.readableEnded) this.#ended(client);
+    // Its recording may have failed, or fallen behind, before it ran.
+    if (this.#session !== undefined) this.changed();
   }
 
   end(why: Failure): void {
     if (this.#over || this.#ending !== undefined) return;
     this.#ending = why;
-    this.#shared.recorder.write(disconnectEvent(this.grant, why.message));
+    this.#shared.recorder.write(disconnectEvent(this.grant, why.message, this.sid));
     if (this.#tap.problem === undefined && this.#tap.atBoundary) this.#say();
-    else setTimeout(this.#cut, boundaryWait).unref();
+    else {
+      // Held back, it would never come to the end of the frame.
+      this.#server.resume();
+      setTimeout(this.#cut, boundaryWait).unref();
+    }
+  }
+
+  /** The recording is behind or not any more, or is no longer possible. */
+  changed(): void {
+    const problem = this.#session?.problem;
+    if (problem !== undefined) this.end(failure(500, `access ended: ${problem}`));
+    else if (this.#session?.behind === true) this.#hold();
+    else this.#flow();
   }
 
   tick(now: number): void {
+    this.#session?.tick(now);
     if (this.#halfOpenSince !== undefined && now - this.#halfOpenSince >= halfOpenTime) this.#cut();
   }
 
@@ -81,11 +111,12 @@ export class StreamPair implements Live {
     this.#noteActivity();
     if (this.#tap.problem !== undefined) this.#malformed("client");
     else if (!this.#server.write(chunk)) this.#client.pause();
+    if (this.#session?.behind === true) this.#hold();
   };
 
   readonly #fromServer = (chunk: Buffer): void => {
     if (this.#said) return;
-    const boundary = this.#tap.fromServer(chunk);
+    const boundary = this.#ending !== undefined && this.#isUnrecorded ? this.#endOfFrame(chunk) : this.#tap.fromServer(chunk);
     this.#noteActivity();
     if (this.#tap.problem !== undefined) {
       this.#malformed("API server");
@@ -95,6 +126,35 @@ export class StreamPair implements Live {
     } else if (!this.#client.write(chunk)) {
       this.#server.pause();
     }
+    if (this.#session?.behind === true) this.#hold();
+  };
+
+  /** What passes now may be in no recording. */
+  get #isUnrecorded(): boolean {
+    return this.#session?.problem !== undefined || this.#session?.behind === true;
+  }
+
+  /** Shows the tap a chunk up to the end of the frame under way alone, and returns where that is; -1 if not in it. */
+  #endOfFrame(chunk: Buffer): number {
+    // No frame is shorter than two bytes: no two end in one such piece.
+    for (let at = 0; at < chunk.length && this.#tap.problem === undefined; at += 2) {
+      const end = this.#tap.fromServer(chunk.subarray(at, at + 2));
+      if (end >= 0) return at + end;
+    }
+    return -1;
+  }
+
+  #hold(): void {
+    if (this.#said || this.#over || this.#ending !== undefined) return;
+    this.#client.pause();
+    this.#server.pause();
+  }
+
+  /** Lets each side send on whose other side takes more. */
+  readonly #flow = (): void => {
+    if (this.#said || this.#over || (this.#session?.behind === true && this.#ending === undefined)) return;
+    if (!this.#client.writableNeedDrain) this.#server.resume();
+    if (!this.#server.writableNeedDrain) this.#client.resume();
   };
 
   /** kubectl pings every few seconds: that somebody's terminal is open does not make them active. */
@@ -125,12 +185,12 @@ export class StreamPair implements Live {
     const why = failure(400, `the ${side} sent bytes that are not the protocol that was negotiated: ${this.#tap.problem ?? ""}`);
     if (this.#ending === undefined) {
       this.#ending = why;
-      this.#shared.recorder.write(disconnectEvent(this.grant, why.message));
+      this.#shared.recorder.write(disconnectEvent(this.grant, why.message, this.sid));
     }
     this.#cut();
   }
 
-  #ended(other: Socket): void {
+  #ended(other: Duplex): void {
     if (this.#said) return;
     this.#halfOpenSince ??= this.#shared.clock.now();
     other.end();
@@ -147,6 +207,8 @@ export class StreamPair implements Live {
     for (const socket of [this.#client, this.#server]) {
       if (socket.destroyed) continue;
       socket.destroySoon();
+      // Who does not read would keep it for ever.
+      setTimeout(() => socket.destroy(), flushTime).unref();
     }
   };
 
@@ -161,5 +223,6 @@ export class StreamPair implements Live {
     this.#over = true;
     this.grant.upstream.streams -= 1;
     this.#shared.registry.remove(this);
+    this.#session?.end(this.#ending?.message);
   }
 }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createTestWorld } from "./test-world.ts";
@@ -69,7 +69,10 @@ describe("an upgrade", () => {
     expect(stream.text()).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
     expect(stream.text().toLowerCase()).toContain("x-own: 1");
     expect(stream.text().endsWith(body)).toBe(true);
-    expect(named("exec")[0]).toMatchObject({ code: "T3002E", response_code: 403 });
+    // kubectl would ask once more, by SPDY: only when nobody does is it a failure.
+    expect(named("kube.upgrade")[0]).toMatchObject({ code: "G2001E", response_code: 403, attempt: "first", kubernetes_pod: "a", command: "sh -c" });
+    expect(named("exec")).toEqual([]);
+    await vi.waitFor(() => expect(named("exec")[0]).toMatchObject({ code: "T3002E", response_code: 403 }), { timeout: 8000 });
     expect(world.proxy.streams.count).toBe(0);
   });
 
@@ -191,6 +194,55 @@ describe("a live stream", () => {
     world.changed();
     await once(second.socket, "close");
     expect(second.text()).not.toContain("Failure");
+  });
+
+  it("that nobody reads is not kept once both sides are done", async () => {
+    const kept = vi.spyOn(Socket.prototype, "setKeepAlive");
+    world = await createTestWorld();
+    const server = accepting();
+    const stream = await ask();
+    const upstream = await server;
+    await vi.waitFor(() => expect(stream.text()).toContain(" 101 "));
+    stream.socket.pause();
+    const [client] = kept.mock.contexts.filter((_, index) => kept.mock.calls[index]?.[1] === 30_000) as [Socket, Socket];
+    kept.mockRestore();
+    // Until what is written stays with the gateway; little by little, so that the gateway reads all of it.
+    for (let waits = 0; waits < 3; ) {
+      const piece = frame(`\x01${"x".repeat(100)}`);
+      if (client.writableLength === 0) upstream.write(Buffer.concat(Array.from({ length: 80 }, () => piece)));
+      await new Promise((resolve) => setTimeout(resolve, client.writableLength === 0 ? 1 : 30));
+      waits = client.writableLength === 0 ? 0 : waits + 1;
+    }
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      // Both have said all they had to say.
+      upstream.resume();
+      stream.socket.end();
+      upstream.end();
+      await vi.waitFor(() => expect(world.proxy.streams.count).toBe(0));
+      expect(client.destroyed).toBe(false);
+      vi.advanceTimersByTime(31_000);
+      expect(client.destroyed).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
+    stream.socket.destroy();
+  });
+
+  it("whose peer vanished is found by TCP", async () => {
+    const kept = vi.spyOn(Socket.prototype, "setKeepAlive");
+    try {
+      world = await createTestWorld();
+      const server = accepting();
+      const stream = await ask();
+      await server;
+      await vi.waitFor(() => expect(stream.text()).toContain(" 101 "));
+      const sockets = new Set(kept.mock.calls.flatMap(([on, after], index) => (on === true && after === 30_000 ? [kept.mock.contexts[index]] : [])));
+      expect(sockets.size).toBe(2);
+      stream.socket.destroy();
+    } finally {
+      kept.mockRestore();
+    }
   });
 
   it("ends when a group it was opened with is lost, not when one is gained", async () => {

@@ -17,6 +17,7 @@ import { newKeyPair, openAuthorities } from "../../ca/index.ts";
 import type { Authorities } from "../../ca/index.ts";
 import { kubeServerName } from "../../api/index.ts";
 import { openStore } from "../../store/index.ts";
+import { fixedClusters } from "./clusters.ts";
 import { createKubeProxy } from "./proxy.ts";
 import type { KubeProxy, KubeProxyOptions, KubeUpstream } from "./types.ts";
 
@@ -25,6 +26,8 @@ type RequestOptions = PlainOptions & { readonly session?: Buffer };
 /** For the tests of this folder alone: a proxy with real authorities, in front of an API server that a test plays. */
 export interface TestWorld {
   readonly proxy: KubeProxy;
+  /** The API server, as a cluster of the proxy. */
+  readonly cluster: KubeUpstream;
   readonly port: number;
   readonly clock: ManualClock;
   readonly ca: string;
@@ -35,6 +38,8 @@ export interface TestWorld {
   /** How the API server answers; `ok` by default. */
   answer: (request: IncomingMessage, response: ServerResponse) => void;
   upgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+  /** What the API server says it is; one that speaks all that kubectl does, by default. Learnt anew by `proxy.check()`. */
+  version: { readonly major: string; readonly minor: string; readonly gitVersion: string };
   /** How the audit log behaves; writes by default. */
   audit: (event: AuditEventInput) => Promise<void>;
   /** Groups by user name; set, then {@link TestWorld.changed}. */
@@ -53,7 +58,7 @@ export interface Answer {
   readonly body: string;
 }
 
-export async function createTestWorld(more: Partial<KubeProxyOptions> & { readonly upstream?: Partial<KubeUpstream> } = {}): Promise<TestWorld> {
+export async function createTestWorld(more: Partial<KubeProxyOptions> & { readonly upstream?: Partial<KubeUpstream>; readonly maxSessions?: number | undefined; readonly nodeProxy?: boolean } = {}): Promise<TestWorld> {
   const folder = await mkdtemp(join(tmpdir(), "gatehouse-kube-"));
   const clock = manualClock(Date.now());
   const store = await openStore({ path: join(folder, "store.db"), keyFile: join(folder, "key"), clock, random: systemRandom, logger: nullLogger });
@@ -62,7 +67,16 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
   const tls = await hostPair(authorities);
 
   const server = createServer({ key: tls.key, cert: tls.cert });
+  let starting = true;
   server.on("request", (request, response) => {
+    if (request.url === "/version" && request.headers["impersonate-user"] === undefined) {
+      response.end(JSON.stringify(world.version));
+      return;
+    }
+    if (starting) {
+      response.end(JSON.stringify({ status: { allowed: true } }));
+      return;
+    }
     world.arrived.push(request);
     world.answer(request, response);
   });
@@ -76,13 +90,12 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
   const { port: upstreamPort } = server.address() as AddressInfo;
 
   const groups = new Map<string, readonly string[]>([["ana", ["developers", "viewers"]], ["bo", ["viewers"]], ["ed", []]]);
-  const table = createGatekeeper(groups);
+  const table = createGatekeeper(groups, more);
   const cluster: KubeUpstream = {
     name: "real", labels: {}, url: `https://localhost:${String(upstreamPort)}`, ca, insecureSkipTlsVerify: false, serverName: undefined, certificate: undefined, token: undefined, ...more.upstream,
   };
   const proxy = createKubeProxy({
-    clusters: [cluster],
-    defaultCluster: "real",
+    clusters: fixedClusters([cluster]),
     gatekeeper: table.gatekeeper,
     authorities,
     audit: { emit: (event) => world.audit(event).then(() => void world.events.push(event)), close: () => Promise.resolve() },
@@ -100,9 +113,10 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
     return pair;
   };
   const world: TestWorld = {
-    proxy, port, clock, ca, events: [], arrived: [], groups,
+    proxy, cluster, port, clock, ca, events: [], arrived: [], groups,
     answer: (_request, response) => response.end("ok"),
     upgrade: (_request, socket) => socket.destroy(),
+    version: { major: "1", minor: "33", gitVersion: "v1.33.0" },
     audit: () => Promise.resolve(),
     changed: table.changed,
     async options(user, options = {}) {
@@ -131,13 +145,17 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
       await rm(folder, { recursive: true });
     },
   };
+  // As a gateway does when it starts.
+  await Promise.all(proxy.clusters.map(({ name }) => proxy.check(name)));
+  starting = false;
   return world;
 }
 
 /** A gatekeeper over a table: an unknown name is a removed user. */
-function createGatekeeper(groups: ReadonlyMap<string, readonly string[]>): { readonly gatekeeper: Gatekeeper; changed(): void } {
+function createGatekeeper(groups: ReadonlyMap<string, readonly string[]>, { maxSessions = 0, nodeProxy = false }: { readonly maxSessions?: number | undefined; readonly nodeProxy?: boolean }): { readonly gatekeeper: Gatekeeper; changed(): void } {
   const listeners = new Set<() => void>();
   let generation = 1;
+  const empty = buildRoleSet([], {});
   const gatekeeper: Gatekeeper = {
     get generation() {
       return generation;
@@ -145,12 +163,14 @@ function createGatekeeper(groups: ReadonlyMap<string, readonly string[]>): { rea
     identify(certificate): Identity {
       const { username, notAfter } = certificate;
       if (!groups.has(username)) throw new GatehouseError("access_denied", `user "${username}" does not exist any more`);
-      return { username, subjectId: username, sessionId: "s", traits: {}, roles: buildRoleSet([], {}), expires: notAfter };
+      return { username, subjectId: username, sessionId: "s", traits: {}, roles: { ...empty, options: () => ({ ...empty.options(), maxSessions }) }, expires: notAfter };
     },
     kube(identity) {
       const own = groups.get(identity.username) ?? [];
-      return { allowed: own.length > 0, groups: own, nodeProxy: false, reasons: [] };
+      return { allowed: own.length > 0, groups: own, nodeProxy, reasons: [] };
     },
+    node: () => ({ allowed: false, reasons: [] }),
+    sessionLock: () => undefined,
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

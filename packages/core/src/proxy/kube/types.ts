@@ -1,8 +1,9 @@
-import type { AuditLog } from "../../audit/index.ts";
+import type { AuditLog, Recordings } from "../../audit/index.ts";
 import type { Gatekeeper } from "../../auth/index.ts";
 import type { Clock, Logger, Random } from "../../base/index.ts";
 import type { Authorities } from "../../ca/index.ts";
 import type { PurposeServer, ServerLimits } from "../listener/index.ts";
+import type { LiveSessions, RecordingDefault } from "./sessions/index.ts";
 
 /** A credential that changes while the gateway runs. */
 export interface TokenSource {
@@ -31,6 +32,33 @@ export interface KubeUpstream {
   readonly token: TokenSource | undefined;
 }
 
+/** What is wrong with a cluster: in full for those who run the gateway, and without paths and addresses for the people who use it. */
+export interface ClusterProblem {
+  readonly detail: string;
+  readonly summary: string;
+}
+
+/** A cluster by name: with the credentials that are to be used now, or without and why. */
+export interface KubeCluster {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly upstream: KubeUpstream | undefined;
+  readonly problem: ClusterProblem | undefined;
+}
+
+/** The clusters of a gateway, which may change while it runs. */
+export interface ClusterDirectory {
+  /** In the order of the configuration. Another array after every change. */
+  readonly clusters: readonly KubeCluster[];
+  /** The cluster for connections whose server name chooses none; undefined where they must choose. */
+  readonly defaultCluster: string | undefined;
+  /** What the operator should know, one line each: names that clash, files that cannot be read. */
+  readonly notes: readonly string[];
+  /** Calls the listener after every change; returns the function that stops it. */
+  onChange(listener: () => void): () => void;
+  close(): Promise<void>;
+}
+
 /** Bounds of the Kubernetes proxy. Times in ms. */
 export interface KubeLimits {
   /** Requests under way to one cluster, watches not counted; over it: 429. */
@@ -48,9 +76,8 @@ export interface KubeLimits {
 }
 
 export interface KubeProxyOptions {
-  readonly clusters: readonly KubeUpstream[];
-  /** Name of the cluster for connections whose server name chooses none. */
-  readonly defaultCluster: string;
+  /** Closed with the proxy. */
+  readonly clusters: ClusterDirectory;
   readonly gatekeeper: Gatekeeper;
   readonly authorities: Authorities;
   readonly audit: AuditLog;
@@ -61,6 +88,12 @@ export interface KubeProxyOptions {
   readonly tls: { readonly key: string; readonly cert: string };
   /** The cluster's own `client_idle_timeout`, ms; 0 means none. The smaller of it and the person's roles' counts. */
   readonly clientIdleTimeout?: number | undefined;
+  /** Id of this gateway, for events of sessions. */
+  readonly serverId?: string | undefined;
+  /** Where sessions are recorded; without it none is. */
+  readonly recordings?: Recordings | undefined;
+  /** How strictly, where a person's roles do not say; `strict` by default. */
+  readonly recording?: RecordingDefault | undefined;
   readonly limits?: Partial<KubeLimits> | undefined;
   readonly serverLimits?: Partial<ServerLimits> | undefined;
 }
@@ -73,6 +106,8 @@ export interface UpstreamCheck {
   readonly missing: readonly string[];
   /** Why the check could not be made. */
   readonly problem: string | undefined;
+  /** What people who use the cluster are told; undefined where nothing is wrong. */
+  readonly summary: string | undefined;
 }
 
 /** Result of looking at live streams again. */
@@ -91,10 +126,17 @@ export interface LiveStreams {
 /** The Kubernetes proxy of one gateway. */
 export interface KubeProxy {
   readonly server: PurposeServer;
+  /** As they are now. */
   readonly clusters: readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[];
+  /** See {@link ClusterDirectory}. */
+  readonly defaultCluster: string | undefined;
+  readonly notes: readonly string[];
   readonly streams: LiveStreams;
-  /** Asks each API server whether the gateway may impersonate; never throws. */
-  check(): Promise<readonly UpstreamCheck[]>;
+  /** Asks a cluster's API server whether the gateway may impersonate; never throws. */
+  check(cluster: string): Promise<UpstreamCheck>;
+  /** Calls the listener when a cluster came, went, or got other credentials. */
+  onClusters(listener: () => void): () => void;
+  readonly sessions: LiveSessions;
   /** Stops accepting, ends watches at once and streams after `drainMs` at the latest (with the reason), then closes everything. */
   close(options: { readonly drainMs: number }): Promise<void>;
 }

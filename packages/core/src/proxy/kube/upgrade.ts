@@ -2,18 +2,25 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { systemErrorCode } from "../../base/index.ts";
-import { createSpdyTap, createWebSocketTap } from "../../formats/index.ts";
-import type { StreamTap } from "../../formats/index.ts";
+import { createSpdyTap, createWebSocketTap, isWebSocketKnown } from "../../formats/index.ts";
+import type { StreamSinks, StreamTap } from "../../formats/index.ts";
 import { rawHead, sendFailureRaw, unaudited } from "./answer.ts";
 import type { Grant } from "./authorize.ts";
-import { disconnectEvent, streamKind, upgradeEvent } from "./events.ts";
+import { attemptEvent, disconnectEvent, streamKind, upgradeEvent } from "./events.ts";
+import { attemptKey, isFirstAttempt, recordDenial, refusalOf } from "./gateway.ts";
 import type { Shared } from "./gateway.ts";
 import { answerHeaders } from "./headers.ts";
 import { isNodeProxy } from "./path.ts";
 import type { Live } from "./registry.ts";
+import type { StreamSession } from "./sessions/index.ts";
 import { Refusal, failure } from "./status.ts";
 import type { Failure } from "./status.ts";
 import { StreamPair } from "./stream.ts";
+import { isDecision, waysOf } from "./translate/index.ts";
+import type { Settled, Way } from "./translate/index.ts";
+
+/** When a silent peer is first asked whether it is there, ms. */
+const keepAliveTime = 30_000;
 
 /**
  * Refuses upgrades that the gateway would not know how to watch over. Throws {@link Refusal}. What an allowed one then carries is decided
@@ -41,8 +48,12 @@ export class Upgrade implements Live {
   readonly #shared: Shared;
   readonly #client: TLSSocket;
   readonly #head: Buffer;
-  readonly #asked: ClientRequest;
+  readonly #ways: Way[];
+  #way: Way;
+  #asked: ClientRequest;
   readonly #deadline: number;
+  readonly #attempt: string | undefined;
+  #session: StreamSession | undefined;
   #answered = false;
   #over = false;
 
@@ -51,23 +62,34 @@ export class Upgrade implements Live {
     this.grant = grant;
     this.#client = client;
     this.#head = head;
+    this.#attempt = attemptKey(grant);
     this.lastActive = shared.clock.now();
-    const { upstream, method, pathname, query, headers, incoming } = grant;
-    this.#deadline = this.lastActive + upstream.limits.upgradeTimeout;
-    const all = [...headers, "Connection", "Upgrade", "Upgrade", incoming.upgrade ?? ""];
-    if (method === "POST" && incoming.contentLength === undefined) all.push("Content-Length", "0");
-    this.#asked = upstream.upgrade(method, query === "" ? pathname : `${pathname}?${query}`, all);
+    this.#deadline = this.lastActive + grant.upstream.limits.upgradeTimeout;
+    const [first, ...others] = waysOf(grant);
+    this.#way = first;
+    this.#ways = others;
+    this.#asked = this.#ask();
   }
 
-  /** Asks the API server. */
+  get sid(): string | undefined {
+    return this.#session?.sid;
+  }
+
+  /** Begins the session, if this is to be one, then asks the API server. */
   start(): void {
     this.grant.upstream.streams += 1;
     this.#shared.registry.add(this);
     this.#client.on("close", this.#clientClosed);
-    this.#asked.on("upgrade", (answer, server, head) => this.#upgraded(answer, server, head));
-    this.#asked.on("response", (answer) => this.#refused(answer));
-    this.#asked.on("error", (error) => this.#failed(error));
-    this.#asked.end();
+    this.#shared.sessions.open(this.grant).then(
+      (session) => {
+        this.#session = session;
+        // Only now: one that is refused here too may be told what the first one was.
+        if (this.#attempt !== undefined && !isFirstAttempt(this.grant.incoming.upgrade)) this.#shared.attempts.second(this.#attempt);
+        if (this.#over) session?.drop();
+        else this.#asked.end();
+      },
+      (error: unknown) => this.#unopened(error),
+    );
   }
 
   end(why: Failure): void {
@@ -84,21 +106,58 @@ export class Upgrade implements Live {
     this.#asked.destroy(Object.assign(new Error("no answer in time"), { code: "ETIMEDOUT" }));
   }
 
+  #ask(): ClientRequest {
+    const { upstream, pathname, query } = this.grant;
+    const asked = upstream.upgrade(this.#way.method, query === "" ? pathname : `${pathname}?${query}`, this.#way.headers);
+    asked.on("upgrade", (answer, server, head) => this.#upgraded(answer, server, head));
+    asked.on("response", (answer) => this.#refused(answer));
+    asked.on("error", (error) => {
+      if (asked === this.#asked) this.#failed(error);
+    });
+    return asked;
+  }
+
+  /** The API server did not understand how it was asked. */
+  #askAgain(way: Way): void {
+    const { refused } = this.#way;
+    const before = this.#asked;
+    this.#way = { ...way, taken: refused };
+    try {
+      this.#asked = this.#ask();
+      this.#asked.end();
+    } catch (error) {
+      this.#fail(refusalOf(error, this.#shared.logger));
+    }
+    before.destroy();
+  }
+
   #upgraded(answer: IncomingMessage, server: Socket, head: Buffer): void {
     // Node took its own listener off; between here and the pair a reset must not end the process.
     server.on("error", ignore);
     // Nor must an end: what came before it, and perhaps with the headers, is passed on all the same.
     server.allowHalfOpen = true;
     const { grant } = this;
-    const tap = tapOf(grant, answer);
-    if (typeof tap === "string") {
+    const settled = this.#way.settle(answer);
+    const tap = typeof settled === "string" ? settled : tapOf(grant, settled, this.#session);
+    if (typeof settled === "string" || typeof tap === "string") {
       server.destroy();
-      this.#fail(failure(502, `the API server of Kubernetes cluster "${grant.connection.clusterName}" ${tap}`));
+      this.#fail(failure(502, `the API server of Kubernetes cluster "${grant.connection.clusterName}" ${typeof tap === "string" ? tap : ""}`));
       return;
     }
-    this.#shared.recorder.write(upgradeEvent(grant, 101, protocolOf(answer)), (written) => {
+    this.#way.taken();
+    const { protocol } = settled;
+    const events = [...(this.#session?.started(protocol) ?? []), upgradeEvent(grant, 101, protocol, undefined, this.#session?.sid)];
+    this.#shared.recorder.writeAll(events, (written) => {
+      const problem = this.#session?.problem;
+      if (!this.#over && written && problem !== undefined) {
+        server.destroy();
+        const why = failure(503, problem);
+        this.#session?.end(why.message);
+        this.#fail(why);
+        return;
+      }
       if (!this.#over && written && !this.#client.destroyed && !server.destroyed) {
-        this.#join(answer.rawHeaders, server, head, tap);
+        this.#join(settled, server, head, tap);
         return;
       }
       const lost = server.destroyed;
@@ -113,17 +172,44 @@ export class Upgrade implements Live {
     });
   }
 
-  #join(rawHeaders: readonly string[], server: Socket, head: Buffer, tap: StreamTap): void {
+  /** What must be recorded and cannot be, or is one session too many, is not even asked for. */
+  #unopened(error: unknown): void {
+    if (this.#over) return;
+    this.#finish();
+    this.#asked.destroy();
+    const why = refusalOf(error, this.#shared.logger);
+    recordDenial(this.#shared, this.grant, this.grant.incoming.upgrade, why, (told) => sendFailureRaw(this.#client, told));
+  }
+
+  /** Writes down that this failed; of a first attempt as an attempt, and as a failure once no second one has come. */
+  #recordFailure(status: number, error: string, done: (written: boolean) => void): void {
+    const { attempts, recorder } = this.#shared;
+    const event = upgradeEvent(this.grant, status, "", error);
+    if (this.#attempt === undefined || !isFirstAttempt(this.grant.incoming.upgrade)) {
+      recorder.write(event, done);
+      return;
+    }
+    attempts.failed(this.#attempt, event, (held) => recorder.write(held));
+    recorder.write(attemptEvent(this.grant, status, error), done);
+  }
+
+  #join(settled: Settled, server: Socket, head: Buffer, tap: StreamTap): void {
     const { grant } = this;
     const client = this.#client;
+    const session = this.#session;
+    this.#session = undefined;
     this.#finish();
     client.off("close", this.#clientClosed);
-    client.setNoDelay(true);
-    server.setNoDelay(true);
-    client.write(rawHead(101, "Switching Protocols", rawHeaders), "latin1");
+    for (const socket of [client, server]) {
+      socket.setNoDelay(true);
+      // Nobody may be there any more, and a stream may be silent for hours.
+      socket.setKeepAlive(true, keepAliveTime);
+    }
+    client.write(rawHead(101, "Switching Protocols", settled.head), "latin1");
+    const side = settled.join(server, head);
     // What was needed to decide the request is not kept for as long as the stream lasts.
     const kept: Grant = { ...grant, headers: [], incoming: { ...grant.incoming, passed: [], impersonation: [] } };
-    new StreamPair(this.#shared, kept, client, server, tap).start(this.#head, head);
+    new StreamPair(this.#shared, kept, client, side.server, tap, session).start(this.#head, side.head);
   }
 
   /** The API server's own answer, as it is: what kubectl prints is Kubernetes' message. */
@@ -131,9 +217,16 @@ export class Upgrade implements Live {
     const status = answer.statusCode ?? 502;
     if (status === 401) this.grant.upstream.refreshCredentials();
     answer.on("error", ignore);
-    this.#shared.recorder.write(upgradeEvent(this.grant, status, "", `the API server answered ${String(status)}`), (written) => {
+    const next = this.#over || isDecision(answer) ? undefined : this.#ways.shift();
+    if (next !== undefined) {
+      this.#askAgain(next);
+      return;
+    }
+    this.#recordFailure(status, `the API server answered ${String(status)}`, (written) => {
       if (this.#over) return;
       this.#answered = true;
+      // Before the answer: its client may try again as soon as it has it.
+      this.#drop();
       if (!written) {
         this.#finish();
         this.#asked.destroy();
@@ -164,7 +257,7 @@ export class Upgrade implements Live {
   }
 
   #fail(why: Failure): void {
-    this.#shared.recorder.write(upgradeEvent(this.grant, why.code, "", why.message), (written) => {
+    this.#recordFailure(why.code, why.message, (written) => {
       if (this.#over) return;
       this.#finish();
       sendFailureRaw(this.#client, written ? why : unaudited);
@@ -183,21 +276,22 @@ export class Upgrade implements Live {
     this.#over = true;
     this.grant.upstream.streams -= 1;
     this.#shared.registry.remove(this);
+    this.#drop();
+  }
+
+  /** The session did not come about. */
+  #drop(): void {
+    this.#session?.drop();
+    this.#session = undefined;
   }
 }
 
 const ignore = (): void => undefined;
 
 /** What the 101 negotiated decides how the stream is watched; a text says what is wrong with it. */
-function tapOf(grant: Grant, answer: IncomingMessage): StreamTap | string {
-  const negotiated = answer.headers.upgrade?.toLowerCase() ?? "";
-  if (negotiated !== grant.incoming.upgrade?.toLowerCase()) return `switched to ${JSON.stringify(negotiated)}, which was not asked for`;
-  if (negotiated === "websocket") return createWebSocketTap({ subprotocol: protocolOf(answer), purpose: streamKind(grant.path) });
-  return createSpdyTap({ protocol: protocolOf(answer) });
-}
-
-function protocolOf(answer: IncomingMessage): string {
-  const name = answer.headers.upgrade?.toLowerCase() === "websocket" ? "sec-websocket-protocol" : "x-stream-protocol-version";
-  const value = answer.headers[name];
-  return typeof value === "string" ? value : (value?.[0] ?? "");
+function tapOf(grant: Grant, { transport, protocol }: Settled, session: StreamSession | undefined): StreamTap | string {
+  const sinks: StreamSinks = session?.sinks ?? {};
+  if (transport !== "websocket") return createSpdyTap({ protocol, ...sinks });
+  const options = { subprotocol: protocol, purpose: streamKind(grant.path), ...sinks };
+  return (isWebSocketKnown(options) ? undefined : session?.blind(protocol)) ?? createWebSocketTap(options);
 }

@@ -8,6 +8,7 @@ import { loginRoutes } from "./login-routes.ts";
 import { errorPage, frontPage, loginFailedPage, loginSuccessPage } from "./pages.ts";
 import { ping, pingConnector } from "./ping.ts";
 import type { WebOptions } from "./types.ts";
+import { witnessRoutes } from "./witness-routes.ts";
 
 export type { LoginSettings, ProxyFacts, WebOptions } from "./types.ts";
 export type { PasswordRules } from "./pages.ts";
@@ -54,6 +55,7 @@ export async function createWebApp(options: WebOptions): Promise<App> {
       });
       loginRoutes(app, options, { logins, passwords });
       await inviteRoutes(app, options, passwords, loginLine);
+      if (options.witness) witnessRoutes(app, options.witness, limited(createRateLimiter({ burst: 240, perSecond: 4, keys: 1000 }, clock)));
       for (const path of ["/", "/web"]) {
         app.get(path, (_request, reply) => reply.type("text/html; charset=utf-8").send(frontPage(options.auth.clusterName, loginLine())));
       }

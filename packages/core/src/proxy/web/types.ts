@@ -1,3 +1,4 @@
+import type { WitnessKeeper } from "../../audit/index.ts";
 import type { Clock, Logger, Random, RateLimit } from "../../base/index.ts";
 import type { AuthService } from "../../auth/index.ts";
 import type { PasswordRules } from "./pages.ts";
@@ -25,6 +26,8 @@ export interface WebOptions {
   /** Whether local accounts may log in. */
   readonly localLogins: boolean;
   readonly passwordRules: PasswordRules;
+  /** Keeps other gateways' checkpoints; absent: this gateway is witness for none. */
+  readonly witness?: WitnessKeeper | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;

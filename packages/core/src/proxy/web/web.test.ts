@@ -25,10 +25,14 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
     readInvite: missing,
     acceptInvite: missing,
     requireRule: missing,
+    requireEver: missing,
     explainRule: missing,
+    explainEvent: missing,
+    explainSession: missing,
+    authorizeSession: missing,
     ...parts.admin,
   };
-  const gatekeeper = { identify: missing, kube: missing, generation: 0, onChange: () => () => undefined };
+  const gatekeeper = { identify: missing, kube: missing, node: missing, sessionLock: missing, generation: 0, onChange: () => () => undefined };
   return { clusterName: "example", gatekeeper, logins, admin, close: async () => undefined };
 }
 

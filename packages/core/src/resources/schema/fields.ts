@@ -73,6 +73,16 @@ export function truth(fallback: boolean): z.ZodType<boolean> {
   });
 }
 
+/** A whole number from 0 to `max`; absent and null are 0. */
+export function count(max: number): z.ZodType<number> {
+  return readBy((value, fail) => {
+    if (value === undefined || value === null || value === "") return 0;
+    if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max) return value;
+    fail(`must be a whole number from 0 to ${max}`);
+    return 0;
+  });
+}
+
 /** Go's largest duration in ms; longer ones cannot be written on v3's wire. */
 const longest = 9_223_372_036_854.775 * 1000;
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { LabelSelector, Role, RoleConditions, RoleOptions, Rule } from "../types.ts";
-import { duration, fields, list, readBy, truth } from "./fields.ts";
+import { count, duration, fields, list, readBy, truth } from "./fields.ts";
 import { implicitRoleName, systemRoles } from "./kinds.ts";
 import { metadata, word } from "./metadata.ts";
 import { ruleKind, rules } from "./rule.ts";
@@ -8,6 +8,8 @@ import { kubernetesGroup, login, selector } from "./values.ts";
 
 /** What `max_session_ttl` is where a role does not say: 30 h, in ms. */
 export const defaultSessionTtl = 30 * 3_600_000;
+
+const maxSessionsLimit = 1_000_000;
 
 /** Selects everything. */
 export const everything: LabelSelector = { "*": ["*"] };
@@ -23,6 +25,9 @@ const options: z.ZodType<RoleOptions> = z.preprocess(
     disconnect_expired_cert: truth(false),
     allow_system_groups_from_traits: truth(false),
     kubernetes_node_proxy: truth(false),
+    record_stdin: truth(false),
+    max_sessions: count(maxSessionsLimit),
+    record_session: word(["strict", "best_effort"]).nullish().transform((value) => value ?? undefined),
   }),
 );
 

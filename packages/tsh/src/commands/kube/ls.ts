@@ -1,25 +1,41 @@
-import { systemClock } from "@gatehouse/core/base";
+import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
 import { kubeContexts, kubeContextName, openSession } from "@gatehouse/core/client";
 import { formatData, formatTable } from "@gatehouse/core/client/terminal";
 import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
 import { proxyFlag } from "../../command.ts";
 import { listNames, noGroups } from "../../text.ts";
 
+/** `env=prod` or `env=prod,region=eu`: what a cluster's labels must be. Throws `usage`. */
+function parseLabels(words: readonly string[]): readonly (readonly [name: string, value: string])[] {
+  return words.flatMap((word) => word.split(",")).map((term) => {
+    const at = term.indexOf("=");
+    if (at > 0 && !term.startsWith("-")) return [term.slice(0, at), term.slice(at + 1)] as const;
+    throw new GatehouseError("usage", `"${escapeLine(term)}" is no label`, { hint: "clusters are chosen by label=value, such as: tsh kube ls env=prod" });
+  });
+}
+
+const describeLabels = (labels: Readonly<Record<string, string>>): string => Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => `${name}=${value}`).join(",");
+
 /** `tsh kube ls` */
 export class KubeLs extends BaseCommand {
   static override summary = "List Kubernetes clusters and your groups there";
-  static override examples = ["<%= config.bin %> kube ls", "<%= config.bin %> kube ls --format=json"];
+  static override description = "With labels, those clusters alone that have all of them.";
+  static override usage = "kube ls [LABEL=VALUE...] [--format json|yaml] [--proxy <gateway>]";
+  static override examples = ["<%= config.bin %> kube ls", "<%= config.bin %> kube ls env=prod", "<%= config.bin %> kube ls --format=json"];
+  static override strict = false;
   static override flags = { ...proxyFlag, ...formatFlag };
 
   /** Asks the gateway what the person may be in each cluster now. */
   async run(): Promise<void> {
-    const { flags } = await this.parse(KubeLs);
+    const { argv, flags } = await this.parse(KubeLs);
+    const wanted = parseLabels(argv.map(String));
     const { admin, profile, record } = await openSession(process.env, flags.proxy, systemClock.now());
     const { kubernetes } = await admin.whoami();
     const { contexts, current } = await kubeContexts(process.env, profile.web_proxy_addr);
-    const rows = kubernetes.clusters.map(({ name, groups, refused, labels }) => {
+    const chosen = kubernetes.clusters.filter(({ labels }) => wanted.every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value));
+    const rows = chosen.map(({ name, groups, healthy, labels, problem, refused }) => {
       const context = kubeContextName(contexts, { gatehouseCluster: record.cluster, proxy: record.proxy }, name);
-      return { name, groups, refused, labels, context, selected: context !== undefined && context === current };
+      return { name, labels, groups, refused, healthy, problem, default: kubernetes.default_cluster === name, context, selected: context !== undefined && context === current };
     });
     if (flags.format !== "text") {
       this.output.stdout.write(await formatData(rows, flags.format));
@@ -27,10 +43,18 @@ export class KubeLs extends BaseCommand {
     }
     this.output.stdout.write(
       formatTable(
-        ["", "CLUSTER", "GROUPS", "CONTEXT"],
-        rows.map((row) => [row.selected ? "*" : "", row.name, row.groups.length > 0 ? listNames(row.groups) : noGroups(row.refused), row.context ?? "not in kubeconfig"]),
+        ["", "CLUSTER", "LABELS", "STATE", "GROUPS", "CONTEXT"],
+        rows.map(({ context, groups, healthy, labels, name, problem, refused, selected }) => [
+          selected ? "*" : "",
+          name,
+          describeLabels(labels),
+          healthy === false ? `✖ ${problem ?? "does not work"}` : healthy === true ? "✔" : "",
+          groups.length > 0 ? listNames(groups) : noGroups(refused),
+          context ?? (groups.length > 0 ? "not in kubeconfig" : "-"),
+        ]),
       ),
     );
     if (!kubernetes.enabled) this.output.stderr.write("this gateway offers no Kubernetes\n");
+    else if (rows.length === 0 && wanted.length > 0) this.output.stderr.write(`none of ${kubernetes.clusters.length} clusters has ${escapeLine(wanted.map((term) => term.join("=")).join(" and "))}\n`);
   }
 }

@@ -1,0 +1,56 @@
+import { z } from "zod";
+
+/** Shapes of `/gatehouse/v1/recordings…`: the recordings of ended sessions. */
+
+const text = z.string().min(1).max(1024);
+
+/** Most recordings in one answer. */
+export const maxRecordings = 1000;
+
+/** Query of `GET /gatehouse/v1/recordings`. */
+export const recordingsRequest = z.strictObject({
+  /** Beginning of the session id. */
+  id: z.string().regex(/^[0-9a-f-]{1,36}$/, "must be the beginning of a session id").optional(),
+  user: text.optional(),
+  cluster: text.optional(),
+  pod: text.optional(),
+  kind: z.enum(["exec", "attach"]).optional(),
+  /** ms since the epoch: sessions that started then or later. */
+  since: z.coerce.number().int().nonnegative().optional(),
+  limit: z.coerce.number().int().min(1).max(maxRecordings).default(100),
+});
+export type RecordingsRequest = z.input<typeof recordingsRequest>;
+
+/** One recording of an ended session. Times in ms; `started` since the epoch. */
+export const recordingItem = z.object({
+  sid: z.string(),
+  /** `unknown`: its header cannot be read, and nothing but its id, place and age is known. */
+  kind: z.enum(["exec", "attach", "unknown"]),
+  user: z.string(),
+  roles: z.array(z.string()),
+  cluster: z.string(),
+  namespace: z.string(),
+  pod: z.string(),
+  container: z.string(),
+  image: z.string().optional(),
+  command: z.array(z.string()),
+  tty: z.boolean(),
+  address: z.string(),
+  server_id: z.string(),
+  started: z.number(),
+  duration: z.number(),
+  bytes: z.number(),
+  /** It has its end. */
+  complete: z.boolean(),
+  /** The gateway died during the session. */
+  interrupted: z.boolean(),
+  reason: z.string().optional(),
+  exit_code: z.number().optional(),
+  /** What is wrong with it, in words, where that shows in a list; checksums are checked as it is read. */
+  damaged: z.string().optional(),
+});
+export type RecordingItem = z.infer<typeof recordingItem>;
+
+/** `GET /gatehouse/v1/recordings`: the latest first. */
+export const recordingsResponse = z.object({ items: z.array(recordingItem) });
+export type RecordingsResponse = z.infer<typeof recordingsResponse>;

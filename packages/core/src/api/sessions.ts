@@ -1,0 +1,42 @@
+import { z } from "zod";
+import { escapeLine } from "../base/index.ts";
+
+/** Shapes of `/gatehouse/v1/sessions…`: the sessions under way on this gateway. */
+
+/** One live session. Times in ms since the epoch. */
+export const sessionItem = z.object({
+  sid: z.string(),
+  kind: z.enum(["exec", "attach", "portforward"]),
+  user: z.string(),
+  cluster: z.string(),
+  namespace: z.string(),
+  pod: z.string(),
+  container: z.string(),
+  command: z.array(z.string()),
+  tty: z.boolean(),
+  address: z.string(),
+  started: z.number(),
+  last_active: z.number(),
+  /** The gateway's clock, to tell how long it has been idle. */
+  now: z.number(),
+  /** Bytes of payload that passed, either way. */
+  bytes: z.number(),
+  /** Bytes of its recording so far; absent for a session that is not recorded. */
+  recording: z.number().optional(),
+});
+export type SessionItem = z.infer<typeof sessionItem>;
+
+/** `GET /gatehouse/v1/sessions`: the latest first. */
+export const sessionsResponse = z.object({ items: z.array(sessionItem) });
+export type SessionsResponse = z.infer<typeof sessionsResponse>;
+
+/** `DELETE /gatehouse/v1/sessions/:sid`. */
+export const killRequest = z.strictObject({
+  /** What its person reads. */
+  message: z
+    .string()
+    .max(1000)
+    .refine((text) => escapeLine(text) === text, "must be one line without characters that act on a terminal")
+    .optional(),
+});
+export type KillRequest = z.infer<typeof killRequest>;

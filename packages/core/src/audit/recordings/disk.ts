@@ -1,0 +1,134 @@
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import { errorMessage, type Logger } from "../../base/index.ts";
+import type { CreateFile } from "./types.ts";
+
+/** Ends of file names: of a recording that is written, and of one that has ended. */
+export const liveSuffix = ".live";
+export const endedSuffix = ".rec";
+/** Of a live one as it was found, where it was damaged; and of what is good of it, until that has its lasting name. */
+export const damagedSuffix = ".damaged";
+export const partSuffix = ".part";
+
+/** Makes the names in a folder last. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Creates a file (0640) for writing; one that is there, a link too, is an error. */
+export const createFile: CreateFile = async (path) => {
+  const handle = await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW, 0o640);
+  return {
+    async write(chunks, position) {
+      const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+      const { bytesWritten } = await handle.writev(chunks, position);
+      if (bytesWritten !== size) throw new Error(`the file took only ${bytesWritten} of ${size} bytes`);
+    },
+    datasync: () => handle.datasync(),
+    truncate: (size) => handle.truncate(size),
+    close: () => handle.close(),
+  };
+};
+
+/** Runs at most some operations at once: a disk that hangs must not take every thread that the process has for files and names. */
+export class Lanes {
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free += 1;
+    }
+  }
+}
+
+/** Something that is to be on the disk soon. */
+export interface Syncable {
+  /** Throws what the system throws. */
+  sync(): Promise<void>;
+  /** A sync failed: what was written may be lost. */
+  syncFailed(why: string): void;
+}
+
+/** Syncs what was written since the last time, one after the other, every so often. */
+export class SyncGroup {
+  readonly #dirty = new Set<Syncable>();
+  readonly #lanes: Lanes;
+  readonly #interval: number;
+  readonly #logger: Logger;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(lanes: Lanes, interval: number, logger: Logger) {
+    this.#lanes = lanes;
+    this.#interval = interval;
+    this.#logger = logger;
+  }
+
+  add(one: Syncable): void {
+    this.#dirty.add(one);
+    if (this.#running === undefined) this.#timer ??= setTimeout(() => this.#start(), this.#interval).unref();
+  }
+
+  remove(one: Syncable): void {
+    this.#dirty.delete(one);
+  }
+
+  /** Syncs what is left. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#running;
+    await this.#run();
+    clearTimeout(this.#timer);
+  }
+
+  #start(): void {
+    this.#timer = undefined;
+    this.#running = this.#run().then(() => {
+      this.#running = undefined;
+      if (this.#dirty.size > 0) this.#timer ??= setTimeout(() => this.#start(), this.#interval).unref();
+    });
+  }
+
+  async #run(): Promise<void> {
+    for (const one of [...this.#dirty]) {
+      if (!this.#dirty.delete(one)) continue;
+      try {
+        await this.#lanes.run(() => one.sync());
+      } catch (error) {
+        this.#logger.error({ error: errorMessage(error) }, "a recording cannot be synced to the disk");
+        one.syncFailed(errorMessage(error));
+      }
+    }
+  }
+}
+
+/** Resolves like the promise, or with `late` after some time. */
+export async function within<T, L>(promise: Promise<T>, ms: number, late: L): Promise<T | L> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await Promise.race([
+      promise,
+      new Promise<L>((resolve) => {
+        timer = setTimeout(() => resolve(late), ms);
+      }),
+    ]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

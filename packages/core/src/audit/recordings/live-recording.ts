@@ -1,0 +1,389 @@
+import { errorMessage, type Clock } from "../../base/index.ts";
+import { RecordingBuilder, encodeRecordingJson, encodeRecordingResize, type RecordingEnd, type RecordingType, type TerminalSize } from "../../formats/index.ts";
+import { largeBuffer, smallBuffer, type Buffers } from "./buffers.ts";
+import { within, type Lanes, type SyncGroup, type Syncable } from "./disk.ts";
+import { followFile } from "./follow.ts";
+import type { Recording, RecordingFile, RecordingLimits, RecordingListener, RecordingMode, RecordingResult } from "./types.ts";
+
+/** What all recordings of a gateway share. */
+export interface RecordingContext {
+  readonly clock: Clock;
+  readonly limits: RecordingLimits;
+  readonly buffers: Buffers;
+  readonly lanes: Lanes;
+  readonly syncs: SyncGroup;
+}
+
+/** What one recording is of. */
+export interface RecordingTarget {
+  readonly sid: string;
+  readonly file: RecordingFile;
+  /** Where the file is while it is written. */
+  readonly path: string;
+  /** Its lasting name, below the directory of logs. */
+  readonly name: string;
+  readonly started: number;
+  readonly mode: RecordingMode;
+  readonly listener: RecordingListener;
+  /** Renames and removes it, and forgets about it. */
+  readonly rename: () => Promise<void>;
+  readonly remove: () => Promise<void>;
+}
+
+/** A chunk that waits to be written, and the recording's digest with it. */
+interface Sealed {
+  readonly bytes: Buffer;
+  readonly digest: Buffer;
+}
+
+/** Chunks that one write takes. */
+const batch = 16;
+
+/** {@link Recording} over a file. */
+export class LiveRecording implements Recording, Syncable {
+  readonly sid: string;
+  readonly #context: RecordingContext;
+  readonly #target: RecordingTarget;
+  readonly #builder = new RecordingBuilder();
+  readonly #queue: Sealed[] = [];
+  readonly #followers = new Set<() => void>();
+  #waiting = 0;
+  /** Bytes of the file that are whole chunks. */
+  #size = 0;
+  #digest: Buffer = Buffer.alloc(32);
+  #pumping: Promise<void> | undefined;
+  #flushTimer: NodeJS.Timeout | undefined;
+  /** The last chunk was full before its time: the next gets more room. */
+  #flowing = false;
+  #behind = false;
+  /** It was held back for long enough: from now on there may be gaps. */
+  #impatient = false;
+  #behindTimer: NodeJS.Timeout | undefined;
+  /** Something waits, and for some time nothing was written. */
+  #late = false;
+  #lateTimer: NodeJS.Timeout | undefined;
+  #problem: string | undefined;
+  /** Why the last write failed, until one succeeds. */
+  #failure: string | undefined;
+  #gap: { bytes: number; readonly why: string } | undefined;
+  #lost = false;
+  #unsynced = false;
+  #synced: { readonly bytes: number; readonly sha256: string } | undefined;
+  #ended: Promise<RecordingResult> | undefined;
+  #closed = false;
+  #wake: () => void = ignore;
+
+  constructor(context: RecordingContext, target: RecordingTarget) {
+    this.sid = target.sid;
+    this.#context = context;
+    this.#target = target;
+  }
+
+  get behind(): boolean {
+    return this.#behind && !this.#impatient;
+  }
+
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Writes the header. Throws what the system throws. */
+  async begin(header: Buffer): Promise<void> {
+    this.#builder.use(this.#context.buffers.take(header.length + 256 > smallBuffer ? largeBuffer : smallBuffer));
+    this.#builder.append("h", 0, header);
+    this.#seal(false);
+    await this.#writeBatch();
+  }
+
+  write(stream: "o" | "e" | "i", bytes: Uint8Array): void {
+    if (this.#ended !== undefined || this.#closed) return;
+    const at = this.#elapsed();
+    for (let from = 0; from < bytes.length; ) {
+      if (!this.#hasRoom()) {
+        this.#lose(bytes.length - from);
+        return;
+      }
+      const next = this.#builder.append(stream, at, bytes, from);
+      if (next < bytes.length) this.#full();
+      from = next;
+    }
+    this.#flushLater();
+  }
+
+  resize(size: TerminalSize): void {
+    if (this.#ended !== undefined || this.#closed || !this.#hasRoom()) return;
+    this.#append("r", encodeRecordingResize(size));
+    this.#flushLater();
+  }
+
+  end(end: RecordingEnd): Promise<RecordingResult> {
+    return (this.#ended ??= this.#end(end));
+  }
+
+  async settle(): Promise<void> {
+    await this.#target.rename();
+  }
+
+  async discard(): Promise<void> {
+    this.#release();
+    await this.#target.file.close();
+    await this.#target.remove();
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  follow(signal: AbortSignal): AsyncIterable<Buffer> {
+    return followFile(
+      this.#target.path,
+      {
+        size: () => this.#size,
+        over: () => this.#closed,
+        wait: (listener) => {
+          this.#followers.add(listener);
+          return () => this.#followers.delete(listener);
+        },
+      },
+      signal,
+    );
+  }
+
+  /** What a power failure cannot take back, and its digest. */
+  get synced(): { readonly bytes: number; readonly sha256: string } | undefined {
+    return this.#synced;
+  }
+
+  async sync(): Promise<void> {
+    if (this.#closed || !this.#unsynced) return;
+    this.#unsynced = false;
+    const synced = { bytes: this.#size, sha256: this.#digest.toString("hex") };
+    await this.#target.file.datasync();
+    this.#synced = synced;
+  }
+
+  syncFailed(why: string): void {
+    if (this.#closed) return;
+    this.#unsynced = true;
+    this.#fail(why);
+  }
+
+  #isEnding(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  #elapsed(): number {
+    return Math.max(0, this.#context.clock.now() - this.#target.started);
+  }
+
+  /** There is room for at least a gap, a size or a byte; false where the bound is reached and gaps are allowed. */
+  #hasRoom(): boolean {
+    const { buffers, limits } = this.#context;
+    if (this.#late && this.#impatient) return false;
+    // One long gap rather than many short ones.
+    if (this.#gap !== undefined && this.#waiting > limits.waiting / 4) return false;
+    if (!this.#builder.ready) {
+      if (this.#target.mode === "best_effort" && this.#waiting > 0 && (this.#waiting + largeBuffer > 4 * limits.waiting || buffers.out > 2 * limits.total)) return false;
+      this.#builder.use(buffers.take(this.#flowing ? largeBuffer : smallBuffer));
+    }
+    const gap = this.#gap;
+    if (gap === undefined) return true;
+    this.#gap = undefined;
+    this.#append("g", encodeRecordingJson({ bytes: gap.bytes, why: gap.why }));
+    this.#target.listener.gap({ ...gap, over: true });
+    return true;
+  }
+
+  #append(type: RecordingType, data: Buffer): void {
+    if (this.#builder.append(type, this.#elapsed(), data) === data.length) return;
+    this.#full();
+    this.#builder.use(this.#context.buffers.take(data.length + 256 > smallBuffer ? largeBuffer : smallBuffer));
+    this.#builder.append(type, this.#elapsed(), data);
+  }
+
+  #lose(bytes: number): void {
+    this.#lost = true;
+    if (this.#gap === undefined) {
+      this.#gap = { bytes: 0, why: this.#failure ?? "the disk does not keep up" };
+      this.#target.listener.gap({ ...this.#gap, over: false });
+    }
+    this.#gap.bytes += bytes;
+  }
+
+  #flushLater(): void {
+    this.#flushTimer ??= setTimeout(() => {
+      this.#flushTimer = undefined;
+      this.#flowing = false;
+      this.#seal(true);
+    }, this.#context.limits.flush).unref();
+  }
+
+  #full(): void {
+    this.#flowing = true;
+    clearTimeout(this.#flushTimer);
+    this.#flushTimer = undefined;
+    this.#seal(true);
+  }
+
+  #seal(pump: boolean): void {
+    if (this.#builder.pending === 0) return;
+    const bytes = this.#builder.seal();
+    this.#queue.push({ bytes, digest: this.#builder.chain.hash });
+    this.#waiting += bytes.length;
+    if (!pump) return;
+    this.#lateTimer ??= this.#lateLater();
+    this.#pump();
+    this.#measure();
+  }
+
+  #pump(): void {
+    this.#pumping ??= this.#drain().finally(() => {
+      this.#pumping = undefined;
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0 && !this.#closed) {
+      try {
+        await this.#writeBatch();
+        this.#measure();
+      } catch (error) {
+        this.#fail(errorMessage(error));
+        if (this.#isEnding() || this.#problem !== undefined) return;
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+          setTimeout(resolve, this.#context.limits.retry).unref();
+        });
+        if (this.#isEnding()) return;
+      }
+    }
+  }
+
+  async #writeBatch(): Promise<void> {
+    const chunks = this.#queue.slice(0, batch);
+    await this.#context.lanes.run(() => this.#target.file.write(chunks.map(({ bytes }) => bytes), this.#size));
+    // What waited has been given up meanwhile.
+    if (this.#queue[0] !== chunks[0]) return;
+    this.#queue.splice(0, chunks.length);
+    for (const { bytes, digest } of chunks) {
+      this.#size += bytes.length;
+      this.#waiting -= bytes.length;
+      this.#digest = digest;
+      this.#context.buffers.release(bytes);
+    }
+    this.#failure = undefined;
+    this.#late = false;
+    clearTimeout(this.#lateTimer);
+    this.#lateTimer = this.#queue.length > 0 && !this.#isEnding() ? this.#lateLater() : undefined;
+    this.#unsynced = true;
+    this.#context.syncs.add(this);
+    for (const follower of this.#followers) follower();
+  }
+
+  /** However little waits: a disk that hangs must not let a quiet session run unrecorded. */
+  #lateLater(): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#late = true;
+      this.#measure();
+    }, this.#context.limits.late).unref();
+  }
+
+  /** Looks whether the session is to be held back. */
+  #measure(): void {
+    const { limits, buffers } = this.#context;
+    const crowded = buffers.out > limits.total && this.#waiting > 0;
+    if (!this.#behind && (this.#waiting > limits.waiting || crowded || this.#late)) {
+      this.#behind = true;
+      const strict = this.#target.mode === "strict";
+      // A disk that fails is not waited for.
+      const patience = this.#failure === undefined ? limits.patience : 0;
+      this.#behindTimer = setTimeout(() => this.#stalled(), strict ? limits.stall : patience).unref();
+      this.#target.listener.changed();
+    } else if (this.#behind && this.#waiting <= limits.waiting / 4 && !crowded && !this.#late) {
+      this.#behind = false;
+      this.#impatient = false;
+      clearTimeout(this.#behindTimer);
+      this.#target.listener.changed();
+    }
+  }
+
+  #stalled(): void {
+    if (this.#target.mode === "strict") {
+      this.#fail("the disk does not keep up");
+      return;
+    }
+    this.#impatient = true;
+    this.#target.listener.changed();
+  }
+
+  #fail(why: string): void {
+    this.#failure = why;
+    if (this.#target.mode !== "strict" || this.#problem !== undefined) return;
+    this.#problem = why;
+    this.#target.listener.changed();
+  }
+
+  async #end(end: RecordingEnd): Promise<RecordingResult> {
+    clearTimeout(this.#flushTimer);
+    clearTimeout(this.#behindTimer);
+    clearTimeout(this.#lateTimer);
+    this.#wake();
+    const { limits, lanes, syncs } = this.#context;
+    if (!this.#builder.ready) this.#builder.use(this.#context.buffers.take(smallBuffer));
+    const gap = this.#gap;
+    this.#gap = undefined;
+    if (gap !== undefined) {
+      this.#append("g", encodeRecordingJson({ bytes: gap.bytes, why: gap.why }));
+      this.#target.listener.gap({ ...gap, over: true });
+    }
+    this.#append("x", encodeRecordingJson(end));
+    this.#seal(false);
+    const { file } = this.#target;
+    const flushing = this.#flush();
+    const written = await within(flushing, limits.deadline, false);
+    syncs.remove(this);
+    const size = this.#size;
+    const result: RecordingResult = { file: this.#target.name, bytes: size, sha256: this.#digest.toString("hex"), complete: written && !this.#lost };
+    // A disk that hangs is not waited for; but nothing else is done with the file until it answers.
+    const closing = flushing.then(() =>
+      lanes.run(async () => {
+        if (!written) await file.truncate(size).catch(ignore);
+        else await file.datasync().catch(ignore);
+        await file.close();
+      }),
+    );
+    await within(closing.catch(ignore), limits.deadline, undefined);
+    this.#release();
+    return result;
+  }
+
+  /** Writes what waits; false where that fails. */
+  async #flush(): Promise<boolean> {
+    await this.#pumping;
+    try {
+      while (this.#queue.length > 0) await this.#writeBatch();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Gives the memory back, and lets those who follow come to their end. */
+  #release(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#flushTimer);
+    clearTimeout(this.#behindTimer);
+    clearTimeout(this.#lateTimer);
+    this.#context.syncs.remove(this);
+    if (this.#builder.ready) {
+      if (this.#builder.pending === 0) this.#builder.append("o", 0, Buffer.alloc(1));
+      this.#queue.push({ bytes: this.#builder.seal(), digest: this.#digest });
+    }
+    // The disk may still be reading it: it is not used again.
+    for (const { bytes } of this.#queue.splice(0)) this.#context.buffers.drop(bytes);
+    for (const follower of this.#followers) follower();
+  }
+}
+
+const ignore = (): void => undefined;

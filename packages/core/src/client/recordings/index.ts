@@ -1,0 +1,11 @@
+/** Recordings on the client's side: found, fetched, played, exported. */
+export { fileBytes, openPlayable } from "./playable.ts";
+export type { Playable } from "./playable.ts";
+export { exportAsciicastText, exportFormats, exportRecording } from "./export.ts";
+export type { ExportFormat } from "./export.ts";
+export { findRecording, parseSince } from "./find.ts";
+export { fetchRecording } from "./fetch.ts";
+export { play } from "./player.ts";
+export { isLarger } from "./status.ts";
+export type { PlayOptions, PlayTerminal, PlayTimer } from "./player.ts";
+export { processTerminal, systemTimer } from "./process-terminal.ts";

@@ -1,0 +1,116 @@
+import { once } from "node:events";
+import { createServer, get, type ClientRequest, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { AuditEventInput } from "../../audit/index.ts";
+import type { Admin, Caller } from "../../auth/index.ts";
+import { manualClock, nullLogger, systemRandom } from "../../base/index.ts";
+import { createApp, type App } from "../http/index.ts";
+import type { LiveSession } from "../kube/index.ts";
+import { sessionRoutes, type SessionRouteOptions } from "./session-routes.ts";
+import { createSlots, inTime } from "./streams.ts";
+
+const sid = "6f0e2a1c-0000-4000-8000-000000000001";
+const session: LiveSession = {
+  ...{ sid, kind: "exec", user: "bo", cluster: "prod", namespace: "dev", pod: "web", container: "web", command: ["sh"], tty: true },
+  ...{ address: "10.0.0.1:1", started: 1, lastActive: 1, bytes: 0, recording: 100 },
+};
+
+describe("watching a session", () => {
+  let app: App;
+  let server: Server;
+  let events: string[];
+  let writing: Promise<void>;
+  beforeEach(async () => {
+    const said: string[] = [];
+    events = said;
+    writing = Promise.resolve();
+    const options: SessionRouteOptions = {
+      admin: { authorizeSession: () => Promise.resolve(), explainSession: () => ({ allowed: true, reasons: [] }) } as unknown as Admin,
+      sessions: () => ({
+        list: () => [session],
+        kill: () => undefined,
+        watch: (_sid, signal) => ({
+          bytes: (async function* () {
+            yield Buffer.from("hello");
+            if (!signal.aborted) await once(signal, "abort");
+          })(),
+        }),
+      }),
+      audit: {
+        async emit(event: AuditEventInput) {
+          said.push(event.event);
+          await writing;
+        },
+      },
+      clock: manualClock(0),
+      logger: nullLogger,
+    };
+    const caller = { type: "person", identity: { username: "ana" } } as unknown as Caller;
+    app = await createApp({ bodyLimit: 1024, logger: nullLogger, random: systemRandom, routes: (fastify) => sessionRoutes(fastify, options, () => caller) });
+    server = createServer(app.handler).listen(0, "127.0.0.1");
+    await once(server, "listening");
+  });
+  afterEach(async () => {
+    server.closeAllConnections();
+    server.close();
+    await app.close();
+  });
+  const ask = (): ClientRequest => get({ port: (server.address() as AddressInfo).port, path: `/gatehouse/v1/sessions/${sid}/watch`, agent: false }).on("error", () => undefined);
+  const answer = async (request: ClientRequest): Promise<IncomingMessage> => ((await once(request, "response")) as [IncomingMessage])[0];
+
+  it("gives its place back, and says that it is over, when the watcher goes while the event is written", async () => {
+    for (let round = 0; round < 2; round++) {
+      let written = (): void => undefined;
+      writing = new Promise((resolve) => (written = resolve));
+      const requests = Array.from({ length: 60 }, ask);
+      await vi.waitFor(() => expect(events.filter((event) => event === "session.join")).toHaveLength(60 * (round + 1)));
+      for (const request of requests) request.destroy();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      written();
+      await vi.waitFor(() => expect(events.filter((event) => event === "session.leave")).toHaveLength(60 * (round + 1)));
+    }
+    const response = await answer(ask());
+    expect(response.statusCode).toBe(200);
+    response.destroy();
+  });
+
+  it("counts before it waits: not more at once than there are places for one person", async () => {
+    let written = (): void => undefined;
+    writing = new Promise((resolve) => (written = resolve));
+    const requests = Array.from({ length: 70 }, ask);
+    const answers = requests.map(answer);
+    await vi.waitFor(() => expect(events).toHaveLength(64));
+    written();
+    const statuses = (await Promise.all(answers)).map(({ statusCode }) => statusCode);
+    expect([statuses.filter((status) => status === 200).length, statuses.filter((status) => status === 429).length]).toEqual([64, 6]);
+    for (const request of requests) request.destroy();
+    await vi.waitFor(() => expect(events.filter((event) => event === "session.leave")).toHaveLength(64));
+  });
+});
+
+describe("slots", () => {
+  it("are so many in all and a person, and are given back once", () => {
+    const slots = createSlots({ total: 3, each: 2, what: "followers" });
+    const [first] = [slots.take("ana"), slots.take("ana")];
+    expect(() => slots.take("ana")).toThrow("you have 2 followers already");
+    slots.take("bo");
+    expect(() => slots.take("cy")).toThrow("there are 3 followers on this gateway already");
+    first();
+    first();
+    slots.take("cy");
+    expect(() => slots.take("bo")).toThrow(expect.objectContaining({ code: "limit_exceeded" }) as Error);
+  });
+});
+
+it("a reader that takes nothing is told late", async () => {
+  const late = vi.fn();
+  async function* source(): AsyncGenerator<string, void, void> {
+    yield* ["a", "b"];
+  }
+  const pieces = inTime(source(), late, 20);
+  await pieces.next();
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  expect(late).toHaveBeenCalledOnce();
+  await pieces.return();
+});

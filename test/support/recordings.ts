@@ -1,0 +1,38 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { RecordingReader, parseRecordingEnd, parseRecordingHeader, parseRecordingResize } from "@gatehouse/core/formats";
+import type { RecordingEnd, RecordingHeader, RecordingSummary, TerminalSize } from "@gatehouse/core/formats";
+
+/** A recording, read whole: for tests alone. */
+export interface PlayedRecording {
+  readonly header: RecordingHeader;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  readonly stdin: Buffer;
+  readonly sizes: readonly TerminalSize[];
+  readonly end: RecordingEnd | undefined;
+  readonly summary: RecordingSummary;
+}
+
+/** Reads a recording and checks every chunk of it. */
+export async function playRecording(path: string): Promise<PlayedRecording> {
+  const reader = new RecordingReader();
+  const streams = { o: [] as Buffer[], e: [] as Buffer[], i: [] as Buffer[] };
+  const sizes: TerminalSize[] = [];
+  let header: RecordingHeader | undefined;
+  let end: RecordingEnd | undefined;
+  for (const { type, data } of reader.feed(await readFile(path))) {
+    if (type === "o" || type === "e" || type === "i") streams[type].push(Buffer.from(data));
+    else if (type === "h") header = parseRecordingHeader(data);
+    else if (type === "r") sizes.push(parseRecordingResize(data));
+    else if (type === "x") end = parseRecordingEnd(data);
+  }
+  const summary = reader.end();
+  if (header === undefined) throw new Error(`${path} has no header`);
+  return { header, stdout: Buffer.concat(streams.o), stderr: Buffer.concat(streams.e), stdin: Buffer.concat(streams.i), sizes, end, summary };
+}
+
+/** The recording that an event `session.end` names. */
+export function recordingOf(dataDir: string, event: Readonly<Record<string, unknown>>): Promise<PlayedRecording> {
+  return playRecording(join(dataDir, "log", (event["recording"] as { readonly file: string }).file));
+}
