@@ -10,6 +10,11 @@ export const endedSuffix = ".rec";
 export const damagedSuffix = ".damaged";
 export const partSuffix = ".part";
 
+/** Why a system call failed, without what Node adds of the call and the path: people are told it, and two failures alike read alike. */
+export function systemReason(error: unknown): string {
+  return errorMessage(error).replace(/^([A-Z][A-Z0-9]*: [^,]*), .*$/s, "$1");
+}
+
 /** Makes the names in a folder last. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, constants.O_RDONLY);
@@ -27,7 +32,14 @@ export const createFile: CreateFile = async (path) => {
     async write(chunks, position) {
       const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
       const { bytesWritten } = await handle.writev(chunks, position);
-      if (bytesWritten !== size) throw new Error(`the file took only ${bytesWritten} of ${size} bytes`);
+      if (bytesWritten === size) return;
+      // A disk that fills up takes a part; why it takes no more, it says when it is given the rest.
+      const rest = Buffer.concat(chunks).subarray(bytesWritten);
+      for (let at = 0; at < rest.length; ) {
+        const written = (await handle.write(rest, at, rest.length - at, position + bytesWritten + at)).bytesWritten;
+        if (written === 0) throw new Error(`the file took only ${bytesWritten + at} of ${size} bytes`);
+        at += written;
+      }
     },
     datasync: () => handle.datasync(),
     truncate: (size) => handle.truncate(size),
@@ -112,7 +124,7 @@ export class SyncGroup {
         await this.#lanes.run(() => one.sync());
       } catch (error) {
         this.#logger.error({ error: errorMessage(error) }, "a recording cannot be synced to the disk");
-        one.syncFailed(errorMessage(error));
+        one.syncFailed(systemReason(error));
       }
     }
   }

@@ -1,7 +1,7 @@
-import { errorMessage, type Clock } from "../../base/index.ts";
+import type { Clock } from "../../base/index.ts";
 import { RecordingBuilder, encodeRecordingJson, encodeRecordingResize, type RecordingEnd, type RecordingType, type TerminalSize } from "../../formats/index.ts";
 import { largeBuffer, smallBuffer, type Buffers } from "./buffers.ts";
-import { within, type Lanes, type SyncGroup, type Syncable } from "./disk.ts";
+import { systemReason, within, type Lanes, type SyncGroup, type Syncable } from "./disk.ts";
 import { followFile } from "./follow.ts";
 import type { Recording, RecordingFile, RecordingLimits, RecordingListener, RecordingMode, RecordingResult } from "./types.ts";
 
@@ -248,7 +248,7 @@ export class LiveRecording implements Recording, Syncable {
         await this.#writeBatch();
         this.#measure();
       } catch (error) {
-        this.#fail(errorMessage(error));
+        this.#fail(systemReason(error));
         if (this.#isEnding() || this.#problem !== undefined) return;
         await new Promise<void>((resolve) => {
           this.#wake = resolve;

@@ -4,7 +4,7 @@ import { GatehouseError, errorMessage, type Clock, type Logger } from "../../bas
 import { encodeRecordingJson } from "../../formats/index.ts";
 import type { AuditLog } from "../types.ts";
 import { Buffers } from "./buffers.ts";
-import { Lanes, SyncGroup, createFile, endedSuffix, liveSuffix, syncFolder, within, type Syncable } from "./disk.ts";
+import { Lanes, SyncGroup, createFile, endedSuffix, liveSuffix, syncFolder, systemReason, within, type Syncable } from "./disk.ts";
 import { LiveRecording, type RecordingContext } from "./live-recording.ts";
 import { sessionDigests } from "./events.ts";
 import { findLeft } from "./left.ts";
@@ -95,7 +95,7 @@ export function openRecordings(options: RecordingsOptions): Recordings {
         if (typeof recording !== "symbol") return recording;
       } catch (error) {
         if (error instanceof GatehouseError) throw error;
-        throw unavailable(errorMessage(error), error);
+        throw unavailable(systemReason(error), error);
       }
       // Whenever the disk answers: nobody waits for it any more.
       opening

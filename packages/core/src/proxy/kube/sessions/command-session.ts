@@ -183,7 +183,7 @@ async function openRecording(context: SessionContext, session: RecordedSession, 
     });
   } catch (error) {
     const why = errorMessage(error);
-    logger.error({ sid: session.sid, user: session.user, error: why }, "a session cannot be recorded");
+    logger.error({ sid: session.sid, user: session.user, error: why, cause: error instanceof Error && error.cause !== undefined ? errorMessage(error.cause) : undefined }, "a session cannot be recorded");
     if (mode === "strict") {
       const large = error instanceof GatehouseError && error.code === "limit_exceeded";
       throw new Refusal(large ? 413 : 503, large ? "the command is too long to be recorded, and must be recorded" : `${why}, and must be recorded`);
