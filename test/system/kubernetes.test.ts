@@ -130,7 +130,7 @@ describe.skipIf(!cluster)("kubectl through the gateway against a real Kubernetes
     // Login gives them no context; they come with another's, and their own certificate.
     const pods = await ed.kubectl(["--context", "example", "get", "pods"], { env: { ...ed.env, KUBECONFIG: ana.kubeconfig } });
     expect(pods.code).not.toBe(0);
-    expect(pods.stderr).toMatch(/ed may not use Kubernetes cluster "example": no role gives a group there \(refusal [0-9a-f]+\)/);
+    expect(pods.stderr).toMatch(/ed may not use Kubernetes cluster \\?"example\\?": no role gives a Kubernetes group there \(refusal [0-9a-f]+\)/);
     expect(cluster!.auditLog()?.some((event) => event.impersonatedUser?.username === "ed")).toBe(false);
   });
 
