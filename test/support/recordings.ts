@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { expect } from "vitest";
 import { RecordingReader, parseRecordingEnd, parseRecordingHeader, parseRecordingResize } from "@gatehouse/core/formats";
 import type { RecordingEnd, RecordingHeader, RecordingSummary, TerminalSize } from "@gatehouse/core/formats";
 
@@ -32,7 +34,9 @@ export async function playRecording(path: string): Promise<PlayedRecording> {
   return { header, stdout: Buffer.concat(streams.o), stderr: Buffer.concat(streams.e), stdin: Buffer.concat(streams.i), sizes, end, summary };
 }
 
-/** The recording that an event `session.end` names. */
-export function recordingOf(dataDir: string, event: Readonly<Record<string, unknown>>): Promise<PlayedRecording> {
-  return playRecording(join(dataDir, "log", (event["recording"] as { readonly file: string }).file));
+/** The recording that an event `session.end` names. The file gets its lasting name a moment after the event is in the log: it is waited for. */
+export async function recordingOf(dataDir: string, event: Readonly<Record<string, unknown>>): Promise<PlayedRecording> {
+  const path = join(dataDir, "log", (event["recording"] as { readonly file: string }).file);
+  await expect.poll(() => existsSync(path), { timeout: 10_000, message: path }).toBe(true);
+  return playRecording(path);
 }
