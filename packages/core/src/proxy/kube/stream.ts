@@ -11,6 +11,11 @@ import { failure } from "./status.ts";
 import type { Failure } from "./status.ts";
 import type { ServerSide } from "./translate/index.ts";
 
+/**
+ * What may wait for a side to take it before the other is held back, bytes. Sockets call for that at 16 KiB, a single TLS record: each would be
+ * written, and waited for, alone.
+ */
+const ahead = 256 * 1024;
 /** How long to wait for the end of a frame before the connection is cut without a word, ms. */
 const boundaryWait = 500;
 /** How long one direction may stay open after the other has ended, ms. */
@@ -110,7 +115,7 @@ export class StreamPair implements Live, SessionStream {
     this.#tap.fromClient(chunk);
     this.#noteActivity();
     if (this.#tap.problem !== undefined) this.#malformed("client");
-    else if (!this.#server.write(chunk)) this.#client.pause();
+    else this.#pass(chunk, this.#server, this.#client);
     if (this.#session?.behind === true) this.#hold();
   };
 
@@ -123,11 +128,16 @@ export class StreamPair implements Live, SessionStream {
     } else if (this.#ending !== undefined && boundary >= 0) {
       if (boundary > 0) this.#client.write(chunk.subarray(0, boundary));
       this.#say();
-    } else if (!this.#client.write(chunk)) {
-      this.#server.pause();
+    } else {
+      this.#pass(chunk, this.#client, this.#server);
     }
     if (this.#session?.behind === true) this.#hold();
   };
+
+  #pass(chunk: Buffer, to: Duplex, from: Duplex): void {
+    to.write(chunk);
+    if (isFull(to)) from.pause();
+  }
 
   /** What passes now may be in no recording. */
   get #isUnrecorded(): boolean {
@@ -153,8 +163,8 @@ export class StreamPair implements Live, SessionStream {
   /** Lets each side send on whose other side takes more. */
   readonly #flow = (): void => {
     if (this.#said || this.#over || (this.#session?.behind === true && this.#ending === undefined)) return;
-    if (!this.#client.writableNeedDrain) this.#server.resume();
-    if (!this.#server.writableNeedDrain) this.#client.resume();
+    if (!isFull(this.#client)) this.#server.resume();
+    if (!isFull(this.#server)) this.#client.resume();
   };
 
   /** kubectl pings every few seconds: that somebody's terminal is open does not make them active. */
@@ -225,4 +235,9 @@ export class StreamPair implements Live, SessionStream {
     this.#shared.registry.remove(this);
     this.#session?.end(this.#ending?.message);
   }
+}
+
+/** It says `drain` once it is not any more. */
+function isFull(socket: Duplex): boolean {
+  return socket.writableNeedDrain && socket.writableLength > ahead;
 }
