@@ -18,15 +18,26 @@ export type Reading = "strict" | "broad";
  * Matching takes time linear in the text whatever the pattern. Throws `bad_parameter`.
  */
 export function compilePattern(source: string, reading: Reading = "strict"): Pattern {
-  if (source.length > maxPatternLength) throw new GatehouseError("bad_parameter", `a pattern has at most ${maxPatternLength} characters`);
+  checkPatternLength(source);
   if (source === "*") return { matches: () => true };
-  if (source.length >= 2 && source.startsWith("^") && source.endsWith("$")) return compileRegexp(source.slice(1, -1), reading);
+  const body = regexpBody(source);
+  if (body !== undefined) return compileRegexp(body, reading);
   if (!source.includes("*")) return { matches: (text) => text === source };
   return compileGlob(source);
 }
 
-/** Leftmost placement of every piece is enough: no backtracking. */
-function compileGlob(source: string): Pattern {
+/** Throws `bad_parameter` for a source that is too long. */
+export function checkPatternLength(source: string): void {
+  if (source.length > maxPatternLength) throw new GatehouseError("bad_parameter", `a pattern has at most ${maxPatternLength} characters`);
+}
+
+/** What is between `^` and `$` in a value that is a regular expression; undefined for other text. */
+export function regexpBody(source: string): string | undefined {
+  return source.length >= 2 && source.startsWith("^") && source.endsWith("$") ? source.slice(1, -1) : undefined;
+}
+
+/** A literal in which `*` is anything. Leftmost placement of every piece is enough: no backtracking. */
+export function compileGlob(source: string): Pattern {
   const pieces = source.split("*");
   const first = pieces[0] ?? "";
   const last = pieces.at(-1) ?? "";

@@ -5,7 +5,15 @@ export type RegexpNode =
   | { readonly type: "char"; readonly test: (char: number) => boolean }
   | { readonly type: "sequence"; readonly parts: readonly RegexpNode[] }
   | { readonly type: "choice"; readonly options: readonly RegexpNode[] }
-  | { readonly type: "repeat"; readonly part: RegexpNode; readonly min: number; readonly max: number };
+  | { readonly type: "repeat"; readonly part: RegexpNode; readonly min: number; readonly max: number; readonly lazy: boolean }
+  /** `index` is the group's number, from 1; undefined for `(?:…)`. */
+  | { readonly type: "group"; readonly part: RegexpNode; readonly index: number | undefined };
+
+/** A regular expression and how many groups of it are numbered. */
+export interface ParsedRegexp {
+  readonly tree: RegexpNode;
+  readonly groups: number;
+}
 
 type Range = readonly [number, number];
 const digits: readonly Range[] = [[48, 57]];
@@ -34,9 +42,10 @@ function within(ranges: readonly Range[], negated: boolean): (char: number) => b
  * Parses the part of RE2's syntax that needs no memory of what was matched: literals, `.`, classes, groups, `|`, `* + ? {n,m}`.
  * What else there is (anchors inside, flags, back-references, look-around) is refused by name. Throws `bad_parameter`.
  */
-export function parseRegexp(body: string): RegexpNode {
+export function parseRegexp(body: string): ParsedRegexp {
   const chars = Array.from(body);
   let at = 0;
+  let groups = 0;
   const bad = (what: string): GatehouseError => new GatehouseError("bad_parameter", `the regular expression cannot be used: ${what}`);
   const code = (char: string): number => char.codePointAt(0) ?? 0;
 
@@ -59,13 +68,13 @@ export function parseRegexp(body: string): RegexpNode {
   };
 
   const repeated = (part: RegexpNode): RegexpNode => {
-    const [min, max] = quantifier() ?? [1, 1];
-    if (min === 1 && max === 1) return part;
+    const repetition = quantifier();
+    if (!repetition) return part;
     if (quantifier()) throw bad("a repetition of a repetition needs parentheses");
-    return { type: "repeat", part, min, max };
+    return { type: "repeat", part, ...repetition };
   };
 
-  const quantifier = (): readonly [number, number] | undefined => {
+  const quantifier = (): { readonly min: number; readonly max: number; readonly lazy: boolean } | undefined => {
     const char = chars[at];
     let range: readonly [number, number] | undefined;
     if (char === "*") range = [0, Infinity];
@@ -81,9 +90,9 @@ export function parseRegexp(body: string): RegexpNode {
       range = [min, max];
     } else return undefined;
     at += 1;
-    // A lazy repetition matches the same texts.
-    if (chars[at] === "?") at += 1;
-    return range;
+    const lazy = chars[at] === "?";
+    if (lazy) at += 1;
+    return { min: range[0], max: range[1], lazy };
   };
 
   const atom = (depth: number): RegexpNode => {
@@ -91,15 +100,18 @@ export function parseRegexp(body: string): RegexpNode {
     at += 1;
     switch (char) {
       case "(": {
+        let index: number | undefined;
         if (chars[at] === "?") {
           if (chars[at + 1] !== ":") throw bad("groups that begin with (? are not supported, but for (?:");
           at += 2;
+        } else {
+          groups += 1;
+          index = groups;
         }
-        const group = choice(depth + 1);
+        const part = choice(depth + 1);
         if (chars[at] !== ")") throw bad('a "(" is not closed');
         at += 1;
-        // Kept apart from alternatives at the top, which alone have two readings.
-        return { type: "sequence", parts: [group] };
+        return { type: "group", part, index };
       }
       case "[":
         return { type: "char", test: bracket() };
@@ -167,5 +179,5 @@ export function parseRegexp(body: string): RegexpNode {
 
   const tree = choice(0);
   if (at < chars.length) throw bad('a ")" has no "(" before it');
-  return tree;
+  return { tree, groups };
 }

@@ -65,7 +65,7 @@ function conditions(side: "allow" | "deny"): z.ZodType<RoleConditions> {
 }
 
 /** Why a role may not be called so. */
-function roleNameProblem(name: string): string | undefined {
+export function roleNameProblem(name: string): string | undefined {
   if ((systemRoles as readonly string[]).includes(name)) return `"${name}" is a built-in role of machines; choose another name`;
   return name === implicitRoleName ? `"${name}" is the role that everyone has; choose another name` : undefined;
 }
