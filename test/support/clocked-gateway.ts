@@ -109,7 +109,7 @@ export async function startClockedGateway(clock: Clock): Promise<ClockedGateway>
       return {
         env,
         async logIn(args = []) {
-          const outcome = await run(process.execPath, [tshPath, "login", `--proxy=${proxy}`, "--auth=github", `--ca-pin=${gateway.caPin}`, "--keystore=file", ...args], { env });
+          const outcome = await run(process.execPath, [tshPath, "login", `--proxy=${proxy}`, "--auth=github", `--ca-pin=${gateway.caPin}`, "--keystore=file", "--force", ...args], { env });
           if (outcome.code !== 0) throw new Error(`tsh login failed with ${String(outcome.code)}:\n${outcome.stdout}${outcome.stderr}`);
           return outcome;
         },

@@ -12,7 +12,7 @@ export interface Machine {
   readonly env: NodeJS.ProcessEnv;
   tsh(args: readonly string[], options?: RunOptions): Promise<Outcome>;
   start(args: readonly string[]): Running;
-  /** `tsh login` through GitHub with the gateway's pin and a file keystore. */
+  /** A new `tsh login` through GitHub, whatever login is there, with the gateway's pin and a file keystore. */
   logIn(args?: readonly string[]): Promise<Outcome>;
   /** Text of every file below the home, by path. */
   files(): Promise<ReadonlyMap<string, string>>;
@@ -33,7 +33,7 @@ export async function newMachine(world: World, login: string, extra: NodeJS.Proc
     env,
     tsh: (args, options) => run(process.execPath, [tshPath, ...args], { env, ...options }),
     start: (args) => start(process.execPath, [tshPath, ...args], { env }),
-    logIn: (args = []) => machine.tsh(["login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", ...args]),
+    logIn: (args = []) => machine.tsh(["login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--force", ...args]),
     async files() {
       const found = new Map<string, string>();
       for (const entry of await readdir(home, { recursive: true, withFileTypes: true })) {

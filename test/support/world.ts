@@ -221,7 +221,7 @@ async function createPerson(login: string, home: string, world: World): Promise<
     tsh: (args, options) => run(process.execPath, [tshPath, ...args], { env, ...options }),
     tctl: (args, options) => run(process.execPath, [tctlPath, ...args], { env, ...options }),
     kubectl: (args, { binary = "kubectl", ...options } = {}) => run(binary, args, { env, ...options }),
-    loginArgs: ["login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file"],
+    loginArgs: ["login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--force"],
     async logIn(args = []) {
       const outcome = await person.tsh([...person.loginArgs, ...args]);
       if (outcome.code !== 0) throw new Error(`tsh login as ${login} failed with ${String(outcome.code)}:\n${outcome.stdout}${outcome.stderr}\n${world.gateway.stderr()}`);

@@ -29,7 +29,7 @@ describe.skipIf(!available)("in a real browser", () => {
 
   const startLogin = async (args: readonly string[] = []): Promise<{ login: ReturnType<typeof start>; link: string }> => {
     const ana = await world.person("ana");
-    const login = start(process.execPath, [tshPath, "login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--browser=none", ...args], { env: ana.env });
+    const login = start(process.execPath, [tshPath, "login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--force", "--browser=none", ...args], { env: ana.env });
     const [link] = await login.waitFor(/http:\/\/127\.0\.0\.1:\d+\/\S+/, "stderr");
     return { login, link };
   };

@@ -109,7 +109,7 @@ describe("a login that is killed while it writes", () => {
     const ana = await newMachine(world, "ana");
     await ana.logIn();
     for (const delay of [0, 2, 5, 9, 14, 25]) {
-      const child = spawnChild(process.execPath, [tshPath, "login", `--proxy=${world.proxy}`, "--keystore=file"], { env: ana.env, stdio: "ignore" });
+      const child = spawnChild(process.execPath, [tshPath, "login", `--proxy=${world.proxy}`, "--keystore=file", "--force"], { env: ana.env, stdio: "ignore" });
       const ended = once(child, "exit");
       const watcher = watch(join(ana.home, ".tsh"));
       // The first thing that a login writes is its lock.

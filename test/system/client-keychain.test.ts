@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const login = (machine: Machine, args: readonly string[] = []) => machine.tsh(["login", `--proxy=${world.proxy}`, `--ca-pin=${world.ready.ca_pin}`, ...args]);
+const login = (machine: Machine, args: readonly string[] = []) => machine.tsh(["login", `--proxy=${world.proxy}`, `--ca-pin=${world.ready.ca_pin}`, "--force", ...args]);
 const privateKeys = async (machine: Machine): Promise<readonly string[]> => [...(await machine.files())].filter(([, text]) => text.includes("PRIVATE KEY")).map(([path]) => path);
 
 /** The same home on another session bus. */

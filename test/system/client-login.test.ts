@@ -79,7 +79,7 @@ describe("tsh login", () => {
 
   it("says that the key is in a file once, after a login that worked", async () => {
     const ana = await newMachine(world, "ana", { DBUS_SESSION_BUS_ADDRESS: "unix:path=/nowhere" });
-    const login = (args: readonly string[]): ReturnType<typeof ana.tsh> => ana.tsh(["login", `--proxy=${world.proxy}`, `--ca-pin=${world.ready.ca_pin}`, ...args]);
+    const login = (args: readonly string[]): ReturnType<typeof ana.tsh> => ana.tsh(["login", `--proxy=${world.proxy}`, `--ca-pin=${world.ready.ca_pin}`, "--force", ...args]);
     const note = /No keychain service runs here: the key is in a file in .*\/keys/;
     expect((await login(["--auth=nosuch"])).stderr).not.toMatch(note);
     expect((await login([])).stderr).toMatch(note);
@@ -121,7 +121,7 @@ describe("a login that cannot be", () => {
   });
 
   it.each([
-    [["login", "somewhere"], /takes no argument/],
+    [["login", "somewhere", "else"], /does not know what to do with "else"/],
     [["login", "--ttl=3s"], /1 minute to 30 hours/],
     [["login", "--ttl=soon"], /not a duration/],
     [["login", "--bind-addr=0.0.0.0:1"], /cannot wait for the browser/],
@@ -209,7 +209,7 @@ describe("on a terminal", () => {
     expect(shown).toMatch(/waiting for GitHub ….*\(Ctrl-C to stop, \d:\d\d left\)/);
     expect(shown).toContain("logged in as");
     // The second time nothing is asked.
-    expect((await ana.tsh(["login", "--keystore=file"])).code).toBe(0);
+    expect((await ana.tsh(["login", "--keystore=file", "--force"])).code).toBe(0);
   });
 
   it("a local account's password is asked for without echo", async () => {

@@ -18,7 +18,7 @@ describe("a GitHub login that goes wrong", () => {
   const logIn = async (login: string, args: readonly string[] = []): Promise<{ code: number | null; stderr: string; seconds: number }> => {
     const person = await world.person(login);
     const begun = Date.now();
-    const outcome = await person.tsh(["login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", ...args]);
+    const outcome = await person.tsh(["login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--force", ...args]);
     return { code: outcome.code, stderr: outcome.stderr, seconds: (Date.now() - begun) / 1000 };
   };
 
@@ -87,7 +87,7 @@ describe("a GitHub login that goes wrong", () => {
 
   it("a callback without the login's cookie, and one played twice, are refused", async () => {
     const ana = await world.person("ana");
-    const login = start(process.execPath, ["packages/tsh/bin/tsh.js", "login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--browser=none"], { env: ana.env });
+    const login = start(process.execPath, ["packages/tsh/bin/tsh.js", "login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--force", "--browser=none"], { env: ana.env });
     const [link] = await login.waitFor(/http:\/\/127\.0\.0\.1:\d+\/\S+/, "stderr");
     const { readFile } = await import("node:fs/promises");
     const ca = await readFile(world.caFile, "utf8");
@@ -109,7 +109,7 @@ describe("a GitHub login that goes wrong", () => {
     const { readFile } = await import("node:fs/promises");
     const ca = await readFile(world.caFile, "utf8");
     const begin = async (): Promise<{ login: ReturnType<typeof start>; link: string }> => {
-      const login = start(process.execPath, ["packages/tsh/bin/tsh.js", "login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--browser=none"], { env: ana.env });
+      const login = start(process.execPath, ["packages/tsh/bin/tsh.js", "login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--force", "--browser=none"], { env: ana.env });
       const [link] = await login.waitFor(/http:\/\/127\.0\.0\.1:\d+\/\S+/, "stderr");
       return { login, link };
     };
@@ -132,7 +132,7 @@ describe("a GitHub login that goes wrong", () => {
     const ana = await world.person("ana");
     const { readFile } = await import("node:fs/promises");
     const ca = await readFile(world.caFile, "utf8");
-    const login = start(process.execPath, ["packages/tsh/bin/tsh.js", "login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--browser=none"], { env: ana.env });
+    const login = start(process.execPath, ["packages/tsh/bin/tsh.js", "login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--force", "--browser=none"], { env: ana.env });
     const [link] = await login.waitFor(/http:\/\/127\.0\.0\.1:\d+\/\S+/, "stderr");
     // One browser starts, another gets the provider's answer: its callback has no cookie.
     world.github.setApproval("button");

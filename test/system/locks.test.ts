@@ -29,7 +29,7 @@ describe("tctl lock", () => {
   afterAll(() => world.close());
 
   const tryLogIn = (person: Person): Promise<Outcome> =>
-    person.tsh(["login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file"]);
+    person.tsh(["login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--force"]);
 
   it("refuses a new login with the message and exit code 4, and lets it in when the lock is removed", async () => {
     const ana = await world.person("ana");

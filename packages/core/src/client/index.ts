@@ -2,6 +2,10 @@
 export * from "./lean/index.ts";
 export { changeHome, chosenProxy, listProfiles, profileSchema, readProfile, requireProfile, selectProfile, writeProfile } from "./profiles.ts";
 export type { Profile } from "./profiles.ts";
+export { gatewayOf, isKept, keptName, orderedProfiles, profilesOf } from "./kept-logins.ts";
+export type { NamedProfile } from "./kept-logins.ts";
+export { chooseLogin, resumeLogin } from "./resume.ts";
+export type { ResumedLogin, ResumeOptions, ResumeTools } from "./resume.ts";
 export { connectAdmin, connectWeb, openSession, readLogin } from "./gateway.ts";
 export type { Session, WebConnection } from "./gateway.ts";
 export { answerPieces } from "./answer-pieces.ts";

@@ -181,7 +181,7 @@ export async function login(options: LoginOptions, tools: LoginTools): Promise<L
   const account = await readAccount(connectAdmin(record), record, ping);
   const authType = options.auth ?? (ping.auth.type === "local" ? "local" : providerOf(ping).name);
   const before = await readProfile(home, name);
-  await storeLogin({ home, name, env, record, account, authType, keystore, trust, program: tools.program, notice: (text) => output.stderr.write(text) });
+  await storeLogin({ home, name, env, record, account, authType, keystore, trust, program: tools.program, now, notice: (text) => output.stderr.write(text) });
   if (forced && before?.keystore !== "file") output.stderr.write(`No keychain service runs here: the key is in a file in ${home.keys} that only you can read (as with --keystore=file).\n`);
   const result = { record, account, authType, keystore };
   try {

@@ -1,5 +1,6 @@
 import { GatehouseError, errorMessage } from "../base/index.ts";
-import { connectAdmin, readLogin } from "./gateway.ts";
+import { connectAdmin } from "./gateway.ts";
+import { isKept, readableLogin, removeKept } from "./kept-logins.ts";
 import { removeKubeEntries } from "./kubeconfig/index.ts";
 import { openLogins, type ClientHome, type Environment, type KeystoreKind } from "./lean/index.ts";
 import { changeHome, writeProfile, type Profile } from "./profiles.ts";
@@ -25,11 +26,8 @@ function withoutLogin(profile: Profile): Profile {
  * the gateway cannot be told, the key is removed all the same, and the result says so.
  */
 export async function logout(home: ClientHome, env: Environment, name: string, profile: Profile, now: number): Promise<LogoutResult> {
-  const record = await readLogin(home, env, name, profile).catch((error: unknown) => {
-    // A damaged login is removed like any other; a keychain that cannot be read cannot be emptied either.
-    if (error instanceof GatehouseError && error.code === "unauthenticated") return undefined;
-    throw error;
-  });
+  // A damaged login is removed like any other; a keychain that cannot be read cannot be emptied either.
+  const record = await readableLogin(home, env, { name, profile });
   let unreached: string | undefined;
   if (record && record.expires > now) {
     try {
@@ -40,6 +38,7 @@ export async function logout(home: ClientHome, env: Environment, name: string, p
   }
   return changeHome(home, async () => {
     const stores: readonly KeystoreKind[] = profile.keystore === "keychain" ? ["keychain", "file"] : ["file"];
+    if (isKept(name)) return { wasLoggedIn: await removeKept(home, env, name), contexts: [], unreached };
     let removed = false;
     for (const kind of stores) removed = (await openLogins(home, kind, env).remove(name)) || removed;
     const contexts = await removeKubeEntries(env, profile.web_proxy_addr);

@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { errorMessage } from "../base/index.ts";
 import type { Account } from "./kube-access.ts";
 import { addKubeEntries, type KubeUpdate } from "./kubeconfig/index.ts";
+import { keepLogin, keptName, removeKept } from "./kept-logins.ts";
 import { writeLauncher } from "./launcher.ts";
 import { openLogins, writeFileAtomic, type ClientHome, type Environment, type KeystoreKind, type LoginRecord } from "./lean/index.ts";
 import { changeHome, readProfile, selectProfile, writeProfile, type Profile } from "./profiles.ts";
@@ -18,6 +19,8 @@ export interface StoredLogin {
   readonly keystore: KeystoreKind;
   readonly trust: GatewayTrust | undefined;
   readonly program: { readonly node: string; readonly script: string };
+  /** ms since the epoch. */
+  readonly now: number;
   readonly notice: (text: string) => void;
 }
 
@@ -50,6 +53,15 @@ async function removeElsewhere(login: StoredLogin, before: Profile | undefined):
   }
 }
 
+/** Another user's login at the same gateway is for `tsh login --user` to go back to. That it cannot be kept costs no login. */
+async function keepOther({ home, env, name, record, now, notice }: StoredLogin): Promise<void> {
+  try {
+    await keepLogin(home, env, name, record, now);
+  } catch (error) {
+    notice(`The other user's login could not be kept: ${errorMessage(error)}\n`);
+  }
+}
+
 /**
  * Writes kubeconfig's entries for a login: of every cluster that the person may use, or of `only` one of them and those that are there already.
  * Entries of clusters that are gone are removed. Undefined where the gateway has no Kubernetes.
@@ -74,12 +86,13 @@ export async function writeKubeEntries(
 
 /**
  * Stores a login: key and certificates as one secret, the pinned authority, the launcher, and last the profile, whose writing tells others
- * that the login is there. One process at a time; each step replaces one file whole.
+ * that the login is there. Another user's login at the same gateway that has not ended is kept beside it. One process at a time; each step replaces one file whole.
  */
 export async function storeLogin(login: StoredLogin): Promise<void> {
   const { home, name, env, record, trust } = login;
   await changeHome(home, async () => {
     const before = await readProfile(home, name);
+    await keepOther(login);
     await openLogins(home, login.keystore, env).write(name, record);
     await removeElsewhere(login, before);
     if (trust) {
@@ -89,5 +102,6 @@ export async function storeLogin(login: StoredLogin): Promise<void> {
     await writeLauncher(home, login.program.node, login.program.script);
     await writeProfile(home, name, profileOf(login, before));
     await selectProfile(home, name);
+    await removeKept(home, env, keptName(name, record.username));
   });
 }

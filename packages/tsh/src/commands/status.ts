@@ -1,82 +1,46 @@
 import { Flags } from "@oclif/core";
-import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
-import { clientHome, currentProfileName, kubeContexts, listProfiles, readLogin, requireProfile, type LoginRecord, type Profile } from "@gatehouse/core/client";
-import { formatData, formatFields } from "@gatehouse/core/client/terminal";
+import { GatehouseError, systemClock } from "@gatehouse/core/base";
+import { clientHome, gatewayOf, isKept, kubeContexts, orderedProfiles, readLogin, requireProfile } from "@gatehouse/core/client";
+import { formatData } from "@gatehouse/core/client/terminal";
 import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
 import { proxyFlag } from "../command.ts";
-import { describeValidity, listNames, shortProxy } from "../text.ts";
-
-interface Login {
-  readonly profile: Profile;
-  readonly record: LoginRecord | undefined;
-  readonly contexts: readonly string[];
-  readonly current: boolean;
-}
+import { describeStatus, statusData, type ShownLogin } from "../status-text.ts";
+import { shortProxy } from "../text.ts";
 
 /** `tsh status` */
 export class Status extends BaseCommand {
   static override summary = "Show who is logged in where, and until when";
-  static override description = "Reads this machine alone. The exit code is 3 where the gateway asked about (the current one) has no login that is still valid.";
+  static override description = `Reads this machine alone: the login of the gateway asked about (the current one) first, then every other that is kept here. The exit code is 3 where the
+first has no login that is still valid. For programs the first is one object, with the rest in its field others; --all makes a list of them all.`;
   static override examples = ["<%= config.bin %> status", "<%= config.bin %> status --format=json"];
-  static override flags = { ...proxyFlag, ...formatFlag, all: Flags.boolean({ summary: "Every gateway, not the current one alone", exclusive: ["proxy"] }) };
+  static override flags = { ...proxyFlag, ...formatFlag, all: Flags.boolean({ summary: "Every gateway alike: no exit code 3, and a list for programs", exclusive: ["proxy"] }) };
 
   /** Prints the logins. */
   async run(): Promise<void> {
     const { flags } = await this.parse(Status);
-    const home = clientHome(process.env);
     const now = systemClock.now();
-    const current = await currentProfileName(home);
-    const profiles = flags.all ? await listProfiles(home) : [await requireProfile(home, process.env, flags.proxy)];
-    const logins: Login[] = [];
-    for (const { name, profile } of profiles) {
+    const home = clientHome(process.env);
+    const asked = flags.all ? undefined : (await requireProfile(home, process.env, flags.proxy)).name;
+    const logins: ShownLogin[] = [];
+    for (const { name, profile, current } of await orderedProfiles(home)) {
+      if (flags.proxy !== undefined && gatewayOf(name) !== asked) continue;
       const { contexts } = await kubeContexts(process.env, profile.web_proxy_addr);
-      logins.push({ profile, record: await readLogin(home, process.env, name, profile), contexts, current: name === current });
+      const login = { profile, record: await readLogin(home, process.env, name, profile), contexts, current, kept: isKept(name) };
+      if (name === asked) logins.unshift(login);
+      else logins.push(login);
     }
-    const [first] = logins;
-    if (!flags.all && first && !first.record && flags.format === "text") {
-      throw new GatehouseError("unauthenticated", `not logged in to ${shortProxy(first.profile.web_proxy_addr)}`, { hint: `log in: tsh login --proxy=${shortProxy(first.profile.web_proxy_addr)}` });
+    const [first, ...others] = logins;
+    const active = first?.record !== undefined && first.record.expires > now;
+    if (flags.format !== "text") {
+      const data = logins.map((login) => statusData(login, now));
+      this.output.stdout.write(await formatData(flags.all ? data : { ...data[0], others: data.slice(1) }, flags.format));
+    } else {
+      const nobody = !flags.all && first !== undefined && !first.record;
+      const shown = nobody ? others : logins;
+      this.output.stdout.write(shown.map((login) => describeStatus(login, now)).join("\n"));
+      if (nobody) throw new GatehouseError("unauthenticated", `not logged in to ${shortProxy(first.profile.web_proxy_addr)}`, { hint: `log in: tsh login --proxy=${shortProxy(first.profile.web_proxy_addr)}` });
+      if (!first) this.output.stderr.write("not logged in to any gateway\n");
     }
-    if (!first && flags.format === "text") this.output.stderr.write("not logged in to any gateway\n");
-    const data = logins.map((login) => statusData(login, now));
-    if (flags.format === "text") this.output.stdout.write(logins.map((login) => describe(login, now)).join("\n"));
-    else this.output.stdout.write(await formatData(flags.all ? data : data[0], flags.format));
-    if (!flags.all && !(first?.record && first.record.expires > now)) process.exitCode = 3;
+    if (!flags.all && !active) process.exitCode = 3;
   }
-}
-
-function describe({ profile, record, contexts, current }: Login, now: number): string {
-  const groups = [...new Set((profile.kube_clusters ?? []).flatMap((cluster) => cluster.groups))].sort();
-  const cells: readonly (readonly [string, string])[] = [
-    ["gateway", `${shortProxy(profile.web_proxy_addr)}${current ? "   (current)" : ""}`],
-    ["logged in as", record ? `${record.username}   (${profile.auth_type ?? "unknown"})` : "nobody"],
-    ...(record
-      ? ([
-          ["cluster", `${record.cluster}   ${describeValidity(record.expires, now)}`],
-          ["roles", listNames(profile.roles ?? [])],
-          ["kubernetes", contexts.length === 0 ? "no contexts in kubeconfig" : `${listNames(groups)}   →  ${listNames(contexts)}`],
-          ["logins", listNames(profile.logins ?? [])],
-          ["key kept in", profile.keystore === "file" ? "a file" : "the keychain"],
-        ] as const)
-      : []),
-  ];
-  return formatFields(cells.map(([name, value]) => [name, escapeLine(value)]));
-}
-
-function statusData({ profile, record, contexts, current }: Login, now: number): Record<string, unknown> {
-  return {
-    proxy: profile.web_proxy_addr,
-    current,
-    logged_in: record !== undefined && record.expires > now,
-    ...(record && {
-      user: record.username,
-      auth: profile.auth_type,
-      cluster: record.cluster,
-      valid_until: new Date(record.expires).toISOString(),
-      roles: profile.roles ?? [],
-      logins: profile.logins ?? [],
-      kubernetes: { contexts, clusters: (profile.kube_clusters ?? []).map(({ name, groups, refused }) => ({ name, groups, refused })) },
-    }),
-    keystore: profile.keystore,
-    ca_pin: profile.ca_pin,
-  };
 }

@@ -5,7 +5,7 @@ import { clientHome, parseProxyAddress, profileName, type ClientHome, type Envir
 import { withLock } from "./lock.ts";
 import { openLogins } from "./logins.ts";
 import { currentProfileName, readProfileHead, type ProfileHead } from "./profile-head.ts";
-import type { LoginRecord } from "./record.ts";
+import { isUsable, type LoginRecord } from "./record.ts";
 import { openRefusals, type Refusals } from "./refusals.ts";
 
 /** What the credentials of a login are asked with. */
@@ -31,8 +31,6 @@ export interface CredentialsAnswer {
   readonly exitCode: number;
 }
 
-/** A certificate with less than this left is as good as expired, ms. */
-const leastLeft = 30_000;
 /** A little longer than a login may take, ms. */
 const loginWait = 200_000;
 
@@ -75,8 +73,6 @@ function reason(target: Target, record: LoginRecord | undefined, now: number): s
   return `tsh: ${escapeLine(text)}; run: ${escapeLine(command)}\n`;
 }
 
-const usable = (record: LoginRecord | undefined, now: number): record is LoginRecord => record !== undefined && record.expires - now >= leastLeft;
-
 async function readLogin(target: Target, env: Environment): Promise<LoginRecord | undefined> {
   const kind = target.head?.keystore;
   if (kind !== "file" && kind !== "keychain") return undefined;
@@ -91,7 +87,7 @@ async function mayAsk(info: ExecInfo | undefined, options: CredentialsOptions): 
 async function loginOnce(target: Target, options: CredentialsOptions, refusals: Refusals): Promise<LoginRecord | undefined> {
   const fresh = async (): Promise<LoginRecord | undefined> => {
     const record = await readLogin(target, options.env);
-    return usable(record, options.clock.now()) ? record : undefined;
+    return isUsable(record, options.clock.now()) ? record : undefined;
   };
   const started = Date.now();
   // Forty who wait must not ask the keychain five times a second: the profile, written last, says when to look.
@@ -127,7 +123,7 @@ export async function kubeCredentials(options: CredentialsOptions): Promise<Cred
   const target = await findTarget(options);
   const record = await readLogin(target, options.env);
   const answer = (good: LoginRecord): CredentialsAnswer => ({ stdout: formatExecCredential(good, info), stderr: "", exitCode: 0 });
-  if (usable(record, options.clock.now())) return answer(record);
+  if (isUsable(record, options.clock.now())) return answer(record);
 
   const refusals = openRefusals(target.home.refusals, target.name);
   const parent = `parent-${options.parent}`;

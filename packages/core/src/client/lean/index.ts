@@ -5,7 +5,7 @@ export { ensurePrivateDirectory, readFileLimited, writeFileAtomic } from "./file
 export type { ReadOptions } from "./files.ts";
 export { withLock } from "./lock.ts";
 export type { LockOptions } from "./lock.ts";
-export { formatRecord, maxRecord, parseRecord } from "./record.ts";
+export { formatRecord, isUsable, maxRecord, parseRecord } from "./record.ts";
 export type { LoginRecord } from "./record.ts";
 export { fileKeystore } from "./keystore.ts";
 export type { Keystore, KeystoreKind } from "./keystore.ts";

@@ -24,6 +24,12 @@ export interface LoginRecord {
   readonly expires: number;
 }
 
+/** A certificate with less than this left is as good as expired, ms. */
+const leastLeft = 30_000;
+
+/** Whether there is a login, and enough of it left to start anything with. */
+export const isUsable = (record: LoginRecord | undefined, now: number): record is LoginRecord => record !== undefined && record.expires - now >= leastLeft;
+
 /** Bytes of a record's text. */
 export const maxRecord = 256 * 1024;
 

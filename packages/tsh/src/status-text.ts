@@ -1,0 +1,62 @@
+import { escapeLine } from "@gatehouse/core/base";
+import type { LoginRecord, Profile } from "@gatehouse/core/client";
+import { formatFields } from "@gatehouse/core/client/terminal";
+import { describeValidity, listNames, shortProxy } from "./text.ts";
+
+/** One login of this machine, as `tsh status` shows it. */
+export interface ShownLogin {
+  readonly profile: Profile;
+  readonly record: LoginRecord | undefined;
+  /** Contexts of its gateway in kubeconfig. */
+  readonly contexts: readonly string[];
+  /** Whether commands use it where they are told nothing. */
+  readonly current: boolean;
+  /** Whether another user's login is in use at its gateway. */
+  readonly kept: boolean;
+}
+
+function mark({ current, kept, profile }: ShownLogin): string {
+  if (current) return "   (current)";
+  return kept ? `   (kept; to use it: tsh login --proxy=${shortProxy(profile.web_proxy_addr)} --user=${profile.user ?? ""})` : "";
+}
+
+/** A login as indented lines. */
+export function describeStatus(login: ShownLogin, now: number): string {
+  const { profile, record, contexts, kept } = login;
+  const groups = [...new Set((profile.kube_clusters ?? []).flatMap((cluster) => cluster.groups))].sort();
+  const cells: readonly (readonly [string, string])[] = [
+    ["gateway", `${shortProxy(profile.web_proxy_addr)}${mark(login)}`],
+    ["logged in as", record ? `${record.username}   (${profile.auth_type ?? "unknown"})` : "nobody"],
+    ...(record
+      ? ([
+          ["cluster", `${record.cluster}   ${describeValidity(record.expires, now)}`],
+          ["roles", listNames(profile.roles ?? [])],
+          ...(kept ? [] : [["kubernetes", contexts.length === 0 ? "no contexts in kubeconfig" : `${listNames(groups)}   →  ${listNames(contexts)}`] as const]),
+          ["logins", listNames(profile.logins ?? [])],
+          ["key kept in", profile.keystore === "file" ? "a file" : "the keychain"],
+        ] as const)
+      : []),
+  ];
+  return formatFields(cells.map(([name, value]) => [name, escapeLine(value)]));
+}
+
+/** A login for programs. */
+export function statusData({ profile, record, contexts, current, kept }: ShownLogin, now: number): Record<string, unknown> {
+  return {
+    proxy: profile.web_proxy_addr,
+    current,
+    kept,
+    logged_in: record !== undefined && record.expires > now,
+    ...(record && {
+      user: record.username,
+      auth: profile.auth_type,
+      cluster: record.cluster,
+      valid_until: new Date(record.expires).toISOString(),
+      roles: profile.roles ?? [],
+      logins: profile.logins ?? [],
+      kubernetes: { contexts: kept ? [] : contexts, clusters: (profile.kube_clusters ?? []).map(({ name, groups, refused }) => ({ name, groups, refused })) },
+    }),
+    keystore: profile.keystore,
+    ca_pin: profile.ca_pin,
+  };
+}
