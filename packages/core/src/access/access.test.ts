@@ -241,10 +241,72 @@ test("a decision says which role and which line", () => {
   expect(buildRoleSet([dev], {}).rule("user", "delete", context()).reasons[0]?.text).toContain('access denied to perform action "delete" on "user"');
 });
 
+test("literal and variable groups: exactly three with two values, exactly one without the trait", () => {
+  const both = role("r", { options: { allow_system_groups_from_traits: false }, allow: { kubernetes_groups: ["system:masters", "{{external.groups}}"] } });
+  expect(buildRoleSet([both], { groups: ["developers", "viewers"] }).kube(prod).groups).toEqual(["developers", "system:masters", "viewers"]);
+  for (const traits of [{}, { groups: [] }]) expect(buildRoleSet([both], traits).kube(prod).groups).toEqual(["system:masters"]);
+});
+
+test("text around a variable and functions, in groups, logins and labels of both halves", () => {
+  const templated = role("t", {
+    allow: {
+      logins: ["{{email.local(external.email)}}", "ops-{{external.team}}"],
+      kubernetes_groups: ["team-{{external.team}}-x", '{{regexp.replace(external.groups, "^k8s-(.+)$", "$1")}}'],
+      node_labels: { "team/{{external.team}}": "env-{{external.env}}" },
+      kubernetes_labels: { env: '{{regexp.replace(external.env, "^(prod|stage)$", "$1")}}' },
+    },
+    deny: { logins: ["ops-{{external.left}}"], kubernetes_groups: ["team-{{external.left}}-x"] },
+  });
+  const set = buildRoleSet([templated], { email: ["ana@example.com", "no address"], team: ["sre", "web"], left: ["web"], env: ["prod", "dev"], groups: ["k8s-view", "x-k8s-edit", "edit"] });
+  expect(set.logins()).toEqual(["ana", "ops-sre"]);
+  expect(set.kube(prod).groups).toEqual(["team-sre-x", "view"]);
+  expect(set.kube({ name: "dev", labels: { env: "dev" } }).allowed).toBe(false);
+  expect(set.node({ "team/sre": "env-prod" }, "ana").allowed).toBe(true);
+  expect(set.node({ "team/sre": "env-" }, "ana").allowed).toBe(false);
+  expect(set.node({ "team/": "env-prod" }, "ana").allowed).toBe(false);
+});
+
+test("what cannot be filled leaves nothing behind: no empty and no partial text", () => {
+  const templated = role("t", {
+    allow: { logins: ["ops-{{external.x}}", "{{email.local(external.x)}}"], kubernetes_groups: ["g-{{external.x}}", "{{external.x}}", '{{regexp.replace(external.x, ".*", "")}}'], kubernetes_labels: { "*": "*" }, node_labels: { env: "{{external.x}}" } },
+  });
+  for (const traits of [{}, { x: [] }, { x: [""] }] as Traits[]) {
+    const set = buildRoleSet([templated], traits);
+    expect(set.logins()).toEqual([]);
+    expect(set.kube(prod)).toMatchObject({ allowed: false, groups: [] });
+    expect(buildRoleSet([templated, role("l", { allow: { logins: ["root"], node_labels: { env: "{{external.x}}" } } })], traits).node({ env: "" }, "root").allowed).toBe(false);
+  }
+  const why = buildRoleSet([templated], { x: [""] }).kube(prod).reasons.map(({ text }) => text);
+  expect(why).toContain('g-{{external.x}} gives no group: no value of the trait "x" fits');
+});
+
+test.each([
+  ["system:{{external.g}}", "masters"],
+  ["system:m{{external.g}}", "asters"],
+  ["sys{{external.g}}", "tem:masters"],
+  ["s{{external.g}}s", "ystem:master"],
+  ['{{regexp.replace(external.g, "^.*$", "system:masters")}}', "anything"],
+  ['{{regexp.replace(external.g, "x", "")}}', "sxystem:masters"],
+  ["{{email.local(external.g)}}", "system:masters@example.com"],
+  ["system:{{email.local(external.g)}}", "masters@example.com"],
+])("%s with %j is no system group without the option", (text, value) => {
+  const groups = (options: object, externalTraitsOnly = false): readonly string[] =>
+    buildRoleSet([role("r", { options, allow: { kubernetes_groups: [text] } })], { g: [value] }, { externalTraitsOnly }).kube(prod).groups;
+  expect(groups({})).toEqual([]);
+  expect(groups({}, true)).toEqual([]);
+  expect(groups({ allow_system_groups_from_traits: true })).toEqual(text.startsWith("{{email") ? [] : ["system:masters"]);
+});
+
+test("text around the cluster's own trait makes a system group, unless all traits are claims", () => {
+  const own = role("r", { allow: { kubernetes_groups: ["system:{{internal.kubernetes_groups}}"] } });
+  expect(buildRoleSet([own], { kubernetes_groups: ["nodes"] }).kube(prod).groups).toEqual(["system:nodes"]);
+  expect(buildRoleSet([own], { kubernetes_groups: ["nodes"] }, { externalTraitsOnly: true }).kube(prod).groups).toEqual([]);
+});
+
 // Properties over small worlds, where everything meets everything.
 const groupName = fc.constantFrom("a", "b", "system:masters");
-const entry = fc.oneof(groupName, fc.constantFrom("{{internal.kubernetes_groups}}", "{{external.t}}", "{{external.missing}}"));
-const value = fc.constantFrom("prod", "stage", "*", "p*", "^prod|stage$", "{{external.env}}");
+const entry = fc.oneof(groupName, fc.constantFrom("{{internal.kubernetes_groups}}", "{{external.t}}", "{{external.missing}}", "system:{{external.t}}", '{{regexp.replace(external.t, "^(.)$", "$1")}}'));
+const value = fc.constantFrom("prod", "stage", "*", "p*", "^prod|stage$", "{{external.env}}", "pro{{external.d}}");
 const selector = fc.oneof(fc.constant(undefined), fc.constant({}), fc.constant({ "*": "*" }), fc.dictionary(fc.constantFrom("env", "team"), fc.array(value, { minLength: 1, maxLength: 2 }), { minKeys: 1, maxKeys: 2 }));
 const rules = fc.array(fc.record({ resources: fc.subarray(["role", "github", "auth_connector", "*"], { minLength: 1 }), verbs: fc.subarray(["list", "read", "readnosecrets", "*"], { minLength: 1 }) }), { maxLength: 2 });
 const login = fc.constantFrom("root", "ana", "{{internal.logins}}");
@@ -252,7 +314,7 @@ const half = fc.record({ kubernetes_groups: fc.array(entry, { maxLength: 3 }), k
 const roles = fc.array(fc.record({ allow: half, deny: fc.oneof(fc.constant(undefined), half), system: fc.boolean() }), { maxLength: 4 }).map((specs) =>
   specs.map((one, index) => role(`r${index}`, { allow: one.allow, deny: one.deny, options: { allow_system_groups_from_traits: one.system } })),
 );
-const traits = fc.record({ kubernetes_groups: fc.array(groupName, { maxLength: 2 }), t: fc.array(fc.oneof(groupName, fc.constantFrom("*", " system:masters", "prod")), { maxLength: 2 }), env: fc.array(fc.constantFrom("prod", "*", "^.*$"), { maxLength: 2 }), logins: fc.array(fc.constantFrom("root", "eve"), { maxLength: 2 }) });
+const traits = fc.record({ kubernetes_groups: fc.array(groupName, { maxLength: 2 }), t: fc.array(fc.oneof(groupName, fc.constantFrom("*", " system:masters", "prod")), { maxLength: 2 }), env: fc.array(fc.constantFrom("prod", "*", "^.*$"), { maxLength: 2 }), logins: fc.array(fc.constantFrom("root", "eve"), { maxLength: 2 }), d: fc.array(fc.constantFrom("d", "", "*"), { maxLength: 2 }) });
 
 /** Everything that a set grants in the small world. */
 function grants(set: ReturnType<typeof buildRoleSet>): Set<string> {

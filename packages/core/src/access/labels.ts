@@ -37,12 +37,13 @@ function pattern(source: string, side: Side): Pattern {
 }
 
 /**
- * Patterns of one value. A trait's value is a literal under allow, for a trait of `*` must not open every host; under deny it is a pattern too,
- * as in v3, since that can only deny more.
+ * Patterns of one value. A trait's value is a literal under allow, for a trait of `*` must not open every host, and an empty one is none; under deny it
+ * is a pattern too, as in v3, since that can only deny more.
  */
 function patternsOf(text: string, traits: Traits, side: Side): Pattern[] {
   return expand(text, traits).values.flatMap(({ value, from }) => {
     if (from === undefined) return [pattern(value, side)];
+    if (value === "" && side === "allow") return [];
     const literal: Pattern = { matches: (label) => label === value };
     return side === "deny" ? [literal, pattern(value, side)] : [literal];
   });

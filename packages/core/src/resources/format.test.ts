@@ -14,7 +14,7 @@ const awkward = fc.constantFrom("yes", "off", "null", "~", "1e3", "0x1f", ".5", 
 const text = fc.oneof(awkward, fc.string({ minLength: 1, maxLength: 20, unit: "grapheme" }), fc.string({ minLength: 1, unit: "grapheme-ascii" }));
 const literal = text.filter((value) => value.trim() !== "" && !value.includes("{{") && !value.includes("}}") && !value.includes("*") && !(value.startsWith("^") && value.endsWith("$")));
 const name = fc.stringMatching(/^[0-9A-Za-z@_:.-]{1,20}$/).filter((value) => !value.includes("..") && value !== "." && !/^system:/i.test(value) && !/^[A-Z]/.test(value));
-const variable = fc.constantFrom("{{internal.logins}}", "{{external.groups}}", '{{external["a-b"]}}');
+const variable = fc.constantFrom("{{internal.logins}}", "{{external.groups}}", '{{external["a-b"]}}', "team-{{external.team}}-x", '{{regexp.replace(email.local(external.email), "^(\\\\w+)$", "$1")}}');
 const group = fc.oneof(variable, fc.stringMatching(/^[!-)+-z][ -z]{0,10}[!-)+-z]$/));
 const login = fc.oneof(variable, literal);
 const key = fc.stringMatching(/^[a-zA-Z/.0-9_:-]{1,8}$/).filter((value) => value !== "__proto__");

@@ -14,6 +14,7 @@ export { expiryOf } from "./expiry.ts";
 export type { Expiry } from "./expiry.ts";
 export { presetRoles } from "./presets.ts";
 export { parseTemplate } from "./template.ts";
+export { fill, traitValues, variableOf } from "./template-functions.ts";
 export { compilePattern } from "./pattern.ts";
 export type { Pattern, Reading } from "./pattern.ts";
 export { compileClaimValue, matchClaim, maxClaimLength } from "./claim-value.ts";

@@ -18,6 +18,8 @@ export interface Anchors {
 export interface Capturing {
   /** Numbered groups in it. */
   readonly groups: number;
+  /** Whether there are alternatives at the top, outside parentheses. */
+  readonly alternatives: boolean;
   /** The leftmost match at or after `from`, preferring what RE2 prefers; undefined where there is none. Its time is text × states. */
   find(text: string, from: number, anchors: Anchors): readonly (Span | undefined)[] | undefined;
 }
@@ -27,7 +29,7 @@ export function compileCapturing(body: string): Capturing {
   const { tree, groups } = parseRegexp(body);
   if (groups > maxGroups) throw new GatehouseError("bad_parameter", `the regular expression cannot be used: it has more than ${maxGroups} groups`, { hint: "write (?:…) for groups that are not used" });
   const program = compileProgram(tree, true);
-  return { groups, find: (text, from, anchors) => search(program, 2 * (groups + 1), text, from, anchors) };
+  return { groups, alternatives: tree.type === "choice", find: (text, from, anchors) => search(program, 2 * (groups + 1), text, from, anchors) };
 }
 
 type Slots = readonly number[];

@@ -192,8 +192,20 @@ export interface ResourceRef {
   readonly name?: string | undefined;
 }
 
-/** What a value of a role is: a literal, or a variable that traits fill (reference §2.5). */
-export type Template = { readonly literal: string } | { readonly namespace: "internal" | "external"; readonly name: string };
+/** A trait that a template names. */
+export interface Variable {
+  readonly namespace: "internal" | "external";
+  readonly name: string;
+}
+
+/** What stands between `{{` and `}}`: a trait, or what a function makes of one. */
+export type Filler =
+  | Variable
+  | { readonly call: "email.local"; readonly of: Filler }
+  | { readonly call: "regexp.replace"; readonly of: Filler; readonly pattern: string; readonly replacement: string };
+
+/** What a value of a role is: a literal, or text around something that traits fill (reference §2.5, which knows no text around and no functions). */
+export type Template = { readonly literal: string } | { readonly before: string; readonly filler: Filler; readonly after: string };
 
 /** Where in a file: 1-based line and column. */
 export interface Position {

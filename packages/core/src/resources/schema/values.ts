@@ -28,32 +28,41 @@ function readText(value: unknown, fail: Fail): string | undefined {
   return undefined;
 }
 
-/** A value that may be a variable; a literal has to pass `check`. */
-function templated(check: (literal: string, fail: Fail) => void, wrap: (message: string) => string = (message) => message): z.ZodType<string> {
+/** A value that may have a variable; a literal has to pass `check`, text around a variable `checkAround`. */
+function templated(check: (literal: string, fail: Fail) => void, checkAround: (around: string, fail: Fail) => void, wrap: (message: string) => string = (message) => message): z.ZodType<string> {
   return readBy((value, fail) => {
     const text = readText(value, fail);
     if (text === undefined) return "";
     const template = attempt((message) => fail(wrap(message)), () => parseTemplate(text));
     if (template && "literal" in template) check(text, fail);
+    else if (template) checkAround(template.before + template.after, fail);
     return text.includes("{{") ? text.trim() : text;
   });
 }
 
-/** A unix login or a variable. Literals that are no unix login are dropped later, as v3 does; `*` is refused (reference §8.3). */
+function checkLogin(text: string, fail: Fail): void {
+  if (text.includes("*")) fail("wildcard matcher is not allowed in logins");
+  else if (text.length > maxLength) fail(`has more than ${maxLength} characters`);
+}
+
+/** A unix login or a template. Literals that are no unix login are dropped later, as v3 does; `*` is refused (reference §8.3). */
 export const login = templated(
-  (literal, fail) => {
-    if (literal.includes("*")) fail("wildcard matcher is not allowed in logins");
-    else if (literal.length > maxLength) fail(`has more than ${maxLength} characters`);
-  },
+  checkLogin,
+  checkLogin,
   (message) => `invalid login found: ${message}`,
 );
 
-/** A Kubernetes group or a variable. In deny, `*` is every group. */
+/** A Kubernetes group or a template. In deny, `*` is every group. */
 export function kubernetesGroup(side: "allow" | "deny"): z.ZodType<string> {
-  return templated((literal, fail) => {
-    if (!isKubernetesGroup(literal)) fail("must be printable ASCII without spaces at its ends, at most 256 characters");
-    else if (literal === "*" && side === "allow") fail('"*" is not a group; name the groups');
-  });
+  return templated(
+    (literal, fail) => {
+      if (!isKubernetesGroup(literal)) fail("must be printable ASCII without spaces at its ends, at most 256 characters");
+      else if (literal === "*" && side === "allow") fail('"*" is not a group; name the groups');
+    },
+    (around, fail) => {
+      if (!/^[\x20-\x7e]*$/.test(around)) fail("the text around a variable must be printable ASCII");
+    },
+  );
 }
 
 /** A group without variables, as connectors give it. */
@@ -86,7 +95,8 @@ export function selector(absent: LabelSelector): z.ZodType<LabelSelector> {
 
 function readKey(key: string, fail: Fail): string {
   const template = attempt(fail, () => parseTemplate(key), [key]);
-  if (template && "literal" in template && !(keySyntax.test(key) && key.length <= maxLength)) {
+  const fixed = template && ("literal" in template ? key : template.before + template.after);
+  if (template && fixed !== undefined && ("literal" in template || fixed !== "") && !(keySyntax.test(fixed) && fixed.length <= maxLength)) {
     fail("a label may only have letters, digits and / . _ * : -", [key]);
   }
   return key;
@@ -105,6 +115,9 @@ function readValues(key: string, given: unknown, fail: Fail): string[] {
     if (key === "*" && item !== "*") fail(`selector *:${escapeLine(item)} is not supported`, path);
     const template = attempt(fail, () => parseTemplate(item), path);
     if (template && "literal" in template) attempt(fail, () => compilePattern(item, "broad"), path);
+    else if (template && /\*|^\^|\$$/.test(`${template.before}\n${template.after}`)) {
+      fail('text around a variable is taken as it is: "*", "^" and "$" have no meaning in it', path);
+    }
     return item;
   });
 }
