@@ -24,3 +24,5 @@ export type { LogoutResult } from "./logout.ts";
 export { kubeContextName, kubeContexts, selectKubeContext } from "./kubeconfig/index.ts";
 export type { KubeUpdate } from "./kubeconfig/index.ts";
 export { openBrowser } from "./browser.ts";
+export { gatherFacts, placeOf } from "./surroundings.ts";
+export type { Facts, Place } from "./surroundings.ts";

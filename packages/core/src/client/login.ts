@@ -11,6 +11,7 @@ import { ssoLogin } from "./sso.ts";
 import { storeLogin, writeKubeEntries } from "./store-login.ts";
 import type { KubeUpdate } from "./kubeconfig/index.ts";
 import type { Output, Prompter } from "./terminal/index.ts";
+import { gatherFacts, placeOf } from "./surroundings.ts";
 import { settleTrust } from "./trust.ts";
 import { clockSkew, verifyLogin } from "./verify.ts";
 
@@ -143,6 +144,7 @@ async function getCertificates(connection: WebConnection, ping: PingResponse, ad
     publicKey: key.line,
     ttl,
     env: tools.env,
+    place: placeOf(await gatherFacts(tools.env)),
     output: tools.output,
     random: tools.random,
     browser: options.browser,

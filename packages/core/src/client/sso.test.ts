@@ -19,6 +19,7 @@ describe("a browser login that nobody finishes", () => {
       publicKey: "ssh-ed25519 AAAA",
       ttl: 3_600_000,
       env: {},
+      place: { kind: "desktop" },
       output: { stdout: sink, stderr: sink, style: plainStyle, animated: false },
       random: systemRandom,
       browser,
@@ -26,5 +27,46 @@ describe("a browser login that nobody finishes", () => {
       wait: 50,
     });
     await expect(login).rejects.toMatchObject({ exitCode: 1, message: expect.stringContaining("timed out") as string, hint });
+  });
+});
+
+describe("a browser login where no browser can be started", () => {
+  const start = (terminal: boolean, browser: string | undefined, env: Record<string, string> = {}): { readonly shown: () => string; readonly login: Promise<unknown> } => {
+    let shown = "";
+    const stderr = { write: (text: string) => (shown += text), isTTY: terminal };
+    const web = { consoleLogin: () => Promise.resolve({ redirect_url: "https://gw.example.com/start" }) } as unknown as Parameters<typeof ssoLogin>[0]["web"];
+    const login = ssoLogin({
+      web,
+      address: { host: "gw.example.com", port: 3080, text: "gw.example.com:3080" },
+      kind: "github",
+      connector: "github",
+      display: "GitHub",
+      publicKey: "ssh-ed25519 AAAA",
+      ttl: 3_600_000,
+      env,
+      place: { kind: "ssh", target: "ana@192.0.2.9", port: undefined },
+      output: { stdout: stderr, stderr, style: plainStyle, animated: false },
+      random: systemRandom,
+      browser,
+      bindAddress: undefined,
+      wait: 50,
+    });
+    return { shown: () => shown, login };
+  };
+
+  it("shows the link and how to reach it, and tries none", async () => {
+    const { shown, login } = start(true, undefined);
+    await expect(login).rejects.toMatchObject({ hint: expect.stringContaining("--headless") as string });
+    expect(shown()).toMatch(/^Open this link in a browser:\n {2}http:\/\/127\.0\.0\.1:(\d+)\/[0-9a-f]{8}\nThis is an SSH session, .*\n {2}ssh -N -L \1:127\.0\.0\.1:\1 ana@192\.0\.2\.9\n/);
+  });
+
+  it("does not wait for what nobody can see, unless that is asked for", async () => {
+    await expect(start(false, undefined).login).rejects.toMatchObject({ code: "unauthenticated", message: expect.stringContaining("SSH session") as string });
+    const asked = start(false, "none");
+    await expect(asked.login).rejects.toThrow(/timed out/);
+    expect(asked.shown()).toContain("ssh -N -L ");
+    const own = start(false, undefined, { BROWSER: "/bin/true" });
+    await expect(own.login).rejects.toThrow(/timed out/);
+    expect(own.shown()).toMatch(/^If the browser does not open, visit:\n.*\n$/);
   });
 });

@@ -1,9 +1,11 @@
 import { loginFailure, sshLoginResponse, type SshLoginResponse, type WebClient } from "../api/index.ts";
-import { GatehouseError, errorMessage, limits, type ErrorCode, type Random } from "../base/index.ts";
+import { GatehouseError, errorMessage, escapeLine, limits, type ErrorCode, type Random } from "../base/index.ts";
 import { open } from "../formats/index.ts";
 import { openBrowser } from "./browser.ts";
+import { linkAdvice, noBrowserReason } from "./browser-advice.ts";
 import type { Environment, ProxyAddress } from "./lean/index.ts";
 import { startLoopback, type CallbackQuery, type Verdict } from "./loopback.ts";
+import type { Place } from "./surroundings.ts";
 import { startSpinner, type Output } from "./terminal/index.ts";
 
 /** How a browser login goes. */
@@ -19,6 +21,7 @@ export interface SsoOptions {
   /** ms. */
   readonly ttl: number;
   readonly env: Environment;
+  readonly place: Place;
   readonly output: Output;
   readonly random: Random;
   /** `none`, or a program to open the link with; the system's where absent. */
@@ -69,17 +72,42 @@ async function within<T>(promise: Promise<T>, ms: number, late: () => GatehouseE
   }
 }
 
+/**
+ * Brings the link to the person: through a browser where one can be started, with what to do about it where not. Throws `unauthenticated` where there is neither a
+ * browser nor anybody to read the link, rather than wait for nothing.
+ */
+async function showLink(options: SsoOptions, shortUrl: string): Promise<void> {
+  const { output, browser, env, place } = options;
+  const advice = linkAdvice(place, { url: shortUrl, proxy: options.address.text.replace(/:3080$/, "") });
+  if (browser === "none") {
+    output.stderr.write(`Open this link in a browser on this machine:\n  ${shortUrl}\n${advice}`);
+    return;
+  }
+  const chosen = browser !== undefined || (env["BROWSER"] ?? "") !== "";
+  const reason = chosen ? undefined : noBrowserReason(place);
+  if (reason !== undefined && output.stderr.isTTY !== true) {
+    throw new GatehouseError("unauthenticated", `no browser can be started: ${reason}, and there is no terminal to show the link on`, {
+      hint: "--browser=none prints the link all the same; --headless approves the login in a browser elsewhere",
+    });
+  }
+  if (reason === undefined) {
+    output.stderr.write(`If the browser does not open, visit:\n  ${shortUrl}\n`);
+    const problem = await openBrowser(shortUrl, env, browser, place);
+    if (problem !== undefined) output.stderr.write(`The browser could not be started (${escapeLine(problem)}); the link above works in any browser on this machine.\n${advice}`);
+  } else {
+    output.stderr.write(`Open this link in a browser:\n  ${shortUrl}\n${advice}`);
+  }
+}
+
 async function waitForBrowser<T>(options: SsoOptions, shortUrl: string, answer: Promise<T>, strays: () => number): Promise<T> {
-  const { output, browser } = options;
+  const { output, browser, place } = options;
   const wait = options.wait ?? limits.loginTime;
-  output.stderr.write(browser === "none" ? `Open this link in a browser on this machine:\n  ${shortUrl}\n` : `If the browser does not open, visit:\n  ${shortUrl}\n`);
-  const problem = browser === "none" ? undefined : await openBrowser(shortUrl, options.env, browser);
-  if (problem !== undefined) output.stderr.write(`The browser could not be started (${problem}); the link above works in any browser on this machine.\n`);
+  await showLink(options, shortUrl);
   const spinner = startSpinner(output, `waiting for ${options.display} …`, wait);
   try {
     return await within(answer, wait, () => {
       const why = strays() > 0 ? `; ${strays()} answers came that were not for this login` : "";
-      return new GatehouseError("internal", `timed out waiting for callback: no answer from the browser within ${wait / 1000} s${why}`, { hint: browser === "none" ? "run it again, and open the link in a browser on this machine" : "run it again; --browser=none prints the link alone" });
+      return new GatehouseError("internal", `timed out waiting for callback: no answer from the browser within ${wait / 1000} s${why}`, { hint: place.kind !== "desktop" ? "run it again, or approve the login in a browser elsewhere: --headless" : browser === "none" ? "run it again, and open the link in a browser on this machine" : "run it again; --browser=none prints the link alone" });
     });
   } finally {
     spinner.stop();
