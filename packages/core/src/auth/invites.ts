@@ -79,6 +79,7 @@ export function createInvites(context: Context): Pick<Admin, "inviteUser" | "res
         { op: "check", kind: "user", name, expect: stored.revision },
         { op: "check", kind: kinds.identity, name, expect: identity.revision },
         { op: "delete", kind: kinds.password, name },
+        { op: "delete", kind: kinds.mfa, name },
         { op: "delete", kind: kinds.attempts, name: lockoutName(name) },
         invite.operation,
       ]);

@@ -1,105 +1,86 @@
 import { userLogin } from "../audit/index.ts";
 import { GatehouseError, errorMessage, refusalId, toGatehouseError } from "../base/index.ts";
-import { parseResource, type User } from "../resources/index.ts";
+import type { SshLoginResponse } from "../api/index.ts";
 import type { Context } from "./context.ts";
 import { checkRequest, issueSession } from "./issue.ts";
+import { NotProved, maxUserName, type LocalProof, type Proved } from "./local-proof.ts";
 import { Locked } from "./locks.ts";
-import { createLockout } from "./lockout.ts";
-import { preferenceName } from "./bootstrap.ts";
-import { identityRecord, kinds, passwordRecord, readRecord } from "./records.ts";
-import { readUser } from "./stored-resources.ts";
-import type { Logins } from "./types.ts";
+import type { Policy, Proof } from "./mfa/index.ts";
+import { readPolicy } from "./policy.ts";
+import { kinds } from "./records.ts";
+import type { Logins, RequestOrigin } from "./types.ts";
 import { endOf, refuseLocked } from "./users.ts";
 
-type LocalRequest = Parameters<Logins["local"]>[0];
-
-const maxUserName = 256;
-
-/** Whoever may prove to be the user by this password. */
-interface Candidate {
-  readonly user: User;
-  readonly subject: string;
-  readonly passwordHash: string;
-  readonly passwordRevision: number;
-  readonly identityRevision: number;
+/** What a local user gets certificates for. */
+export interface LocalLogin {
+  readonly user: string;
+  readonly password: string;
+  readonly proof: Proof;
+  readonly publicKey: string;
+  /** ms. */
+  readonly ttl: number;
+  readonly compatibility: string;
+  readonly origin: RequestOrigin;
 }
 
-/** The local user of this name, if there is one with a password. */
-async function findCandidate(context: Context, name: string): Promise<Candidate | undefined> {
-  const { store } = context;
-  const [user, identity, password] = await Promise.all([store.get("user", name), store.get(kinds.identity, name), store.get(kinds.password, name)]);
-  if (!user || !identity || password?.secret === undefined) return undefined;
-  const { subject } = readRecord(identityRecord, identity);
-  if (!subject.startsWith("local:")) return undefined;
-  readRecord(passwordRecord, password);
-  return { user: readUser(user), subject, passwordHash: password.secret, passwordRevision: password.revision, identityRevision: identity.revision };
+/** Starts the session of somebody who has proved who they are. */
+async function admit(context: Context, request: Omit<LocalLogin, "password" | "proof">, proved: Proved): Promise<SshLoginResponse> {
+  const { user, subject, passwordRevision, identityRevision } = proved;
+  const now = context.clock.now();
+  refuseLocked(user, now);
+  const { name } = user.metadata;
+  return issueSession(context, {
+    username: name,
+    subjectId: subject,
+    roles: user.spec.roles,
+    traits: user.spec.traits,
+    publicKey: request.publicKey,
+    ttl: Math.min(request.ttl, endOf(user) - now),
+    compatibility: request.compatibility,
+    method: "local",
+    origin: request.origin,
+    // A password that was reset, or a user who was removed, while this went on lets nobody in.
+    alongside: () => [
+      { op: "check", kind: "user", name, expect: "present" },
+      { op: "check", kind: kinds.identity, name, expect: identityRevision },
+      { op: "check", kind: kinds.password, name, expect: passwordRevision },
+    ],
+  });
 }
 
-/** Logins by password (reference §1.6). */
-export function createLocalLogin(context: Context): Pick<Logins, "local"> {
-  const lockout = createLockout(context.store, context.clock, context.random);
-
-  async function checkPreference(): Promise<void> {
-    const item = await context.store.get("cluster_auth_preference", preferenceName);
-    const preference = item && parseResource(JSON.parse(item.value));
-    if (preference?.kind !== "cluster_auth_preference") throw new GatehouseError("internal", "the cluster's auth preference is missing");
-    const { second_factor: factor } = preference.spec;
-    if (factor !== "off") {
-      throw new GatehouseError("not_implemented", `second factor "${factor}" is not available in this release, so nobody can log in with a password`, {
-        hint: "log in through a connector, or set auth_service.authentication.second_factor: off in the gateway's configuration",
-      });
-    }
+/** Records a refusal. It stands even where the log cannot be written: nothing was granted. */
+async function refused(context: Context, request: Pick<LocalLogin, "user" | "origin">, thrown: unknown): Promise<GatehouseError> {
+  const error = toGatehouseError(thrown);
+  const id = refusalId(context.random);
+  const fields = { lock: error instanceof Locked ? error.lock : undefined, second_factor: error instanceof NotProved ? error.reason : undefined };
+  try {
+    await context.audit.emit(userLogin({ method: "local", user: request.user.slice(0, maxUserName), error: error.message, id, origin: request.origin, fields }));
+  } catch (auditError) {
+    context.logger.error({ id, error: errorMessage(auditError) }, "a refused login could not be audited");
   }
+  return new GatehouseError(error.code, error.message, { hint: error.hint, id, cause: error.cause });
+}
 
-  async function prove(name: string, password: string): Promise<Candidate> {
-    const candidate = name.length > maxUserName ? undefined : await findCandidate(context, name);
-    await lockout.begin(name, candidate !== undefined);
-    const matches = await context.passwords.verify(candidate?.passwordHash, password);
-    if (!matches || !candidate) throw new GatehouseError("access_denied", "invalid username or password");
-    await lockout.succeeded(name);
-    return candidate;
-  }
+/** Throws, before anybody is looked up, for a login that shows no second factor where everybody has to. */
+function requireProof({ secondFactor }: Policy, proof: Proof): void {
+  if (proof.code !== "" || proof.assertion || secondFactor === "off" || secondFactor === "optional") return;
+  const hint = secondFactor === "otp" ? "type the code of your authenticator app, or a recovery code" : "touch your security key in the browser: tsh login --mfa=browser; a recovery code works here too";
+  throw new GatehouseError("access_denied", "missing second factor", { hint });
+}
 
-  async function logIn(request: LocalRequest) {
+/** A local user's login, whichever way it came: proved, audited, certificates. */
+export async function logInLocally(context: Context, proof: LocalProof, request: LocalLogin): Promise<SshLoginResponse> {
+  try {
     checkRequest(request);
-    await checkPreference();
-    const { user, subject, passwordRevision, identityRevision } = await prove(request.user, request.password);
-    const now = context.clock.now();
-    refuseLocked(user, now);
-    const { name } = user.metadata;
-    return issueSession(context, {
-      username: name,
-      subjectId: subject,
-      roles: user.spec.roles,
-      traits: user.spec.traits,
-      publicKey: request.publicKey,
-      ttl: Math.min(request.ttl, endOf(user) - now),
-      compatibility: request.compatibility,
-      method: "local",
-      origin: request.origin,
-      // A password that was reset, or a user who was removed, while this went on lets nobody in.
-      alongside: () => [
-        { op: "check", kind: "user", name, expect: "present" },
-        { op: "check", kind: kinds.identity, name, expect: identityRevision },
-        { op: "check", kind: kinds.password, name, expect: passwordRevision },
-      ],
-    });
+    const policy = await readPolicy(context);
+    requireProof(policy, request.proof);
+    return await admit(context, request, await proof.prove({ ...request, policy }));
+  } catch (thrown) {
+    throw await refused(context, request, thrown);
   }
+}
 
-  return {
-    async local(request) {
-      try {
-        return await logIn(request);
-      } catch (thrown) {
-        const error = toGatehouseError(thrown);
-        const id = refusalId(context.random);
-        try {
-          await context.audit.emit(userLogin({ method: "local", user: request.user.slice(0, maxUserName), error: error.message, id, origin: request.origin, fields: error instanceof Locked ? { lock: error.lock } : undefined }));
-        } catch (auditError) {
-          context.logger.error({ id, error: errorMessage(auditError) }, "a refused login could not be audited");
-        }
-        throw new GatehouseError(error.code, error.message, { hint: error.hint, id, cause: error.cause });
-      }
-    },
-  };
+/** Logins by password and second factor on the terminal (reference §1.6). */
+export function createLocalLogin(context: Context, proof: LocalProof): Pick<Logins, "local"> {
+  return { local: ({ otpToken, ...request }) => logInLocally(context, proof, { ...request, proof: { code: otpToken } }) };
 }

@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { GatehouseError, randomHex, type Clock, type Random } from "../base/index.ts";
+import { GatehouseError, type Clock } from "../base/index.ts";
 import type { Store, StoredItem } from "../store/index.ts";
 import { attemptsRecord, kinds, readRecord, type AttemptsRecord } from "./records.ts";
 
@@ -22,30 +22,8 @@ export interface Lockout {
  * Which names share a record depends on a key that all gateways know and nobody else: who could work it out would lock one stranger, and learn
  * from a name that should be locked by it and is not that somebody has that name.
  */
-function createStrangerNames(store: Store, random: Random): (user: string) => Promise<string> {
-  const kind = kinds.strangers;
-  const name = "key";
-  let key: string | undefined;
-
-  async function readKey(): Promise<string> {
-    const stored = (await store.get(kind, name))?.secret;
-    if (stored !== undefined) return stored;
-    const made = randomHex(random, 32);
-    try {
-      await store.transact([{ op: "put", kind, name, value: "{}", secret: made, expect: "absent" }]);
-      return made;
-    } catch (error) {
-      // Another gateway was faster.
-      const other = error instanceof GatehouseError && error.code === "already_exists" ? (await store.get(kind, name))?.secret : undefined;
-      if (other === undefined) throw error;
-      return other;
-    }
-  }
-
-  return async (user) => {
-    key ??= await readKey();
-    return `stranger/${String(createHmac("sha256", key).update(user).digest().readUInt32BE(0) % strangers)}`;
-  };
+function strangerName(key: string, user: string): string {
+  return `stranger/${String(createHmac("sha256", key).update(user).digest().readUInt32BE(0) % strangers)}`;
 }
 
 /** The record's name of a known user, for whoever removes the user. */
@@ -70,12 +48,11 @@ function attempt(item: StoredItem | undefined, now: number): AttemptsRecord | { 
 }
 
 /** Lockout over the store, so that all gateways count together. */
-export function createLockout(store: Store, clock: Clock, random: Random): Lockout {
-  const strangerName = createStrangerNames(store, random);
+export function createLockout(store: Store, clock: Clock, sharedKey: () => Promise<string>): Lockout {
   const kind = kinds.attempts;
   return {
     async begin(user, known) {
-      const shared = await strangerName(user);
+      const shared = strangerName(await sharedKey(), user);
       const name = known ? lockoutName(user) : shared;
       for (let tries = 1; ; tries++) {
         const now = clock.now();

@@ -10,6 +10,12 @@ export interface Passwords {
   verify(hash: string | undefined, password: string): Promise<boolean>;
 }
 
+/** The functions that do the work. */
+export interface PasswordHashes {
+  readonly hash: typeof hash;
+  readonly verify: typeof verify;
+}
+
 /** Least characters and most bytes (of UTF-8) of a password. */
 export const passwordLength = { min: 8, max: 128 } as const;
 
@@ -49,18 +55,18 @@ function checkLength(password: string): void {
 }
 
 /** Makes the hash that stands in for unknown users, once. */
-export async function createPasswords(random: Random, cost: PasswordCost = defaultCost): Promise<Passwords> {
+export async function createPasswords(random: Random, cost: PasswordCost = defaultCost, hashes: PasswordHashes = { hash, verify }): Promise<Passwords> {
   const gate = createGate();
   const options = (): Parameters<typeof hash>[1] => ({ ...cost, salt: random(16) });
-  const nobody = await hash(random(32), options());
+  const nobody = await hashes.hash(random(32), options());
   return {
     async hash(password) {
       checkLength(password);
-      return gate(() => hash(password, options()));
+      return gate(() => hashes.hash(password, options()));
     },
     async verify(stored, password) {
       const tooLong = Buffer.byteLength(password) > passwordLength.max;
-      const matches = await gate(() => verify(stored ?? nobody, tooLong ? "" : password));
+      const matches = await gate(() => hashes.verify(stored ?? nobody, tooLong ? "" : password));
       return matches && stored !== undefined && !tooLong;
     },
   };

@@ -13,6 +13,8 @@ export const kinds = {
   subject: "subject",
   /** A local user's password hash, in `secret`; name = user name. */
   password: "password",
+  /** A local user's second factors, with what is secret of them in `secret`; name = user name. */
+  mfa: "mfa",
   /** Failed logins; name = what {@link "./lockout.ts"} makes of the user name. */
   attempts: "login_attempts",
   /** The key, in `secret`, by which names that nobody has share records of failed logins. */

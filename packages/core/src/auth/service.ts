@@ -11,8 +11,11 @@ import { createGithubFinish } from "./github-finish.ts";
 import { createGithubStart } from "./github-start.ts";
 import { createInvites } from "./invites.ts";
 import { createLocalLogin } from "./local-login.ts";
+import { createLocalProof } from "./local-proof.ts";
+import { mfaHashes } from "./mfa/index.ts";
 import { createPasswords } from "./passwords.ts";
 import { kinds } from "./records.ts";
+import { createSharedKey } from "./shared-key.ts";
 import { openSnapshot } from "./snapshot.ts";
 import type { AuthOptions, AuthService, Identity } from "./types.ts";
 
@@ -23,12 +26,13 @@ import type { AuthOptions, AuthService, Identity } from "./types.ts";
 export async function openAuth(options: AuthOptions): Promise<AuthService> {
   const { store, authorities, audit, clock, random, logger, maxStaleness } = options;
   await bootstrap(store, options.preference);
-  const passwords = await createPasswords(random, options.passwordCost);
+  const passwords = await createPasswords(random, options.passwordCost, options.hashes?.password);
   const snapshot = await openSnapshot({ store, clock, logger });
   const github = createGithubClients(store, options.githubTimeouts);
   const onApplied = options.onApplied ?? (() => ({ checked: 0, ended: 0 }));
   const kubeClusters = options.kubeClusters ?? (() => []);
-  const context: Context = { store, authorities, audit, clock, random, logger, snapshot, passwords, github, kubeClusters, onApplied };
+  const context: Context = { store, authorities, audit, clock, random, logger, snapshot, passwords, github, kubeClusters, onApplied, mfaHashes: options.hashes?.mfa ?? mfaHashes, sharedKey: createSharedKey(store, random), publicUrls: options.publicUrls ?? (() => []) };
+  const proof = createLocalProof(context);
 
   async function logout(identity: Identity): Promise<void> {
     await store.transact([{ op: "delete", kind: kinds.session, name: identity.sessionId }]);
@@ -39,7 +43,7 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
   return {
     clusterName: authorities.clusterName,
     gatekeeper: createGatekeeper({ snapshot, clock, maxStaleness }),
-    logins: { ...createLocalLogin(context), ...createGithubStart(context), ...createGithubFinish(context), logout },
+    logins: { ...createLocalLogin(context, proof), ...createGithubStart(context), ...createGithubFinish(context), logout },
     admin: {
       ...createAdminGet(context),
       ...createAdminPut(context),

@@ -4,6 +4,8 @@ import type { AuditLog } from "../audit/index.ts";
 import type { Clock, Logger, Random } from "../base/index.ts";
 import type { Authorities, CertificateIdentity } from "../ca/index.ts";
 import type { GithubTimeouts } from "../connectors/index.ts";
+import type { MfaHashes } from "./mfa/index.ts";
+import type { PasswordHashes } from "./passwords.ts";
 import type { AuthPreference, Resource, ResourceRef, Traits } from "../resources/index.ts";
 import type { Store } from "../store/index.ts";
 
@@ -172,6 +174,10 @@ export interface AuthOptions {
   /** Names of the Kubernetes clusters behind this gateway, where there are any. */
   readonly kubeClusters?: (() => readonly string[]) | undefined;
   readonly passwordCost?: PasswordCost | undefined;
+  /** `https://host:port` of the web pages, the one that people are sent to first; true once the gateway listens. */
+  readonly publicUrls?: (() => readonly string[]) | undefined;
+  /** For tests that count the work of a login. */
+  readonly hashes?: { readonly password?: PasswordHashes | undefined; readonly mfa?: MfaHashes | undefined } | undefined;
   readonly githubTimeouts?: GithubTimeouts | undefined;
 }
 

@@ -97,6 +97,7 @@ export async function userDeletions(context: Context, name: string): Promise<rea
     ...sessions.slice(0, maxTogether),
     ...(await nameDeletions(context, name)),
     { op: "delete", kind: kinds.password, name },
+    { op: "delete", kind: kinds.mfa, name },
     { op: "delete", kind: kinds.attempts, name: lockoutName(name) },
   ];
 }

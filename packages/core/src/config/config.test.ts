@@ -49,7 +49,7 @@ describe("teleport.yaml", () => {
       admin: { listen: { host: "0.0.0.0", port: 3025 } },
       diag: undefined,
       kubernetes: { enabled: false, clusters: [] },
-      authentication: { type: "local", secondFactor: "off", connectorName: undefined, localAuth: true },
+      authentication: { type: "local", secondFactor: "off", rpId: undefined, requireSessionMfa: false, connectorName: undefined, localAuth: true },
       log: { output: "stderr", severity: "info" },
       audit: { sync: "group", recording: "strict", witnesses: [], witnessFor: [], retention: 0 },
       clientIdleTimeout: 0,
@@ -126,7 +126,7 @@ audit: { sync: strict, recording: best_effort }
           { name: "staging", kubeconfigFile: "/staging", context: undefined, labels: { team: "platform", env: "none" } },
         ],
       },
-      authentication: { type: "github", secondFactor: "off", connectorName: "github", localAuth: false },
+      authentication: { type: "github", secondFactor: "off", rpId: undefined, requireSessionMfa: false, connectorName: "github", localAuth: false },
       caPins: [pin.toLowerCase()],
       log: { output: { file: "/var/log/gatehouse.log" }, severity: "warn" },
       audit: { sync: "strict", recording: "best_effort", witnesses: [], witnessFor: [], retention: 0 },
@@ -235,6 +235,25 @@ describe("a mistake", () => {
   });
 });
 
+describe("second factors", () => {
+  it.each([
+    ["{ second_factor: webauthn, webauthn: { rp_id: Example.com } }", { secondFactor: "webauthn", rpId: "example.com" }],
+    ["{ second_factor: on }", { secondFactor: "on" }],
+    ["{ second_factor: off }", { secondFactor: "off" }],
+    ["{ second_factor: optional }", { secondFactor: "optional", rpId: undefined }],
+  ])("%s", (text, expected) => {
+    expect(load(`auth_service: { authentication: ${text} }`)).toMatchObject({ authentication: expected, warnings: [] });
+  });
+
+  it.each([
+    ["{ second_factor: u2f }", "webauthn, which takes the same security keys"],
+    ["{ webauthn: { rp_id: 10.0.0.1 } }", "browsers take no addresses here"],
+    ["{ webauthn: { rp_id: 'https://gw.example.com' } }", "without a scheme and a port"],
+  ])("%s is a problem", (text, problem) => {
+    expect(() => load(`auth_service: { authentication: ${text} }`)).toThrow(problem);
+  });
+});
+
 describe("what has no effect", () => {
   it.each([
     ["teleport: { auth_servers: [1.2.3.4] }", "teleport.auth_servers"],
@@ -246,7 +265,8 @@ describe("what has no effect", () => {
     ["auth_service: { session_recording: off }", "no session is recorded"],
     ["auth_service: { disconnect_expired_cert: no }", "disconnect_expired_cert"],
     ["auth_service: { authentication: { type: saml } }", "no saml connectors"],
-    ["auth_service: { authentication: { second_factor: otp } }", "no second factors"],
+    ["auth_service: { authentication: { require_session_mfa: yes } }", "is not in force in this version"],
+    ["auth_service: { authentication: { u2f: { app_id: 'https://gw' } } }", "second_factor: webauthn"],
     ["proxy_service: { tunnel_listen_addr: 0.0.0.0:3024 }", "proxy_service.tunnel_listen_addr"],
     ["proxy_service: { kubernetes: { kubeconfig_file: /k } }", "stays off without enabled: yes"],
     ["ssh_service: { enabled: yes }", "ssh_service.enabled"],

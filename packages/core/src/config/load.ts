@@ -46,9 +46,6 @@ const wholeFile: Reader<ConfigFile> = (reading, place) => {
   if (authentication && (authentication.type === "oidc" || authentication.type === "saml")) {
     reading.warn(authentication.at, `this version has no ${authentication.type} connectors: nobody can log in with one`);
   }
-  if (authentication?.second_factor !== undefined && authentication.second_factor !== "off") {
-    reading.warn(authentication.at, `this version has no second factors: with second_factor ${authentication.second_factor} local accounts cannot log in`);
-  }
   if (auth?.session_recording === "off") {
     reading.warn(auth.at, `session_recording off: no session is recorded, whatever roles${file.audit?.recording === undefined ? "" : " and audit.recording"} say`);
   }
@@ -108,6 +105,8 @@ export function loadConfig(text: string, filename: string, host: HostFacts = hos
     authentication: {
       type: auth?.authentication?.type ?? "local",
       secondFactor: auth?.authentication?.second_factor ?? "off",
+      rpId: auth?.authentication?.webauthn?.rp_id,
+      requireSessionMfa: auth?.authentication?.require_session_mfa ?? false,
       connectorName: auth?.authentication?.connector_name,
       localAuth: auth?.authentication?.local_auth ?? true,
     },

@@ -1,6 +1,7 @@
 import { defaultPorts } from "./address.ts";
 import { audit } from "./audit.ts";
 import { boolean, ignored, integer, listOf, oneOf, refused, section, text, type Reader } from "./reader.ts";
+import { relyingPartyProblem, u2fGone, type SecondFactor } from "../resources/index.ts";
 import { caPin, clusterName, duration, kubeName, labels, listenAddress, publicAddresses } from "./values.ts";
 
 /** `teleport.yaml`, key by key (reference §11). Keys that v3 does not have: `audit`, `diag_addr`, `local_auth`, `max_staleness`, `clusters`, `labels`. */
@@ -11,7 +12,7 @@ const ownStore = ignored("has no effect: the store is in the data directory");
 const ownAuth = ignored("has no effect: the gateway carries its own auth service");
 const asResource = ignored("has no effect: create it with tctl create -f");
 const noSsh = ignored("has no effect: this version has no SSH proxy");
-const noFactors = ignored("has no effect: this version has no second factors");
+const noU2f = ignored("has no effect: U2F is gone, write second_factor: webauthn, which takes the same security keys");
 
 const onlyEnabled = (name: string): Reader<boolean> => (reading, place) => {
   const enabled = boolean(reading, place);
@@ -77,12 +78,33 @@ const teleport = section({
   diag_addr: listenAddress(defaultPorts.diag),
 });
 
+const secondFactor: Reader<SecondFactor> = (reading, place) => {
+  if (text(reading, place)?.toLowerCase() === "u2f") {
+    reading.problem(place, u2fGone);
+    return undefined;
+  }
+  return oneOf(["off", "otp", "webauthn", "on", "optional"], { no: "off", false: "off", yes: "on", true: "on" })(reading, place);
+};
+
+const relyingPartyId: Reader<string> = (reading, place) => {
+  const host = text(reading, place)?.toLowerCase();
+  const problem = host === undefined ? undefined : relyingPartyProblem(host);
+  if (problem !== undefined) reading.problem(place, problem);
+  return host;
+};
+
 const authentication = section({
   type: oneOf(["local", "github", "oidc", "saml"]),
-  second_factor: oneOf(["off", "otp", "u2f"], { no: "off", false: "off" }),
+  second_factor: secondFactor,
+  webauthn: section({ rp_id: relyingPartyId }),
+  require_session_mfa: (reading, place) => {
+    const required = boolean(reading, place);
+    if (required === true) reading.warn(place, "is kept, but is not in force in this version: a login's second factor is asked for once");
+    return required;
+  },
   connector_name: text,
   local_auth: boolean,
-  u2f: noFactors,
+  u2f: noU2f,
   oidc: ignored("has no effect: use connector_name"),
 });
 
@@ -104,7 +126,7 @@ const authService = section({
   authorities: ownAuth,
   reverse_tunnels: noSsh,
   oidc_connectors: asResource,
-  u2f: noFactors,
+  u2f: noU2f,
   trusted_clusters: asResource,
   dynamic_config: refused("is gone: resources are always changed with tctl"),
   kubeconfig_file: ignored("has no effect here: it moved to proxy_service.kubernetes"),

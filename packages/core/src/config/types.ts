@@ -1,3 +1,5 @@
+import type { SecondFactor } from "../resources/index.ts";
+
 /** Where to listen: an IP address or host name, and a port; port 0 chooses a free one. */
 export interface ListenAddress {
   readonly host: string;
@@ -39,7 +41,11 @@ export interface KubernetesConfig {
 /** `auth_service.authentication`. */
 export interface AuthenticationConfig {
   readonly type: "local" | "github" | "oidc" | "saml";
-  readonly secondFactor: "off" | "otp" | "u2f";
+  readonly secondFactor: SecondFactor;
+  /** Relying party of WebAuthn; absent: the host of the public address. */
+  readonly rpId: string | undefined;
+  /** Kept for later: not in force yet. */
+  readonly requireSessionMfa: boolean;
   /** The connector that people get who name none; absent: the only one there is. */
   readonly connectorName: string | undefined;
   /** Whether local accounts may log in too, whatever the type. */

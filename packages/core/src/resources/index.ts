@@ -24,5 +24,6 @@ export type { AttributeMapping, MappedRoles, MappingOutcome } from "./claim-mapp
 export { parseAction, parseCondition } from "./where.ts";
 export type { Action, Condition, Operand } from "./where.ts";
 export { isKubernetesGroup, isUnixLogin } from "./schema/values.ts";
+export { relyingPartyProblem, u2fGone } from "./schema/others.ts";
 export { nameProblem } from "./schema/metadata.ts";
 export { implicitRoleName, ruleKinds, ruleVerbs, systemRoles } from "./schema/kinds.ts";

@@ -98,6 +98,9 @@ test("the other kinds", () => {
   expect(one(fixtures.github)).toMatchObject({ spec: { teams_to_logins: [{ logins: ["root"] }, { logins: [], kubernetes_groups: ["edit"] }], teams_to_roles: [{ roles: ["access"] }] } });
   expect(one(fixtures.preference)).toEqual({ kind: "cluster_auth_preference", version: "v2", metadata: { name: "cluster-auth-preference" }, spec: { type: "github", second_factor: "off" } });
   expect(one("kind: cluster_auth_preference\nversion: v2\nspec: {type: local}")).toMatchObject({ metadata: { name: "cluster-auth-preference" }, spec: { second_factor: "otp" } });
+  expect(one("kind: cluster_auth_preference\nversion: v2\nspec: {type: local, second_factor: on, webauthn: {rp_id: Example.com}, require_session_mfa: true}")).toMatchObject({ spec: { second_factor: "on", webauthn: { rp_id: "example.com" }, require_session_mfa: true } });
+  expect(() => one("kind: cluster_auth_preference\nversion: v2\nspec: {second_factor: u2f}")).toThrow("webauthn");
+  expect(() => one("kind: cluster_auth_preference\nversion: v2\nspec: {webauthn: {rp_id: 'https://example.com:3080'}}")).toThrow("without a scheme");
   expect(one(fixtures.token)).toMatchObject({ spec: { roles: ["Node", "Proxy"] } });
 });
 

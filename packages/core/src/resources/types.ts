@@ -129,6 +129,12 @@ export interface GithubConnector {
   };
 }
 
+/**
+ * What local users show beside their password: nothing, a code of an authenticator app, a security key or passkey, either of these, or either for
+ * whoever has one.
+ */
+export type SecondFactor = "off" | "otp" | "webauthn" | "on" | "optional";
+
 /** `cluster_auth_preference` v2; its one name is `cluster-auth-preference`. */
 export interface AuthPreference {
   readonly kind: "cluster_auth_preference";
@@ -136,9 +142,12 @@ export interface AuthPreference {
   readonly metadata: Metadata;
   readonly spec: {
     readonly type: "local" | "oidc" | "saml" | "github";
-    readonly second_factor: "off" | "otp" | "u2f";
+    readonly second_factor: SecondFactor;
     readonly connector_name?: string | undefined;
-    readonly u2f?: { readonly app_id: string; readonly facets: readonly string[] } | undefined;
+    /** Absent: the relying party is the host of the gateway's public address. */
+    readonly webauthn?: { readonly rp_id?: string | undefined } | undefined;
+    /** Kept for later: not in force yet. */
+    readonly require_session_mfa?: boolean | undefined;
   };
 }
 

@@ -6,6 +6,7 @@ import { openAuth, passwordLength, type AuthService } from "../../auth/index.ts"
 import { systemClock, systemRandom, type Clock, type Logger, type Random } from "../../base/index.ts";
 import { openAuthorities, type Authorities } from "../../ca/index.ts";
 import type { GatewayConfig } from "../../config/index.ts";
+import type { AuthPreference } from "../../resources/index.ts";
 import { openStore, type Store } from "../../store/index.ts";
 import { certificateCallers, createAdminApp, localCaller, openAdminSocket, writeNonce, type KubeView } from "../admin/index.ts";
 import type { App } from "../http/index.ts";
@@ -53,6 +54,17 @@ interface Live {
   draining: boolean;
 }
 
+/** The stored preference as the config file has it. */
+function preferenceOf({ type, secondFactor, connectorName, rpId, requireSessionMfa }: GatewayConfig["authentication"]): AuthPreference["spec"] {
+  return {
+    type,
+    second_factor: secondFactor,
+    ...(connectorName === undefined ? {} : { connector_name: connectorName }),
+    ...(rpId === undefined ? {} : { webauthn: { rp_id: rpId } }),
+    ...(requireSessionMfa ? { require_session_mfa: true } : {}),
+  };
+}
+
 async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: Live, cleanup: Cleanup): Promise<Base> {
   const { logger, clock = systemClock, random = systemRandom, env = process.env } = deps;
   const dataDir = await openDataDir(config.dataDir);
@@ -71,7 +83,7 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
   const events = await openEventSearch({ directory: join(config.dataDir, "log"), serverId: hostId, index: store.events, position: () => audit.position(), logger });
   cleanup.add("events", () => events.close());
   const witness = createWitnessKeeper({ directory: join(config.dataDir, "witness"), accepted: config.audit.witnessFor, logger });
-  const { type, secondFactor, connectorName } = config.authentication;
+  
   const auth = await openAuth({
     store,
     authorities,
@@ -79,7 +91,8 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
     clock,
     random,
     logger,
-    preference: { type, second_factor: secondFactor, ...(connectorName === undefined ? {} : { connector_name: connectorName }) },
+    preference: preferenceOf(config.authentication),
+    publicUrls: () => reachOf({ config }, live).urls(),
     maxStaleness: config.maxStaleness,
     kubeClusters: () => live.kube?.clusters.map(({ name }) => name) ?? [],
     onApplied: () => live.kube?.streams.recheck() ?? { checked: 0, ended: 0 },
@@ -112,11 +125,13 @@ async function openKube(base: Base): Promise<KubeProxy | undefined> {
 }
 
 /** How people reach the gateway; true once it listens. */
-function reachOf({ config }: Base, live: Live): { readonly url: () => string; readonly kubeAddr: () => string | undefined } {
+function reachOf({ config }: Pick<Base, "config">, live: Live): { readonly url: () => string; readonly urls: () => readonly string[]; readonly kubeAddr: () => string | undefined } {
   const web = (): { readonly host: string; readonly port: number } =>
     publicAddress(config.web.publicAddrs, { host: config.web.listen.host, port: live.web?.port ?? config.web.listen.port }, config.nodeName);
+  const url = (): string => `https://${formatAddress(web().host, web().port)}`;
   return {
-    url: () => `https://${formatAddress(web().host, web().port)}`,
+    url,
+    urls: () => [...new Set([url(), ...config.web.publicAddrs.map(({ host, port }) => `https://${formatAddress(host, port)}`)])],
     kubeAddr: () => {
       if (!live.kube) return undefined;
       const { publicAddrs, listen } = config.kubernetes;
