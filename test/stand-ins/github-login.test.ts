@@ -36,7 +36,7 @@ function connector(spec: Record<string, unknown> = {}, name = "github"): Record<
 beforeEach(async () => {
   github = await startGithub({ users: [ana] });
   github.setUser("ana");
-  world = await openAuthWorld({ githubTimeouts: { request: 300, login: 1000 } });
+  world = await openAuthWorld({ providerTimeouts: { request: 300, login: 1000 } });
   await world.put(connector());
 });
 afterEach(async () => {
@@ -48,7 +48,8 @@ type Query = Record<string, string | undefined>;
 type Cookies = Record<string, string | undefined>;
 
 async function begin(terminal: Terminal, options: { readonly ttl?: number; readonly connectorId?: string } = {}): Promise<string> {
-  const { redirectUrl } = await world.auth.logins.startGithub({
+  const { redirectUrl } = await world.auth.logins.startSso({
+    kind: "github",
     connectorId: options.connectorId ?? "github",
     clientRedirectUrl: terminal.clientRedirectUrl,
     publicKey: terminal.publicKey,
@@ -63,7 +64,7 @@ async function begin(terminal: Terminal, options: { readonly ttl?: number; reado
 
 /** Opens the login in a browser and goes through GitHub: what the browser brings to the callback. */
 async function browse(loginId: string): Promise<{ query: Query; cookies: Cookies; authorizeUrl: URL }> {
-  const { cookie, location } = await world.auth.logins.openGithub(loginId, origin);
+  const { cookie, location } = await world.auth.logins.openSso(loginId, origin);
   const response = await fetch(location, { redirect: "manual" });
   const callback = new URL(response.headers.get("location")!);
   expect(callback.origin + callback.pathname).toBe("https://127.0.0.1:3080/v1/webapi/github/callback");
@@ -73,7 +74,7 @@ async function browse(loginId: string): Promise<{ query: Query; cookies: Cookies
 async function logIn(options: { readonly ttl?: number; readonly connectorId?: string } = {}) {
   const terminal = newTerminal();
   const { query, cookies } = await browse(await begin(terminal, options));
-  const { location } = await world.auth.logins.finishGithub({ query, cookies, origin });
+  const { location } = await world.auth.logins.finishSso({ kind: "github", parameters: query, cookies, origin });
   expect(location.startsWith("http://127.0.0.1:43117/callback?")).toBe(true);
   return terminal.read(location);
 }
@@ -131,16 +132,16 @@ describe("a GitHub login", () => {
   it("keeps no key, verifier, state or secret in what the store shows, and none in the audit log", async () => {
     const terminal = newTerminal();
     const { query, cookies } = await browse(await begin(terminal));
-    const [item] = await world.store.list("github_request");
+    const [item] = await world.store.list("sso_request");
     for (const secret of [query["state"]!, Object.values(cookies)[0]!, "secret="]) expect(item!.name + item!.value).not.toContain(secret);
-    await world.auth.logins.finishGithub({ query, cookies, origin });
+    await world.auth.logins.finishSso({ kind: "github", parameters: query, cookies, origin });
     const audited = JSON.stringify(world.audit.events);
     for (const secret of [query["state"]!, query["code"]!, github.clientSecret, "gho_"]) expect(audited).not.toContain(secret);
   });
 
   it("empties secret and sorts the keys of the terminal's address, as v3 does", async () => {
     const { query, cookies } = await browse(await begin(newTerminal()));
-    const { location } = await world.auth.logins.finishGithub({ query, cookies, origin });
+    const { location } = await world.auth.logins.finishSso({ kind: "github", parameters: query, cookies, origin });
     expect([...new URL(location).searchParams.keys()]).toEqual(["response", "secret"]);
     expect(new URL(location).searchParams.get("secret")).toBe("");
   });
@@ -149,7 +150,7 @@ describe("a GitHub login", () => {
     const other = await world.another();
     const terminal = newTerminal();
     const { query, cookies } = await browse(await begin(terminal));
-    const { location } = await other.logins.finishGithub({ query, cookies, origin });
+    const { location } = await other.logins.finishSso({ kind: "github", parameters: query, cookies, origin });
     expect(terminal.read(location).response!.username).toBe("ana");
   });
 
@@ -188,10 +189,10 @@ describe("who a login belongs to", () => {
   it("refuses a state that nobody began, and one used before", async () => {
     const terminal = newTerminal();
     const { query, cookies } = await browse(await begin(terminal));
-    await world.auth.logins.finishGithub({ query, cookies, origin });
+    await world.auth.logins.finishSso({ kind: "github", parameters: query, cookies, origin });
     const sessions = await world.store.list("session");
     for (const state of [query["state"], "A".repeat(43), "", undefined]) {
-      await expect(world.auth.logins.finishGithub({ query: { ...query, state }, cookies, origin })).rejects.toMatchObject({ code: "access_denied", message: containing("used already") });
+      await expect(world.auth.logins.finishSso({ kind: "github", parameters: { ...query, state }, cookies, origin })).rejects.toMatchObject({ code: "access_denied", message: containing("used already") });
       expect(world.audit.last("user.login")).toMatchObject({ code: "T1001W", success: false });
     }
     expect(await world.store.list("session")).toHaveLength(sessions.length);
@@ -200,7 +201,7 @@ describe("who a login belongs to", () => {
   it("lets one of two callbacks at the same moment through", async () => {
     const terminal = newTerminal();
     const { query, cookies } = await browse(await begin(terminal));
-    const outcomes = await Promise.allSettled([1, 2].map(() => world.auth.logins.finishGithub({ query, cookies, origin })));
+    const outcomes = await Promise.allSettled([1, 2].map(() => world.auth.logins.finishSso({ kind: "github", parameters: query, cookies, origin })));
     expect(outcomes.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
     expect(await world.store.list("session")).toHaveLength(1);
   });
@@ -212,10 +213,10 @@ describe("who a login belongs to", () => {
   ])("tells the terminal of a callback with %s, without asking GitHub for a token", async (_, change) => {
     const terminal = newTerminal();
     const { query, cookies } = await browse(await begin(terminal));
-    const { location } = await world.auth.logins.finishGithub({ query, cookies: change(cookies), origin });
+    const { location } = await world.auth.logins.finishSso({ kind: "github", parameters: query, cookies: change(cookies), origin });
     expect(terminal.read(location).error).toMatchObject({ code: "access_denied", message: containing("cookie") });
     expect(github.requests.some(({ path }) => path.endsWith("/access_token"))).toBe(false);
-    await expect(world.auth.logins.finishGithub({ query, cookies, origin })).rejects.toMatchObject({ code: "access_denied" });
+    await expect(world.auth.logins.finishSso({ kind: "github", parameters: query, cookies, origin })).rejects.toMatchObject({ code: "access_denied" });
     expect(await world.store.list("session")).toHaveLength(0);
   });
 
@@ -223,41 +224,41 @@ describe("who a login belongs to", () => {
     const terminal = newTerminal();
     const opened = await browse(await begin(terminal));
     const second = newTerminal();
-    const { location } = await world.auth.logins.finishGithub({ query: { ...opened.query, state: stateOf(await begin(second)) }, cookies: opened.cookies, origin });
+    const { location } = await world.auth.logins.finishSso({ kind: "github", parameters: { ...opened.query, state: stateOf(await begin(second)) }, cookies: opened.cookies, origin });
     expect(second.read(location).error!.code).toBe("access_denied");
   });
 
   it("lets one browser open a login, and that one again", async () => {
     const loginId = await begin(newTerminal());
-    const { cookie, location } = await world.auth.logins.openGithub(loginId, origin);
+    const { cookie, location } = await world.auth.logins.openSso(loginId, origin);
     expect(cookie.name).toMatch(/^__Host-gatehouse-login-[0-9a-f]{16}$/);
-    await expect(world.auth.logins.openGithub(loginId, origin)).rejects.toMatchObject({ code: "access_denied" });
-    await expect(world.auth.logins.openGithub(loginId, origin, { [cookie.name]: "A".repeat(43) })).rejects.toMatchObject({ code: "access_denied" });
-    expect(await world.auth.logins.openGithub(loginId, origin, { [cookie.name]: cookie.value })).toEqual({ cookie, location });
+    await expect(world.auth.logins.openSso(loginId, origin)).rejects.toMatchObject({ code: "access_denied" });
+    await expect(world.auth.logins.openSso(loginId, origin, { [cookie.name]: "A".repeat(43) })).rejects.toMatchObject({ code: "access_denied" });
+    expect(await world.auth.logins.openSso(loginId, origin, { [cookie.name]: cookie.value })).toEqual({ cookie, location });
   });
 
   it("forgets a login after 180 s", async () => {
     const { query, cookies } = await browse(await begin(newTerminal()));
     const late = await begin(newTerminal());
     world.clock.advance(180_000);
-    await expect(world.auth.logins.finishGithub({ query, cookies, origin })).rejects.toMatchObject({ code: "access_denied" });
-    await expect(world.auth.logins.openGithub(late, origin)).rejects.toMatchObject({ code: "access_denied" });
+    await expect(world.auth.logins.finishSso({ kind: "github", parameters: query, cookies, origin })).rejects.toMatchObject({ code: "access_denied" });
+    await expect(world.auth.logins.openSso(late, origin)).rejects.toMatchObject({ code: "access_denied" });
   });
 
   it("refuses a stolen code in a login of the thief's own: the verifier is another", async () => {
     const stolen = await browse(await begin(newTerminal()));
     const thief = newTerminal();
     const own = await browse(await begin(thief));
-    const { location } = await world.auth.logins.finishGithub({ query: { ...own.query, code: stolen.query["code"] }, cookies: own.cookies, origin });
+    const { location } = await world.auth.logins.finishSso({ kind: "github", parameters: { ...own.query, code: stolen.query["code"] }, cookies: own.cookies, origin });
     expect(thief.read(location).error).toMatchObject({ code: "access_denied", message: containing("bad_verification_code") });
   });
 
   it("refuses a code that was used", async () => {
     const terminal = newTerminal();
     const first = await browse(await begin(newTerminal()));
-    await world.auth.logins.finishGithub({ query: first.query, cookies: first.cookies, origin });
+    await world.auth.logins.finishSso({ kind: "github", parameters: first.query, cookies: first.cookies, origin });
     const own = await browse(await begin(terminal));
-    const { location } = await world.auth.logins.finishGithub({ query: { ...own.query, code: first.query["code"] }, cookies: own.cookies, origin });
+    const { location } = await world.auth.logins.finishSso({ kind: "github", parameters: { ...own.query, code: first.query["code"] }, cookies: own.cookies, origin });
     expect(terminal.read(location).error!.code).toBe("access_denied");
   });
 });
@@ -265,8 +266,8 @@ describe("who a login belongs to", () => {
 describe("what the start refuses", () => {
   const start = (change: Record<string, unknown>) => {
     const terminal = newTerminal();
-    const request = { connectorId: "github", clientRedirectUrl: terminal.clientRedirectUrl, publicKey: terminal.publicKey, ttl: hour, compatibility: "", origin, ...change };
-    return world.auth.logins.startGithub(request);
+    const request = { kind: "github" as const, connectorId: "github", clientRedirectUrl: terminal.clientRedirectUrl, publicKey: terminal.publicKey, ttl: hour, compatibility: "", origin, ...change };
+    return world.auth.logins.startSso(request);
   };
   const key = encodeURIComponent(Buffer.alloc(32, 1).toString("base64"));
 
@@ -304,7 +305,7 @@ describe("what the start refuses", () => {
     ].map((url) => [{ clientRedirectUrl: `${url}?secret=${key}` }, "redirect_url"] as const),
   ] as const)("%j", async (change, message) => {
     await expect(start(change)).rejects.toMatchObject({ code: "bad_parameter", message: containing(message) });
-    expect(await world.store.list("github_request")).toHaveLength(0);
+    expect(await world.store.list("sso_request")).toHaveLength(0);
   });
 
   it.each(["http://[::1]:4000/callback", "http://localhost:4000/callback"])("%s is on this machine", async (url) => {
@@ -431,7 +432,7 @@ describe("who GitHub says it is", () => {
         },
       },
     });
-    const { location } = await slow.logins.finishGithub({ ...first, origin });
+    const { location } = await slow.logins.finishSso({ kind: "github", parameters: first.query, cookies: first.cookies, origin });
     expect((await renamed!).response!.username).toBe("ana2");
     expect(terminal.read(location).response!.username).toBe("ana2");
     expect(await world.store.list("identity")).toHaveLength(1);
@@ -555,7 +556,7 @@ describe("a connector that changes while somebody logs in", () => {
     });
     const terminal = newTerminal();
     const { query, cookies } = await browse(await begin(terminal));
-    const { location } = await slow.logins.finishGithub({ query, cookies, origin });
+    const { location } = await slow.logins.finishSso({ kind: "github", parameters: query, cookies, origin });
     expect(done).toBe(true);
     return terminal.read(location);
   }
@@ -642,7 +643,7 @@ describe("what GitHub does wrong", () => {
     const gone = github;
     github = await startGithub({ users: [ana] });
     await gone.close();
-    const { location } = await world.auth.logins.finishGithub({ query, cookies, origin });
+    const { location } = await world.auth.logins.finishSso({ kind: "github", parameters: query, cookies, origin });
     expect(terminal.read(location).error!.message).toBe("GitHub cannot be reached for the token request: ECONNREFUSED");
   });
 
@@ -661,7 +662,7 @@ describe("what GitHub does wrong", () => {
   it("text from GitHub cannot act on a terminal", async () => {
     const terminal = newTerminal();
     const { query, cookies } = await browse(await begin(terminal));
-    const { location } = await world.auth.logins.finishGithub({ query: { state: query["state"], error: "x\u001b]0;owned\u0007", error_description: `\u202e${"y".repeat(5000)}` }, cookies, origin });
+    const { location } = await world.auth.logins.finishSso({ kind: "github", parameters: { state: query["state"], error: "x\u001b]0;owned\u0007", error_description: `\u202e${"y".repeat(5000)}` }, cookies, origin });
     const { message } = terminal.read(location).error!;
     expect(message).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
     expect(message.length).toBeLessThan(1000);

@@ -4,7 +4,7 @@ import { activeLock, findLock, type ActiveLock } from "@gatehouse/core/access";
 import { durationFlag } from "@gatehouse/core/client/command";
 import { describeTime, formatTable } from "@gatehouse/core/client/terminal";
 import { lockTable } from "./locks.ts";
-import { expiryOf, formatResources, parseRef, parseResource, type Lock, type Resource, type ResourceRef, type User } from "@gatehouse/core/resources";
+import { expiryOf, formatResources, parseRef, parseResource, type Connector, type Lock, type Resource, type ResourceRef, type User } from "@gatehouse/core/resources";
 
 /** A resource with the revision that it was read at. */
 export interface ReadResource {
@@ -34,7 +34,7 @@ export function oneRef(words: readonly string[]): ResourceRef & { readonly name:
   return { ...ref, name: ref.name };
 }
 
-const plurals: Readonly<Record<ResourceRef["kind"], string>> = { role: "roles", user: "users", github: "connectors", connectors: "connectors", cluster_auth_preference: "cap", token: "tokens", lock: "locks" };
+const plurals: Readonly<Record<ResourceRef["kind"], string>> = { role: "roles", user: "users", github: "connectors", oidc: "connectors", saml: "connectors", connectors: "connectors", cluster_auth_preference: "cap", token: "tokens", lock: "locks" };
 
 /** A kind as `tctl get` lists it. */
 export const plural = (kind: ResourceRef["kind"]): string => plurals[kind];
@@ -67,11 +67,23 @@ const until = (resource: Resource): string => {
   return expiry === undefined ? "never" : describeTime(Date.parse(expiry.time), systemClock.now());
 };
 
+/** What a connector's mapping names. */
+function mapped(connector: Connector): readonly string[] {
+  switch (connector.kind) {
+    case "github":
+      return [...connector.spec.teams_to_logins, ...connector.spec.teams_to_roles].map(({ organization, team }) => `${organization}/${team}`);
+    case "oidc":
+      return connector.spec.claims_to_roles.map(({ claim, value }) => `${claim}=${value}`);
+    case "saml":
+      return connector.spec.attributes_to_roles.map(({ name, value }) => `${name}=${value}`);
+  }
+}
+
 /** Resources of one kind as a table for people. */
 export function resourceTable(resources: readonly Resource[]): string {
   const roles = resources.filter((resource) => resource.kind === "role");
   const users = resources.filter((resource) => resource.kind === "user");
-  const connectors = resources.filter((resource) => resource.kind === "github");
+  const connectors = resources.filter((resource) => resource.kind === "github" || resource.kind === "oidc" || resource.kind === "saml");
   const tokens = resources.filter((resource) => resource.kind === "token");
   const locks = resources.filter((resource) => resource.kind === "lock");
   const preferences = resources.filter((resource) => resource.kind === "cluster_auth_preference");
@@ -84,8 +96,8 @@ export function resourceTable(resources: readonly Resource[]): string {
     users.length > 0 && userTable(users),
     connectors.length > 0 &&
       formatTable(
-        ["CONNECTOR", "KIND", "DISPLAY", "TEAMS"],
-        connectors.map(({ metadata, spec }) => [metadata.name, "github", spec.display, list([...spec.teams_to_logins, ...spec.teams_to_roles].map(({ organization, team }) => `${organization}/${team}`))]),
+        ["CONNECTOR", "KIND", "DISPLAY", "MAPS"],
+        connectors.map((connector) => [connector.metadata.name, connector.kind, connector.spec.display, list(mapped(connector))]),
       ),
     tokens.length > 0 && formatTable(["TOKEN", "ROLES", "EXPIRES"], tokens.map((token) => [token.metadata.name, list(token.spec.roles), until(token)])),
     locks.length > 0 && lockTable(locks),

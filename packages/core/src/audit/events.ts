@@ -140,7 +140,7 @@ export function clientDisconnect(end: {
   return { ...end.fields, ...auditEvents.clientDisconnect, user, login, server_id: serverId, reason, ...originFields(end.origin) };
 }
 
-const resourceCodes: Readonly<Record<string, string>> = { user: "G301", role: "G302", github: "G303", token: "G304", cluster_auth_preference: "G305", lock: "G306" };
+const resourceCodes: Readonly<Record<string, string>> = { user: "G301", role: "G302", github: "G303", oidc: "G307", saml: "G308", token: "G304", cluster_auth_preference: "G305", lock: "G306" };
 const verbCodes = { create: "0I", update: "1I", delete: "2I" } as const;
 
 /** `<kind>.create`, `.update` or `.delete`: an administrator (or a login, for SSO users) changed a resource. */

@@ -1,5 +1,5 @@
-import { GatehouseError } from "../base/index.ts";
-import type { Kind, Resource, ResourceRef } from "../resources/index.ts";
+import { GatehouseError, toGatehouseError, type ErrorCode } from "../base/index.ts";
+import { connectorKinds, isConnectorKind, type Kind, type Resource, type ResourceRef } from "../resources/index.ts";
 import type { StoredItem } from "../store/index.ts";
 import { authorize, decide } from "./caller.ts";
 import type { Context } from "./context.ts";
@@ -8,13 +8,13 @@ import type { Admin, AdminItem, Caller } from "./types.ts";
 
 /** Verbs that reading needs (reference §9.3). */
 function readVerbs(kind: Kind, withSecrets: boolean): readonly string[] {
-  if (kind !== "github") return ["read"];
+  if (!isConnectorKind(kind)) return ["read"];
   return withSecrets ? ["readnosecrets", "read"] : ["readnosecrets"];
 }
 
-/** The kind that a reference means: `connectors` are all of GitHub's, so far. */
-export function kindOf(ref: ResourceRef): Kind {
-  return ref.kind === "connectors" ? "github" : ref.kind;
+/** The kinds that a reference means: `connectors` are of several. */
+export function kindsOf(ref: ResourceRef): readonly [Kind, ...Kind[]] {
+  return ref.kind === "connectors" ? connectorKinds : [ref.kind];
 }
 
 /** The error for a resource that is not there. */
@@ -54,7 +54,22 @@ export function createAdminGet(context: Context): Pick<Admin, "get"> {
     return readable;
   }
 
+  /** All of several kinds, but for those kinds that the caller may read nothing of, unless that is each of them. */
+  async function getEach(kinds: readonly Kind[], read: (kind: Kind) => Promise<readonly AdminItem[]>, passed: ErrorCode): Promise<readonly AdminItem[]> {
+    const outcomes = await Promise.allSettled(kinds.map(read));
+    const found = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+    const refusals = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [toGatehouseError(outcome.reason)] : []));
+    const decisive = refusals.find(({ code }) => code !== passed) ?? (found.length === 0 ? refusals[0] : undefined);
+    if (decisive) throw decisive;
+    return found.flat();
+  }
+
   return {
-    get: (caller, ref, { withSecrets }) => (ref.name === undefined ? getAll(caller, kindOf(ref), withSecrets) : getOne(caller, kindOf(ref), ref.name, withSecrets)),
+    async get(caller, ref, { withSecrets }) {
+      const { name } = ref;
+      const kinds = kindsOf(ref);
+      const read = (kind: Kind): Promise<readonly AdminItem[]> => (name === undefined ? getAll(caller, kind, withSecrets) : getOne(caller, kind, name, withSecrets));
+      return kinds.length === 1 ? read(kinds[0]) : getEach(kinds, read, name === undefined ? "access_denied" : "not_found");
+    },
   };
 }

@@ -44,8 +44,12 @@ async function prepare(context: Context, caller: Caller, resource: Resource, exi
       return prepareUser(context, callerName(caller), resource, existing?.kind === "user" ? existing : undefined);
     case "github": {
       const connector = await prepareConnector(context, resource, existing?.kind === "github" ? existing : undefined);
-      return { resource: connector, operations: await stalePins(context.store, name, connector) };
+      return { resource: connector, operations: connector.kind === "github" ? await stalePins(context.store, name, connector) : [] };
     }
+    case "oidc":
+      return { resource: await prepareConnector(context, resource, existing?.kind === "oidc" ? existing : undefined), operations: [] };
+    case "saml":
+      return { resource: await prepareConnector(context, resource, existing?.kind === "saml" ? existing : undefined), operations: [] };
     case "cluster_auth_preference":
       if (name !== preferenceName) throw new GatehouseError("bad_parameter", `the one cluster_auth_preference is called "${preferenceName}"`);
       return { resource, operations: [] };

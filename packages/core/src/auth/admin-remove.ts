@@ -1,9 +1,9 @@
 import { GatehouseError } from "../base/index.ts";
 import { accessRole } from "../connectors/index.ts";
-import type { Kind, Resource } from "../resources/index.ts";
+import { connectorKinds, isConnectorKind, type Connector, type Kind, type Resource, type ResourceRef } from "../resources/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
 import { conclude, transactIfUnchanged, untilUnchanged } from "./admin-change.ts";
-import { kindOf, missing } from "./admin-get.ts";
+import { kindsOf, missing } from "./admin-get.ts";
 import { authorize } from "./caller.ts";
 import { forgetConnector } from "./connector-change.ts";
 import type { Context } from "./context.ts";
@@ -20,13 +20,23 @@ function nameSome(names: readonly string[]): string {
   return rest > 0 ? `${names.slice(0, maxNamed).join(", ")} and ${String(rest)} more` : names.join(", ");
 }
 
+/** Whether a connector names the role; what an expansion like `$1` may come to is not known. */
+function gives(connector: Connector, role: string): boolean {
+  switch (connector.kind) {
+    case "github":
+      return connector.spec.teams_to_roles.some((entry) => entry.roles.includes(role)) || (role === accessRole && connector.spec.teams_to_logins.length > 0);
+    case "oidc":
+      return connector.spec.claims_to_roles.some((entry) => entry.roles.includes(role));
+    case "saml":
+      return connector.spec.attributes_to_roles.some((entry) => entry.roles.includes(role));
+  }
+}
+
 /** Refuses to remove a role that somebody has or would get (reference §8.14). */
 async function refuseUsedRole(context: Context, role: string): Promise<void> {
   const users = (await context.store.list("user")).map(readUser).filter((user) => user.spec.roles.includes(role));
-  const connectors = (await context.store.list("github")).map(readConnector).filter(({ spec }) => {
-    const given = spec.teams_to_roles.some((entry) => entry.roles.includes(role));
-    return given || (role === accessRole && spec.teams_to_logins.length > 0);
-  });
+  const stored = await Promise.all(connectorKinds.map((kind) => context.store.list(kind)));
+  const connectors = stored.flat().map(readConnector).filter((connector) => gives(connector, role));
   if (users.length > 0) {
     throw new GatehouseError("bad_parameter", `failed to delete role "${role}" that is still in use by ${nameSome(users.map((user) => user.metadata.name))}`, { hint: "take it from them first" });
   }
@@ -64,7 +74,17 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
     // A user who came through a connector has gone by themselves, but the name is still theirs.
     if (kind === "user") return store.get(kinds.identity, name);
     // A removal that was cut short has left the connector's people behind.
-    return kind === "github" ? (await identitiesOf(context, name))[0]?.item : undefined;
+    return isConnectorKind(kind) ? (await identitiesOf(context, kind, name))[0]?.item : undefined;
+  }
+
+  /** Of `connectors/NAME` the kind that has one of this name. Throws `bad_parameter` where several have. */
+  async function theKind(ref: ResourceRef, name: string): Promise<Kind> {
+    const [first, ...others] = kindsOf(ref);
+    if (others.length === 0) return first;
+    const found = await Promise.all([first, ...others].map(async (kind) => ((await find(kind, name)) ? [kind] : [])));
+    const [kind, ...more] = found.flat();
+    if (more.length > 0) throw new GatehouseError("bad_parameter", `several connectors are called "${name}"`, { hint: `say which: ${found.flat().map((one) => `${one}/${name}`).join(", ")}` });
+    return kind ?? first;
   }
 
   async function removeOnce(caller: Caller, kind: Kind, name: string): Promise<AdminChange | undefined> {
@@ -78,7 +98,7 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
     const removal: Operation = stored ? { op: "delete", kind, name: stored.name, expect: stored.revision } : { op: "check", kind, name: storedName(kind, name), expect: "absent" };
     if (!(await transactIfUnchanged(context, [removal, ...others]))) return undefined;
     // Nobody comes in through it any more: whoever did so far is found.
-    if (kind === "github") await forgetConnector(context, name);
+    if (isConnectorKind(kind)) await forgetConnector(context, kind, name);
     const change = await conclude(context, caller, { kind, name, outcome: "deleted", revision: found.revision, fields: resource?.kind === "lock" ? lockFields(resource) : undefined });
     if (kind === "user") await endLateSessions(context, name);
     return change;
@@ -86,9 +106,9 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
 
   return {
     async remove(caller, ref) {
-      const kind = kindOf(ref);
       const { name } = ref;
-      if (name === undefined) throw new GatehouseError("bad_parameter", `name what to remove: ${kind}/…`);
+      if (name === undefined) throw new GatehouseError("bad_parameter", `name what to remove: ${ref.kind}/…`);
+      const kind = await theKind(ref, name);
       return untilUnchanged(kind, () => removeOnce(caller, kind, name));
     },
   };

@@ -1,52 +1,72 @@
 import { GatehouseError } from "../base/index.ts";
 import { callbackUrl, githubEndpoints, isLoopback, stalePins } from "../connectors/index.ts";
-import type { GithubConnector } from "../resources/index.ts";
+import type { Connector, GithubConnector, OidcConnector } from "../resources/index.ts";
 import { deleteAll } from "./admin-change.ts";
 import type { Context } from "./context.ts";
 import { kinds } from "./records.ts";
+import { prepareKeys } from "./saml-keys.ts";
 import { connectorSessionDeletions, identitiesOf } from "./user-change.ts";
 
-/** Which GitHub a connector is for: ids mean other people on another one. */
-function place(connector: GithubConnector): string {
-  const { web, api } = githubEndpoints(connector);
-  const host = (url: URL): string => (isLoopback(url) ? "this machine" : url.host);
-  return `${host(web)} (API: ${host(api)})`;
+/** Which provider a connector is for: ids mean other people at another one. */
+function place(connector: Connector): string {
+  switch (connector.kind) {
+    case "github": {
+      const { web, api } = githubEndpoints(connector);
+      const host = (url: URL): string => (isLoopback(url) ? "this machine" : url.host);
+      return `${host(web)} (API: ${host(api)})`;
+    }
+    case "oidc":
+      return connector.spec.issuer_url;
+    case "saml": {
+      const { issuer, entity_descriptor_url: url } = connector.spec;
+      return issuer ?? url ?? "the provider of its entity_descriptor";
+    }
+  }
 }
 
 /** Where a connector's client secret is sent, and for whom. */
-function recipient(connector: GithubConnector): string {
-  const { web } = githubEndpoints(connector);
-  return JSON.stringify([connector.spec.client_id, web.href]);
+function recipient(connector: GithubConnector | OidcConnector): string {
+  return JSON.stringify([connector.spec.client_id, connector.kind === "github" ? githubEndpoints(connector).web.href : connector.spec.issuer_url]);
 }
 
 /**
- * A connector as it is to be stored: with its own secret, or the one stored already. Throws `bad_parameter` where there is none, where the stored
+ * A connector as it is to be stored: with its own secrets, or those stored already. Throws `bad_parameter` where there is none, where the stored
  * one would go to another place than it was given for, and where the connector's people would become other people.
  */
-export async function prepareConnector(context: Context, given: GithubConnector, existing: GithubConnector | undefined): Promise<GithubConnector> {
-  const { name } = given.metadata;
+export async function prepareConnector(context: Context, given: Connector, existing: Connector | undefined): Promise<Connector> {
+  const { kind, metadata } = given;
+  const { name } = metadata;
   const fail = (message: string, hint: string): GatehouseError => new GatehouseError("bad_parameter", `connector "${name}": ${message}`, { hint });
   callbackUrl(given);
   const to = place(given);
-  if (existing && place(existing) !== to && (await identitiesOf(context, name)).length > 0) {
-    throw fail(`its people are those of ${place(existing)}, and ${to} gives their ids to others`, "use another name for another GitHub, or remove this connector first");
+  if (existing && place(existing) !== to && (await identitiesOf(context, kind, name)).length > 0) {
+    throw fail(`its people are those of ${place(existing)}, and ${to} gives their ids to others`, "use another name for another provider, or remove this connector first");
   }
+  if (given.kind === "saml") return prepareKeys(given, existing?.kind === "saml" ? existing : undefined, context);
   if (given.spec.client_secret !== undefined) return given;
-  const secret = existing?.spec.client_secret;
-  if (!existing || secret === undefined) throw fail("client_secret is required", "it is the secret of the OAuth application at GitHub");
-  if (recipient(existing) !== recipient(given)) throw fail("client_secret is required where client_id or endpoint_url changes", "the stored one was given for the old ones");
-  return { ...given, spec: { ...given.spec, client_secret: secret } };
+  const stored = existing?.kind === "github" || existing?.kind === "oidc" ? existing : undefined;
+  const secret = stored?.spec.client_secret;
+  if (!stored || secret === undefined) throw fail("client_secret is required", "it is the secret of the application that is registered at the provider");
+  if (recipient(stored) !== recipient(given)) {
+    throw fail(`client_secret is required where client_id or ${kind === "github" ? "endpoint_url" : "issuer_url"} changes`, "the stored one was given for the old ones");
+  }
+  return withClientSecret(given, secret);
+}
+
+function withClientSecret(connector: GithubConnector | OidcConnector, secret: string): Connector {
+  return connector.kind === "github" ? { ...connector, spec: { ...connector.spec, client_secret: secret } } : { ...connector, spec: { ...connector.spec, client_secret: secret } };
 }
 
 /**
  * Forgets what a connector has vouched for: its people's sessions end, their user names are free, and its organizations and teams may be others next
  * time. For when the connector is gone: a login that is under way could add to it before.
  */
-export async function forgetConnector(context: Context, name: string): Promise<void> {
-  const people = (await identitiesOf(context, name)).flatMap(({ item, subject }) => [
+export async function forgetConnector(context: Context, kind: Connector["kind"], name: string): Promise<void> {
+  const people = (await identitiesOf(context, kind, name)).flatMap(({ item, subject }) => [
     { op: "delete" as const, kind: kinds.identity, name: item.name },
     { op: "delete" as const, kind: kinds.subject, name: subject },
   ]);
+  const pins = kind === "github" ? await stalePins(context.store, name, undefined) : [];
   // Sessions first: where this is cut short, an identity that is left lets the removal be repeated.
-  await deleteAll(context, [...(await connectorSessionDeletions(context, name)), ...(await stalePins(context.store, name, undefined)), ...people]);
+  await deleteAll(context, [...(await connectorSessionDeletions(context, kind, name)), ...pins, ...people]);
 }

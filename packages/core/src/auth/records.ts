@@ -21,8 +21,8 @@ export const kinds = {
   strangers: "login_strangers",
   /** One-use tokens to set a password; name = hash of the token. */
   invite: "invite",
-  /** GitHub logins under way; name = hash of the state. */
-  githubRequest: "github_request",
+  /** Logins through a connector that are under way; name = hash of the state. */
+  ssoRequest: "sso_request",
 } as const;
 
 const traits = z.record(z.string(), z.array(z.string()));
@@ -32,7 +32,7 @@ export const sessionRecord = z.object({
   subject: z.string(),
   roles: z.array(z.string()),
   traits,
-  method: z.enum(["local", "github"]),
+  method: z.enum(["local", "github", "oidc", "saml"]),
   connector: z.string().optional(),
   /** ms since the epoch. */
   created: z.number(),
@@ -59,24 +59,31 @@ export type AttemptsRecord = z.infer<typeof attemptsRecord>;
 export const inviteRecord = z.object({ user: z.string(), purpose: z.enum(["invite", "reset"]), created: z.number() });
 export type InviteRecord = z.infer<typeof inviteRecord>;
 
-export const githubRequestRecord = z.object({
+/** What a login through a connector is for. */
+const purpose = z.discriminatedUnion("type", [
+  /** Certificates for a terminal's key; `ttl` in ms. */
+  z.object({ type: z.literal("certificates"), publicKey: z.string(), ttl: z.number(), compatibility: z.string() }),
+]);
+export type SsoPurpose = z.infer<typeof purpose>;
+
+export const ssoRequestRecord = z.object({
+  kind: z.enum(["github", "oidc", "saml"]),
   connector: z.string(),
-  publicKey: z.string(),
-  /** ms. */
-  ttl: z.number(),
-  compatibility: z.string(),
+  /** The callback address that the provider was told. */
+  callbackUrl: z.string(),
+  purpose,
   /** Hash of the cookie of the browser that opened the login; absent until one did. */
   cookieHash: z.string().optional(),
 });
-export type GithubRequestRecord = z.infer<typeof githubRequestRecord>;
+export type SsoRequestRecord = z.infer<typeof ssoRequestRecord>;
 
-export const githubRequestSecret = z.object({
+export const ssoRequestSecret = z.object({
   /** PKCE (RFC 7636). */
   verifier: z.string(),
   /** The terminal's loopback address, with the key that its answer is sealed with. */
   clientRedirectUrl: z.string(),
 });
-export type GithubRequestSecret = z.infer<typeof githubRequestSecret>;
+export type SsoRequestSecret = z.infer<typeof ssoRequestSecret>;
 
 /** Reads a record. Throws `internal` for one that is not as this version writes it. */
 export function readRecord<T>(schema: z.ZodType<T>, item: StoredItem, text: string = item.value): T {

@@ -6,9 +6,6 @@ import { bootstrap } from "./bootstrap.ts";
 import { authorize, authorizeEver, authorizeSession, decide, decideEvent } from "./caller.ts";
 import type { Context } from "./context.ts";
 import { createGatekeeper } from "./gatekeeper.ts";
-import { createGithubClients } from "./github-clients.ts";
-import { createGithubFinish } from "./github-finish.ts";
-import { createGithubStart } from "./github-start.ts";
 import { createInvites } from "./invites.ts";
 import { createLocalLogin } from "./local-login.ts";
 import { createLocalProof } from "./local-proof.ts";
@@ -17,6 +14,9 @@ import { createPasswords } from "./passwords.ts";
 import { kinds } from "./records.ts";
 import { createSharedKey } from "./shared-key.ts";
 import { openSnapshot } from "./snapshot.ts";
+import { createSsoFinish } from "./sso-finish.ts";
+import { createSsoProviders } from "./sso-providers.ts";
+import { createSsoStart } from "./sso-start.ts";
 import type { AuthOptions, AuthService, Identity } from "./types.ts";
 
 /**
@@ -28,10 +28,10 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
   await bootstrap(store, options.preference);
   const passwords = await createPasswords(random, options.passwordCost, options.hashes?.password);
   const snapshot = await openSnapshot({ store, clock, logger });
-  const github = createGithubClients(store, options.githubTimeouts);
+  const providers = createSsoProviders(store, { clock, timeouts: options.providerTimeouts });
   const onApplied = options.onApplied ?? (() => ({ checked: 0, ended: 0 }));
   const kubeClusters = options.kubeClusters ?? (() => []);
-  const context: Context = { store, authorities, audit, clock, random, logger, snapshot, passwords, github, kubeClusters, onApplied, mfaHashes: options.hashes?.mfa ?? mfaHashes, sharedKey: createSharedKey(store, random), publicUrls: options.publicUrls ?? (() => []) };
+  const context: Context = { store, authorities, audit, clock, random, logger, snapshot, passwords, providers, kubeClusters, onApplied, mfaHashes: options.hashes?.mfa ?? mfaHashes, sharedKey: createSharedKey(store, random), publicUrls: options.publicUrls ?? (() => []) };
   const proof = createLocalProof(context);
 
   async function logout(identity: Identity): Promise<void> {
@@ -43,7 +43,7 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
   return {
     clusterName: authorities.clusterName,
     gatekeeper: createGatekeeper({ snapshot, clock, maxStaleness }),
-    logins: { ...createLocalLogin(context, proof), ...createGithubStart(context), ...createGithubFinish(context), logout },
+    logins: { ...createLocalLogin(context, proof), ...createSsoStart(context), ...createSsoFinish(context), logout },
     admin: {
       ...createAdminGet(context),
       ...createAdminPut(context),
@@ -58,7 +58,7 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
     },
     async close() {
       snapshot.close();
-      await github.close();
+      await providers.close();
     },
   };
 }

@@ -1,15 +1,15 @@
 import { GatehouseError } from "../base/index.ts";
-import type { Traits, User } from "../resources/index.ts";
+import type { Connector, Traits, User } from "../resources/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
 import type { Context } from "./context.ts";
 import { identityRecord, kinds, readRecord } from "./records.ts";
 import { readUser, toStored } from "./stored-resources.ts";
-import { findKnownName, nameOperations, type KnownName } from "./subjects.ts";
+import { findKnownName, nameOperations, subjectId, type KnownName } from "./subjects.ts";
 
 /** Somebody as an identity provider knows them. */
 export interface ExternalPerson {
   /** Kind of the connector. */
-  readonly type: "github";
+  readonly type: Connector["kind"];
   readonly connector: string;
   /** Name at the provider, now: what the user is called here from the first login on. */
   readonly name: string;
@@ -36,17 +36,20 @@ export class NameTaken extends GatehouseError {
   }
 }
 
+/** Where a user record names the identities of a kind of connector. */
+export const identitiesField = { github: "github_identities", oidc: "oidc_identities", saml: "saml_identities" } as const;
+
 /** Whether an administrator has said that this user name is for that connector's people. */
 function isMeantFor(user: User, person: ExternalPerson): boolean {
   const by = user.spec.created_by?.connector;
   if (by) return by.type === person.type && by.id === person.connector;
-  return (user.spec.github_identities ?? []).some((identity) => identity.connector_id === person.connector && identity.username === person.name);
+  return (user.spec[identitiesField[person.type]] ?? []).some((identity) => identity.connector_id === person.connector && identity.username === person.name);
 }
 
 /** Under which user name the person comes in. Throws {@link NameTaken} where they have none yet and theirs is somebody else's. */
 export async function findStanding(context: Context, person: ExternalPerson): Promise<Standing> {
   const { store } = context;
-  const subject = `${person.type}:${person.connector}:${person.id}`;
+  const subject = subjectId(person);
   const known = await findKnownName(context, subject);
   const username = known.identity?.name ?? person.name;
   if (username.startsWith("system:")) throw new NameTaken(username);
@@ -82,7 +85,7 @@ function describeUser(person: ExternalPerson, standing: Standing, grant: { reado
         time: new Date(now).toISOString(),
         user: { name: "system" },
       },
-      github_identities: [{ connector_id: person.connector, username: person.name }],
+      [identitiesField[person.type]]: [{ connector_id: person.connector, username: person.name }],
     },
   };
 }

@@ -1,5 +1,6 @@
+import { z } from "zod";
 import { GatehouseError } from "../base/index.ts";
-import { parseResource, redact, resourceToJson, type GithubConnector, type Kind, type Lock, type Resource, type Role, type User } from "../resources/index.ts";
+import { parseResource, redact, resourceToJson, type Connector, type KeyPair, type Kind, type Lock, type Resource, type Role, type User } from "../resources/index.ts";
 import type { StoredItem } from "../store/index.ts";
 import { digest } from "./records.ts";
 import { keptUntil } from "./users.ts";
@@ -18,9 +19,41 @@ export function storedName(kind: Kind, name: string): string {
   return kind === "token" ? digest(name) : name;
 }
 
+/** Private keys of a SAML connector, PEM, as its secret in the store. */
+const samlKeys = z.object({ signing: z.string().optional(), assertion: z.string().optional() });
+
 function secretOf(resource: Resource): string | undefined {
-  if (resource.kind === "token") return resource.metadata.name;
-  return resource.kind === "github" ? resource.spec.client_secret : undefined;
+  switch (resource.kind) {
+    case "token":
+      return resource.metadata.name;
+    case "github":
+    case "oidc":
+      return resource.spec.client_secret;
+    case "saml":
+      return JSON.stringify({ signing: resource.spec.signing_key_pair?.private_key, assertion: resource.spec.assertion_key_pair?.private_key } satisfies z.infer<typeof samlKeys>);
+    default:
+      return undefined;
+  }
+}
+
+/** The resource with the secret that {@link secretOf} took out of it. */
+function withSecret(resource: Resource, secret: string): Resource {
+  switch (resource.kind) {
+    case "token":
+      return { ...resource, metadata: { ...resource.metadata, name: secret } };
+    case "github":
+      return { ...resource, spec: { ...resource.spec, client_secret: secret } };
+    case "oidc":
+      return { ...resource, spec: { ...resource.spec, client_secret: secret } };
+    case "saml": {
+      const { signing, assertion } = samlKeys.parse(JSON.parse(secret));
+      const { signing_key_pair: signingPair, assertion_key_pair: assertionPair } = resource.spec;
+      const pair = (known: KeyPair | undefined, key: string | undefined): KeyPair | undefined => known && { ...known, private_key: key };
+      return { ...resource, spec: { ...resource.spec, signing_key_pair: pair(signingPair, signing), assertion_key_pair: pair(assertionPair, assertion) } };
+    }
+    default:
+      return resource;
+  }
 }
 
 /** The resource as it is stored; secrets apart from the rest. */
@@ -45,10 +78,7 @@ export function fromStored(item: StoredItem, options: { readonly withSecrets: bo
     throw new GatehouseError("internal", `the stored ${item.kind} "${item.kind === "token" ? "********" : item.name}" cannot be read by this version`, { cause: error });
   }
   const { secret } = item;
-  if (!options.withSecrets || secret === undefined) return resource;
-  if (resource.kind === "github") return { ...resource, spec: { ...resource.spec, client_secret: secret } };
-  if (resource.kind === "token") return { ...resource, metadata: { ...resource.metadata, name: secret } };
-  return resource;
+  return options.withSecrets && secret !== undefined ? withSecret(resource, secret) : resource;
 }
 
 function wrongKind(item: StoredItem): GatehouseError {
@@ -70,9 +100,9 @@ export function readRole(item: StoredItem): Role {
 }
 
 /** {@link fromStored} for a connector, with its secret. */
-export function readConnector(item: StoredItem): GithubConnector {
+export function readConnector(item: StoredItem): Connector {
   const resource = fromStored(item, { withSecrets: true });
-  if (resource.kind !== "github") throw wrongKind(item);
+  if (resource.kind !== "github" && resource.kind !== "oidc" && resource.kind !== "saml") throw wrongKind(item);
   return resource;
 }
 

@@ -1,8 +1,23 @@
 import type { Operation, StoredItem } from "../store/index.ts";
 import type { Context } from "./context.ts";
-import { identityRecord, kinds, readRecord, subjectRecord, type IdentityRecord, type SubjectRecord } from "./records.ts";
+import type { Connector } from "../resources/index.ts";
+import { digest, identityRecord, kinds, readRecord, subjectRecord, type IdentityRecord, type SubjectRecord } from "./records.ts";
 import { readUser } from "./stored-resources.ts";
 import { lockOf } from "./users.ts";
+
+/**
+ * How a connector's person is known here. GitHub's ids are numbers and stand as they are; others are texts of any kind and length, and their hash stands
+ * in, so that no id can be taken for a part of a connector's name.
+ */
+export function subjectId(person: { readonly type: Connector["kind"]; readonly connector: string; readonly id: string }): string {
+  return `${person.type}:${person.connector}:${person.type === "github" ? person.id : digest(person.id)}`;
+}
+
+/** Whether a subject is somebody of this connector. Its name may hold colons: "corp:eu" is not "corp". */
+export function isOfConnector(subject: string, kind: Connector["kind"], connector: string): boolean {
+  const prefix = `${kind}:${connector}:`;
+  return subject.startsWith(prefix) && /^[0-9a-f]+$/.test(subject.slice(prefix.length));
+}
 
 /** The user name that a subject has, and what says so in the store. */
 export interface KnownName {

@@ -3,10 +3,10 @@ import type { SshLoginResponse } from "../api/index.ts";
 import type { AuditLog } from "../audit/index.ts";
 import type { Clock, Logger, Random } from "../base/index.ts";
 import type { Authorities, CertificateIdentity } from "../ca/index.ts";
-import type { GithubTimeouts } from "../connectors/index.ts";
+import type { ProviderTimeouts } from "../connectors/index.ts";
 import type { MfaHashes } from "./mfa/index.ts";
 import type { PasswordHashes } from "./passwords.ts";
-import type { AuthPreference, Resource, ResourceRef, Traits } from "../resources/index.ts";
+import type { AuthPreference, Connector, Resource, ResourceRef, Traits } from "../resources/index.ts";
 import type { Store } from "../store/index.ts";
 
 /** Where a request came from and what it was: what an audit event wants to know. */
@@ -35,6 +35,14 @@ export type Caller = { readonly type: "person"; readonly identity: Identity } | 
 export interface SsoStart {
   /** Address on this gateway that sets the login's cookie and goes on to the provider. */
   readonly redirectUrl: string;
+}
+
+/** Binds a login to one browser. */
+export interface LoginCookie {
+  readonly name: string;
+  readonly value: string;
+  /** The provider's page posts the answer: the cookie has to come with that. */
+  readonly crossSite: boolean;
 }
 
 /** A person as listed for admins. */
@@ -92,30 +100,35 @@ export interface Logins {
     readonly compatibility: string;
     readonly origin: RequestOrigin;
   }): Promise<SshLoginResponse>;
-  /** `POST /webapi/github/login/console` (reference §1.8). */
-  startGithub(request: {
+  /** `POST /webapi/{github,oidc,saml}/login/console` (reference §1.8). */
+  startSso(request: {
+    readonly kind: Connector["kind"];
     readonly connectorId: string;
     readonly clientRedirectUrl: string;
     readonly publicKey: string;
     readonly ttl: number;
     readonly compatibility: string;
+    /** `name:port` that the caller came by, which chooses among several callback addresses. */
+    readonly host?: string | undefined;
     readonly origin: RequestOrigin;
   }): Promise<SsoStart>;
   /**
    * The browser's first stop: binds the login to this browser. Returns the cookie to set and the provider's address. Throws `access_denied` for a
    * login that another browser has opened; the same browser, known by its cookie, may open it again.
    */
-  openGithub(
+  openSso(
     loginId: string,
     origin: RequestOrigin,
     cookies?: Readonly<Record<string, string | undefined>>,
-  ): Promise<{ readonly cookie: { readonly name: string; readonly value: string }; readonly location: string }>;
+  ): Promise<{ readonly cookie: LoginCookie; readonly location: string }>;
   /**
    * The provider's callback. On success and on failure alike returns where the browser goes next: the terminal's loopback address with the sealed
    * answer or the sealed error, so that the terminal never waits. Throws only when the login is not known (no state, a bad one, one used already).
    */
-  finishGithub(request: {
-    readonly query: Readonly<Record<string, string | undefined>>;
+  finishSso(request: {
+    readonly kind: Connector["kind"];
+    /** Parameters of the callback, each once: the query, or the fields of the form that SAML posts. */
+    readonly parameters: Readonly<Record<string, string | undefined>>;
     readonly cookies: Readonly<Record<string, string | undefined>>;
     readonly origin: RequestOrigin;
   }): Promise<{ readonly location: string; readonly clearCookie: string }>;
@@ -178,7 +191,7 @@ export interface AuthOptions {
   readonly publicUrls?: (() => readonly string[]) | undefined;
   /** For tests that count the work of a login. */
   readonly hashes?: { readonly password?: PasswordHashes | undefined; readonly mfa?: MfaHashes | undefined } | undefined;
-  readonly githubTimeouts?: GithubTimeouts | undefined;
+  readonly providerTimeouts?: ProviderTimeouts | undefined;
 }
 
 /** The auth service of one gateway. */

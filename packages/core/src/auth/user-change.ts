@@ -1,11 +1,11 @@
 import { GatehouseError, limits, uuid } from "../base/index.ts";
-import type { User } from "../resources/index.ts";
+import type { Connector, User } from "../resources/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
 import { deleteAll } from "./admin-change.ts";
 import type { Context } from "./context.ts";
 import { lockoutName } from "./lockout.ts";
 import { identityRecord, inviteRecord, kinds, readRecord, sessionRecord, type IdentityRecord, type SessionRecord } from "./records.ts";
-import { nameDeletions } from "./subjects.ts";
+import { isOfConnector, nameDeletions } from "./subjects.ts";
 import { lockEnd } from "./users.ts";
 
 /** Throws `not_found` for a role that does not exist. */
@@ -22,7 +22,7 @@ export function localIdentity(context: Context, name: string): Operation {
 }
 
 function comesThroughConnector({ spec }: User): boolean {
-  return spec.created_by?.connector !== undefined || (spec.github_identities ?? []).length > 0;
+  return spec.created_by?.connector !== undefined || [spec.github_identities, spec.oidc_identities, spec.saml_identities].some((identities) => (identities ?? []).length > 0);
 }
 
 /**
@@ -69,8 +69,8 @@ function sessionDeletions(context: Context, name: string): Promise<readonly Oper
 }
 
 /** Deletions of the login sessions that began through a connector. */
-export function connectorSessionDeletions(context: Context, name: string): Promise<readonly Operation[]> {
-  return deletionsOfSessions(context, ({ method, connector }) => method === "github" && connector === name);
+export function connectorSessionDeletions(context: Context, kind: Connector["kind"], name: string): Promise<readonly Operation[]> {
+  return deletionsOfSessions(context, ({ method, connector }) => method === kind && connector === name);
 }
 
 /** Ends the user's sessions and takes back their invites; both come before what makes them a user at all. */
@@ -109,10 +109,7 @@ export interface ConnectorPerson {
 }
 
 /** The identities of people who came through a connector. */
-export async function identitiesOf(context: Context, connector: string): Promise<readonly ConnectorPerson[]> {
-  const prefix = `github:${connector}:`;
+export async function identitiesOf(context: Context, kind: Connector["kind"], connector: string): Promise<readonly ConnectorPerson[]> {
   const items = await context.store.list(kinds.identity);
-  const isOfConnector = (subject: string): boolean => subject.startsWith(prefix) && /^\d+$/.test(subject.slice(prefix.length));
-  // A connector's name may hold colons too: "corp:eu" is not "corp".
-  return items.map((item) => ({ item, subject: readRecord(identityRecord, item).subject })).filter(({ subject }) => isOfConnector(subject));
+  return items.map((item) => ({ item, subject: readRecord(identityRecord, item).subject })).filter(({ subject }) => isOfConnector(subject, kind, connector));
 }

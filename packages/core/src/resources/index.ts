@@ -10,6 +10,7 @@ export { formatPath } from "./path.ts";
 export type { Path } from "./path.ts";
 export { hostAdministrator, reservedNameProblem } from "./new-name.ts";
 export { hiddenName, redact } from "./redact.ts";
+export { connectorKinds, isConnectorKind } from "./connector-kinds.ts";
 export { expiryOf } from "./expiry.ts";
 export type { Expiry } from "./expiry.ts";
 export { presetRoles } from "./presets.ts";

@@ -6,7 +6,8 @@ import { formatPath, type Path } from "./path.ts";
 import { maxProblems, type Problem } from "./problem.ts";
 import { problemsOf } from "./problems.ts";
 import { lockV2 } from "./schema/lock.ts";
-import { githubV3, preferenceV2, tokenV2 } from "./schema/others.ts";
+import { githubV3, oidc, samlV2 } from "./schema/connectors.ts";
+import { preferenceV2, tokenV2 } from "./schema/others.ts";
 import { roleV2, roleV3 } from "./schema/role.ts";
 import { userV1, userV2 } from "./schema/user.ts";
 import type { Kind, ParsedResource, Position, Resource } from "./types.ts";
@@ -26,6 +27,8 @@ const schemas: Readonly<Record<Kind, Readonly<Record<string, z.ZodType<Resource>
   role: { v3: roleV3, v2: roleV2 },
   user: { v2: userV2, v1: userV1 },
   github: { v3: githubV3 },
+  oidc: { v3: oidc("v3"), v2: oidc("v2") },
+  saml: { v2: samlV2 },
   cluster_auth_preference: { v2: preferenceV2 },
   token: { v2: tokenV2(false) },
   lock: { v2: lockV2 },

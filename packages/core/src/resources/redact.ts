@@ -6,10 +6,15 @@ import type { Resource } from "./types.ts";
  */
 export const hiddenName = "********";
 
-/** The resource without its secrets: a connector's client secret, a token's name. */
+/** The resource without its secrets: a connector's client secret or private keys, a token's name. */
 export function redact<R extends Resource>(resource: R): R;
 export function redact(resource: Resource): Resource {
   if (resource.kind === "token") return { ...resource, metadata: { ...resource.metadata, name: hiddenName } };
   if (resource.kind === "github") return { ...resource, spec: { ...resource.spec, client_secret: undefined } };
+  if (resource.kind === "oidc") return { ...resource, spec: { ...resource.spec, client_secret: undefined } };
+  if (resource.kind === "saml") {
+    const { signing_key_pair: signing, assertion_key_pair: assertion } = resource.spec;
+    return { ...resource, spec: { ...resource.spec, signing_key_pair: signing && { cert: signing.cert }, assertion_key_pair: assertion && { cert: assertion.cert } } };
+  }
   return resource;
 }

@@ -8,6 +8,8 @@ const shortcuts: ReadonlyMap<string, ResourceRef["kind"]> = new Map<string, Reso
   ["user", "user"],
   ["users", "user"],
   ["github", "github"],
+  ["oidc", "oidc"],
+  ["saml", "saml"],
   ["connector", "connectors"],
   ["connectors", "connectors"],
   ["cluster_auth_preference", "cluster_auth_preference"],

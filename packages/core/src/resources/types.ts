@@ -1,5 +1,5 @@
 /** Versions are fixed per kind (reference §8.2). */
-export type Kind = "role" | "user" | "github" | "cluster_auth_preference" | "token" | "lock";
+export type Kind = "role" | "user" | "github" | "oidc" | "saml" | "cluster_auth_preference" | "token" | "lock";
 
 /** The common envelope's metadata. */
 export interface Metadata {
@@ -135,6 +135,93 @@ export interface GithubConnector {
  */
 export type SecondFactor = "off" | "otp" | "webauthn" | "on" | "optional";
 
+/** A claim of an OIDC provider that gives roles: those for whom it has this value (reference §2.2). */
+export interface ClaimToRoles {
+  /** Name of the claim; a path with dots reaches into nested ones (`realm_access.roles`), unless a claim has that very name. */
+  readonly claim: string;
+  /** Text with `*` for anything, or a `^…$` expression. */
+  readonly value: string;
+  /** May name what the value matched: `$1`, `${1}`. */
+  readonly roles: readonly string[];
+}
+
+/** `oidc` v3 (v2 reads alike). */
+export interface OidcConnector {
+  readonly kind: "oidc";
+  readonly version: "v3";
+  readonly metadata: Metadata;
+  readonly spec: {
+    /** Exactly as the provider's discovery document has it. */
+    readonly issuer_url: string;
+    readonly client_id: string;
+    /** Absent when read without secrets. */
+    readonly client_secret?: string | undefined;
+    /** At least one; the one whose host the person came by is used, else the first. */
+    readonly redirect_url: readonly string[];
+    readonly display: string;
+    /** Asked for, and then demanded of the claim `acr`. */
+    readonly acr_values?: string | undefined;
+    /** What the provider is, where it needs something of its own: `adfs`, `netiq`, `google`. */
+    readonly provider?: string | undefined;
+    /** Default `select_account`; empty for none. */
+    readonly prompt: string;
+    /** Beside `openid` and `email`. */
+    readonly scope: readonly string[];
+    /** The claim that names the user; default `email`, which must be verified. */
+    readonly username_claim?: string | undefined;
+    readonly claims_to_roles: readonly ClaimToRoles[];
+  };
+}
+
+/** An attribute of a SAML assertion that gives roles (reference §2.2). */
+export interface AttributeToRoles {
+  readonly name: string;
+  readonly value: string;
+  readonly roles: readonly string[];
+}
+
+/** A key and its certificate, PEM. */
+export interface KeyPair {
+  readonly cert: string;
+  /** Absent when read without secrets. */
+  readonly private_key?: string | undefined;
+}
+
+/** `saml` v2. */
+export interface SamlConnector {
+  readonly kind: "saml";
+  readonly version: "v2";
+  readonly metadata: Metadata;
+  readonly spec: {
+    /** Assertion consumer service: this gateway's address for the provider's answers. */
+    readonly acs: string;
+    readonly display: string;
+    /** The provider's entity id; from its metadata where there is some. */
+    readonly issuer?: string | undefined;
+    /** The provider's address for requests. */
+    readonly sso?: string | undefined;
+    /** The provider's certificates, PEM: one or several. */
+    readonly cert?: string | undefined;
+    /** The provider's metadata: XML, or where it is. */
+    readonly entity_descriptor?: string | undefined;
+    readonly entity_descriptor_url?: string | undefined;
+    /** Whom assertions must be for; default `acs`. */
+    readonly audience: string;
+    /** This gateway's entity id; default `acs`. */
+    readonly service_provider_issuer: string;
+    /** What the provider is, where it needs something of its own: `adfs`, `okta`, `ping`. */
+    readonly provider?: string | undefined;
+    readonly attributes_to_roles: readonly AttributeToRoles[];
+    /** Signs requests; made by the gateway where none is given. */
+    readonly signing_key_pair?: KeyPair | undefined;
+    /** Opens encrypted assertions. */
+    readonly assertion_key_pair?: KeyPair | undefined;
+  };
+}
+
+/** What people come in by. */
+export type Connector = GithubConnector | OidcConnector | SamlConnector;
+
 /** `cluster_auth_preference` v2; its one name is `cluster-auth-preference`. */
 export interface AuthPreference {
   readonly kind: "cluster_auth_preference";
@@ -193,7 +280,7 @@ export interface Lock {
 }
 
 /** Any resource. */
-export type Resource = Role | User | GithubConnector | AuthPreference | ProvisionToken | Lock;
+export type Resource = Role | User | Connector | AuthPreference | ProvisionToken | Lock;
 
 /** A parsed reference: `roles/admin` → kind `role`, name `admin`. */
 export interface ResourceRef {

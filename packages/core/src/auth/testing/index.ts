@@ -13,7 +13,7 @@ import { openStore, type Store } from "../../store/index.ts";
 import { openAuth } from "../service.ts";
 import type { AuthOptions, AuthService, Caller, RequestOrigin } from "../types.ts";
 
-export { stateOf } from "../github-request.ts";
+export { stateOf } from "../sso-request.ts";
 
 export const origin: RequestOrigin = { remoteAddress: "127.0.0.1:50000" };
 export const localAdmin: Caller = { type: "local-admin" };

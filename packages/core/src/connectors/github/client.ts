@@ -1,46 +1,50 @@
 import { Agent } from "undici";
 import { GatehouseError } from "../../base/index.ts";
 import type { GithubConnector } from "../../resources/index.ts";
-import type { GithubClient, GithubPerson, GithubTeam, GithubTimeouts } from "../types.ts";
+import type { GithubPerson, GithubTeam, LoginAnswer, Provider, ProviderOptions, ProviderTimeouts } from "../types.ts";
 import { teamsAnswer, tokenAnswer, userAnswer } from "./answers.ts";
-import { below, callbackUrl, githubEndpoints, type GithubEndpoints } from "./endpoints.ts";
+import { codeChallenge, readCode } from "../oauth.ts";
+import { below, githubEndpoints, type GithubEndpoints } from "./endpoints.ts";
 import { nextLink } from "./link.ts";
+import { mapTeams } from "./map-teams.ts";
 import { ask, quote, type AskOptions } from "./request.ts";
 
-const defaultTimeouts: GithubTimeouts = { request: 10_000, login: 30_000 };
+const defaultTimeouts: ProviderTimeouts = { request: 10_000, login: 30_000 };
 const maxPages = 100;
 
 /** GitHub as this connector reaches it. Throws `bad_parameter` for an address that a secret must not be sent to. */
-export function createGithubClient(connector: GithubConnector, options: { readonly timeouts?: GithubTimeouts | undefined } = {}): GithubClient {
+export function createGithubProvider(connector: GithubConnector, options: Pick<ProviderOptions, "timeouts"> = {}): Provider {
   const endpoints = githubEndpoints(connector);
-  const redirectUri = callbackUrl(connector).href;
   const timeouts = options.timeouts ?? defaultTimeouts;
   const dispatcher = new Agent({ connections: 8, connectTimeout: timeouts.request, headersTimeout: timeouts.request, bodyTimeout: timeouts.request });
   const { client_id: clientId } = connector.spec;
 
   return {
-    authorizeUrl({ state, codeChallenge }) {
+    authorizeUrl({ state, codeVerifier, callbackUrl }) {
       const url = below(endpoints.web, "/login/oauth/authorize");
       const query = {
         client_id: clientId,
-        redirect_uri: redirectUri,
+        redirect_uri: callbackUrl,
         response_type: "code",
         scope: "read:org",
         state,
-        code_challenge: codeChallenge,
+        code_challenge: codeChallenge(codeVerifier),
         code_challenge_method: "S256",
         allow_signup: "false",
       };
       url.search = new URLSearchParams(query).toString();
-      return url.href;
+      return Promise.resolve(url.href);
     },
-    async authenticate({ code, codeVerifier }) {
+    async authenticate({ parameters, codeVerifier, callbackUrl }: LoginAnswer) {
+      const code = readCode("GitHub", parameters);
       const secret = connector.spec.client_secret;
       if (secret === undefined) throw new GatehouseError("internal", `connector "${connector.metadata.name}" has no client secret`);
       const asking: AskOptions = { dispatcher, timeout: timeouts.request, deadline: AbortSignal.timeout(timeouts.login), loginTimeout: timeouts.login };
-      const form = new URLSearchParams({ client_id: clientId, client_secret: secret, code, redirect_uri: redirectUri, code_verifier: codeVerifier });
+      const form = new URLSearchParams({ client_id: clientId, client_secret: secret, code, redirect_uri: callbackUrl, code_verifier: codeVerifier });
       const token = await exchange(connector, endpoints, form, asking);
-      return readPerson(endpoints, token, asking);
+      const person = await readPerson(endpoints, token, asking);
+      const { login, id, teams } = person;
+      return { name: login, id: String(id), received: { login, id, teams: teams.map(({ organization, team }) => `${organization}/${team}`) }, mapping: mapTeams(connector, person), teams };
     },
     close: () => dispatcher.destroy(),
   };

@@ -14,7 +14,7 @@ export function createLoginSettings(auth: AuthService, clock: Clock): () => Prom
     const withSecrets = { withSecrets: false };
     const [preferences, connectors] = await Promise.all([
       auth.admin.get(caller, { kind: "cluster_auth_preference" }, withSecrets),
-      auth.admin.get(caller, { kind: "github" }, withSecrets),
+      auth.admin.get(caller, { kind: "connectors" }, withSecrets),
     ]);
     const preference = preferences.map(({ resource }) => resource).find((resource) => resource.kind === "cluster_auth_preference");
     return {
@@ -22,7 +22,7 @@ export function createLoginSettings(auth: AuthService, clock: Clock): () => Prom
       secondFactor: preference?.spec.second_factor ?? "off",
       connectorName: preference?.spec.connector_name,
       connectors: connectors.flatMap(({ resource }) =>
-        resource.kind === "github" ? [{ kind: "github" as const, name: resource.metadata.name, display: resource.spec.display }] : [],
+        resource.kind === "github" || resource.kind === "oidc" || resource.kind === "saml" ? [{ kind: resource.kind, name: resource.metadata.name, display: resource.spec.display }] : [],
       ),
     };
   }

@@ -10,14 +10,14 @@ export function readCookies(header: string | undefined): Readonly<Record<string,
   return cookies;
 }
 
-const attributes = "Path=/; Secure; HttpOnly; SameSite=Lax";
+const attributes = "Path=/; Secure; HttpOnly";
 
-/** `Set-Cookie` of a login's cookie, which lives as long as the login may take (ms). */
-export function setCookie(cookie: { readonly name: string; readonly value: string }, lifetime: number): string {
-  return `${cookie.name}=${cookie.value}; ${attributes}; Max-Age=${String(Math.floor(lifetime / 1000))}`;
+/** `Set-Cookie` of a login's cookie, which lives as long as the login may take (ms). Only one that says so comes with what another site posts. */
+export function setCookie(cookie: { readonly name: string; readonly value: string; readonly crossSite?: boolean | undefined }, lifetime: number): string {
+  return `${cookie.name}=${cookie.value}; ${attributes}; SameSite=${cookie.crossSite === true ? "None" : "Lax"}; Max-Age=${String(Math.floor(lifetime / 1000))}`;
 }
 
 /** `Set-Cookie` that removes a cookie. */
 export function clearCookie(name: string): string {
-  return `${name}=; ${attributes}; Max-Age=0`;
+  return `${name}=; ${attributes}; SameSite=Lax; Max-Age=0`;
 }

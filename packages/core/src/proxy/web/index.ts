@@ -18,11 +18,11 @@ const bodyLimit = 64 * 1024;
 
 /** Addresses that a browser opens: their failures are pages. */
 function isPage(url: string): boolean {
-  return url === "/" || /^(?:\/v1)?\/web(?:\/|\?|$)/.test(url) || /^(?:\/v1)?\/webapi\/github\/(?:login\/open|callback)(?:\?|$)/.test(url);
+  return url === "/" || /^(?:\/v1)?\/web(?:\/|\?|$)/.test(url) || /^(?:\/v1)?\/webapi\/(?:github|oidc|saml)\/(?:login\/open|callback|acs)(?:\?|$)/.test(url);
 }
 
 function errorTitle(url: string): string {
-  return url.includes("/webapi/github/") ? "This login cannot go on" : url.includes("/newuser/") ? "This address does not work" : "Not here";
+  return /\/webapi\/(?:github|oidc|saml)\//.test(url) ? "This login cannot go on" : url.includes("/newuser/") ? "This address does not work" : "Not here";
 }
 
 /** The web application of one gateway. */
@@ -53,7 +53,7 @@ export async function createWebApp(options: WebOptions): Promise<App> {
           return reply.status(400).send(errorBody(error));
         }
       });
-      loginRoutes(app, options, { logins, passwords });
+      await loginRoutes(app, options, { logins, passwords });
       await inviteRoutes(app, options, passwords, loginLine);
       if (options.witness) witnessRoutes(app, options.witness, limited(createRateLimiter({ burst: 240, perSecond: 4, keys: 1000 }, clock)));
       for (const path of ["/", "/web"]) {

@@ -1,9 +1,14 @@
-import type { FastifyInstance, preHandlerAsyncHookHandler } from "fastify";
+import formbody from "@fastify/formbody";
+import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from "fastify";
 import { consoleLoginRequest, localLoginRequest } from "../../api/index.ts";
 import { GatehouseError, limits } from "../../base/index.ts";
+import { connectorKinds, type Connector } from "../../resources/index.ts";
 import { originOf, parseRequest } from "../http/index.ts";
 import { clearCookie, readCookies, setCookie } from "./cookies.ts";
 import type { WebOptions } from "./types.ts";
+
+/** Bytes of a SAML answer, a form that holds base64 of XML. */
+const samlBodyLimit = 512 * 1024;
 
 /** ms of a wire duration, which is an integer of nanoseconds. */
 function milliseconds(nanoseconds: number): number {
@@ -18,7 +23,7 @@ function publicKeyLine(base64: string): string {
   return bytes.toString("utf8");
 }
 
-/** Query parameters that come once each. Throws `bad_parameter` for a repeated one: which was meant is anybody's guess. */
+/** Parameters of a query or a form that come once each. Throws `bad_parameter` for a repeated one: which was meant is anybody's guess. */
 function singleValues(query: unknown): Readonly<Record<string, string | undefined>> {
   const values: Record<string, string | undefined> = Object.create(null) as Record<string, string | undefined>;
   for (const [name, value] of Object.entries(query ?? {})) {
@@ -38,7 +43,11 @@ function loopbackOnly(location: string): string {
 }
 
 /** The logins of people (reference §1.6, §1.8). */
-export function loginRoutes(app: FastifyInstance, options: WebOptions, limit: { readonly logins: preHandlerAsyncHookHandler; readonly passwords: preHandlerAsyncHookHandler }): void {
+export async function loginRoutes(
+  app: FastifyInstance,
+  options: WebOptions,
+  limit: { readonly logins: preHandlerAsyncHookHandler; readonly passwords: preHandlerAsyncHookHandler },
+): Promise<void> {
   const { logins } = options.auth;
 
   app.post("/webapi/ssh/certs", { preHandler: limit.passwords }, async (request) => {
@@ -57,41 +66,43 @@ export function loginRoutes(app: FastifyInstance, options: WebOptions, limit: { 
     });
   });
 
-  app.post("/webapi/github/login/console", { preHandler: limit.logins }, async (request) => {
-    const body = parseRequest(consoleLoginRequest, request.body);
-    for (const field of ["redirect_url", "public_key", "connector_id"] as const) {
-      if (body[field] === "") throw new GatehouseError("bad_parameter", `missing ${field}`);
-    }
-    const start = await logins.startGithub({
-      connectorId: body.connector_id,
-      clientRedirectUrl: body.redirect_url,
-      publicKey: publicKeyLine(body.public_key),
-      ttl: milliseconds(body.cert_ttl),
-      compatibility: body.compatibility ?? "",
-      origin: originOf(request.raw.socket),
+  for (const kind of connectorKinds) {
+    app.post(`/webapi/${kind}/login/console`, { preHandler: limit.logins }, async (request) => {
+      const body = parseRequest(consoleLoginRequest, request.body);
+      for (const field of ["redirect_url", "public_key", "connector_id"] as const) {
+        if (body[field] === "") throw new GatehouseError("bad_parameter", `missing ${field}`);
+      }
+      const start = await logins.startSso({
+        kind,
+        connectorId: body.connector_id,
+        clientRedirectUrl: body.redirect_url,
+        publicKey: publicKeyLine(body.public_key),
+        ttl: milliseconds(body.cert_ttl),
+        compatibility: body.compatibility ?? "",
+        host: request.headers.host,
+        origin: originOf(request.raw.socket),
+      });
+      return { redirect_url: start.redirectUrl };
     });
-    return { redirect_url: start.redirectUrl };
-  });
 
-  for (const kind of ["oidc", "saml"]) {
-    app.post(`/webapi/${kind}/login/console`, () => {
-      throw new GatehouseError("not_implemented", `this gateway does not do logins by ${kind.toUpperCase()} yet`, { hint: "log in with a github connector or as a local user" });
+    app.get(`/webapi/${kind}/login/open`, { preHandler: limit.logins }, async (request, reply) => {
+      const { id } = singleValues(request.query);
+      if (id === undefined || id === "") throw new GatehouseError("bad_parameter", "missing id");
+      const { cookie, location } = await logins.openSso(id, originOf(request.raw.socket), readCookies(request.headers.cookie));
+      return reply.header("set-cookie", setCookie(cookie, limits.loginTime)).redirect(location, 302);
     });
   }
 
-  app.get("/webapi/github/login/open", { preHandler: limit.logins }, async (request, reply) => {
-    const { id } = singleValues(request.query);
-    if (id === undefined || id === "") throw new GatehouseError("bad_parameter", "missing id");
-    const { cookie, location } = await logins.openGithub(id, originOf(request.raw.socket), readCookies(request.headers.cookie));
-    return reply.header("set-cookie", setCookie(cookie, limits.loginTime)).redirect(location, 302);
-  });
-
-  app.get("/webapi/github/callback", { preHandler: limit.logins }, async (request, reply) => {
-    const finished = await logins.finishGithub({
-      query: singleValues(request.query),
-      cookies: readCookies(request.headers.cookie),
-      origin: originOf(request.raw.socket),
-    });
-    return reply.header("set-cookie", clearCookie(finished.clearCookie)).redirect(loopbackOnly(finished.location), 302);
+  const finish = async (kind: Connector["kind"], parameters: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const finished = await logins.finishSso({ kind, parameters: singleValues(parameters), cookies: readCookies(request.headers.cookie), origin: originOf(request.raw.socket) });
+    return reply.header("set-cookie", clearCookie(finished.clearCookie)).redirect(loopbackOnly(finished.location), kind === "saml" ? 303 : 302);
+  };
+  for (const kind of ["github", "oidc"] as const) {
+    app.get(`/webapi/${kind}/callback`, { preHandler: limit.logins }, (request, reply) => finish(kind, request.query, request, reply));
+  }
+  // Forms are taken here alone: everything else of this is JSON.
+  await app.register(async (scope) => {
+    await scope.register(formbody, { bodyLimit: samlBodyLimit });
+    scope.post("/webapi/saml/acs", { preHandler: limit.logins, bodyLimit: samlBodyLimit }, (request, reply) => finish("saml", request.body, request, reply));
   });
 }

@@ -1,7 +1,7 @@
 import type { WitnessKeeper } from "../../audit/index.ts";
 import type { Clock, Logger, Random, RateLimit } from "../../base/index.ts";
 import type { AuthService } from "../../auth/index.ts";
-import type { SecondFactor } from "../../resources/index.ts";
+import type { Connector, SecondFactor } from "../../resources/index.ts";
 import type { PasswordRules } from "./pages.ts";
 
 /** What `ping` says of the listeners; addresses are `host:port`. */
@@ -15,7 +15,7 @@ export interface LoginSettings {
   readonly type: "local" | "oidc" | "saml" | "github";
   readonly secondFactor: SecondFactor;
   readonly connectorName: string | undefined;
-  readonly connectors: readonly { readonly kind: "github"; readonly name: string; readonly display: string }[];
+  readonly connectors: readonly { readonly kind: Connector["kind"]; readonly name: string; readonly display: string }[];
 }
 
 export interface WebOptions {

@@ -15,7 +15,7 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
   const missing = (): never => {
     throw new Error("not part of this test");
   };
-  const logins = { local: missing, startGithub: missing, openGithub: missing, finishGithub: missing, logout: missing, ...parts.logins };
+  const logins = { local: missing, startSso: missing, openSso: missing, finishSso: missing, logout: missing, ...parts.logins };
   const admin = {
     get: missing,
     put: missing,
@@ -212,13 +212,33 @@ describe("GitHub login", () => {
     expect([answer.status, (JSON.parse(answer.body) as { message: string }).message]).toEqual([400, `missing ${field}`]);
   });
 
-  it("OIDC and SAML are said not to be there", async () => {
-    const call = await web(authOf({}));
-    for (const kind of ["oidc", "saml"]) expect((await call("POST", `/webapi/${kind}/login/console`, "{}", json)).status).toBe(501);
+  it("of every kind is started alike, by the host that the caller came by", async () => {
+    const asked: unknown[] = [];
+    const call = await web(authOf({ logins: { startSso: async (request) => ({ redirectUrl: `https://gw.example.com/${String(asked.push(request))}` }) } }));
+    const body = JSON.stringify({ redirect_url: "http://127.0.0.1:1/callback?secret=x", public_key: key, connector_id: "sso", cert_ttl: 60_000_000_000 });
+    for (const kind of ["github", "oidc", "saml"]) expect((await call("POST", `/v1/webapi/${kind}/login/console`, body, { ...json, host: "other.example.com:3080" })).status).toBe(200);
+    expect(asked).toMatchObject(["github", "oidc", "saml"].map((kind) => ({ kind, connectorId: "sso", ttl: 60_000, host: "other.example.com:3080" })));
+  });
+
+  it("of SAML comes back as a form from the provider's page, with the cookie that goes with it", async () => {
+    const seen: unknown[] = [];
+    const logins = {
+      openSso: async () => ({ cookie: { name: "__Host-gatehouse-login-ab", value: "v", crossSite: true }, location: "https://idp.example.com/sso" }),
+      finishSso: async (request: unknown) => {
+        seen.push(request);
+        return { location: "http://127.0.0.1:5/callback?response=x&secret=", clearCookie: "__Host-gatehouse-login-ab" };
+      },
+    };
+    const call = await web(authOf({ logins }));
+    expect((await call("GET", "/v1/webapi/saml/login/open?id=abc")).headers["set-cookie"]).toEqual(["__Host-gatehouse-login-ab=v; Path=/; Secure; HttpOnly; SameSite=None; Max-Age=180"]);
+    const form = { "content-type": "application/x-www-form-urlencoded", origin: "https://idp.example.com", "sec-fetch-site": "cross-site" };
+    const answer = await call("POST", "/v1/webapi/saml/acs", "SAMLResponse=eA%3D%3D&RelayState=s", form);
+    expect([answer.status, seen]).toMatchObject([303, [{ kind: "saml", parameters: { SAMLResponse: "eA==", RelayState: "s" } }]]);
+    expect((await call("POST", "/v1/webapi/saml/acs", "RelayState=a&RelayState=b", form)).status).toBe(400);
   });
 
   it("binds to the browser by a cookie that only this host gets, and goes on", async () => {
-    const call = await web(authOf({ logins: { openGithub: async () => ({ cookie: { name: "__Host-gatehouse-login-ab", value: "v" }, location: "https://github.com/login?x=1&y=2" }) } }));
+    const call = await web(authOf({ logins: { openSso: async () => ({ cookie: { name: "__Host-gatehouse-login-ab", value: "v", crossSite: false }, location: "https://github.com/login?x=1&y=2" }) } }));
     const answer = await call("GET", "/v1/webapi/github/login/open?id=abc");
     expect([answer.status, answer.headers.location]).toEqual([302, "https://github.com/login?x=1&y=2"]);
     expect(answer.headers["set-cookie"]).toEqual(["__Host-gatehouse-login-ab=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=180"]);
@@ -231,7 +251,7 @@ describe("GitHub login", () => {
     const call = await web(
       authOf({
         logins: {
-          finishGithub: async (request) => {
+          finishSso: async (request) => {
             seen.push(request);
             return { location, clearCookie: "__Host-gatehouse-login-ab" };
           },
@@ -241,7 +261,7 @@ describe("GitHub login", () => {
     const answer = await call("GET", "/v1/webapi/github/callback?code=c&state=s", undefined, { cookie: "a=1; __Host-gatehouse-login-ab=v=w; a=2" });
     expect([answer.status, answer.headers.location]).toEqual([302, location]);
     expect(answer.headers["set-cookie"]).toEqual(["__Host-gatehouse-login-ab=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"]);
-    expect(seen).toMatchObject([{ query: { code: "c", state: "s" }, cookies: { a: "1", "__Host-gatehouse-login-ab": "v=w" } }]);
+    expect(seen).toMatchObject([{ kind: "github", parameters: { code: "c", state: "s" }, cookies: { a: "1", "__Host-gatehouse-login-ab": "v=w" } }]);
     expect((await call("GET", "/webapi/github/callback?state=a&state=b")).status).toBe(400);
     location = "http://evil.example/callback?response=x";
     expect((await call("GET", "/webapi/github/callback?state=a")).status).toBe(500);
@@ -249,7 +269,7 @@ describe("GitHub login", () => {
 
   it("shows a failure that only the browser can be told, escaped, with its id", async () => {
     const call = await web(
-      authOf({ logins: { finishGithub: () => Promise.reject(new GatehouseError("access_denied", '<script>alert("x")</script>', { id: "6f0e2a1c", hint: "start again" })) } }),
+      authOf({ logins: { finishSso: () => Promise.reject(new GatehouseError("access_denied", '<script>alert("x")</script>', { id: "6f0e2a1c", hint: "start again" })) } }),
     );
     const answer = await call("GET", "/v1/webapi/github/callback?state=s");
     expect(answer.status).toBe(403);

@@ -1,70 +1,10 @@
 import { z } from "zod";
 import { didYouMean } from "../../base/index.ts";
 import { hiddenName } from "../redact.ts";
-import type { AuthPreference, GithubConnector, ProvisionToken, SecondFactor } from "../types.ts";
-import { anyText, compact, fields, list, readBy, text } from "./fields.ts";
+import type { AuthPreference, ProvisionToken, SecondFactor } from "../types.ts";
+import { anyText, compact, fields, list, readBy } from "./fields.ts";
 import { systemRoles } from "./kinds.ts";
 import { metadata, nameProblem, word } from "./metadata.ts";
-import { literalGroup } from "./values.ts";
-
-const loopback = new Set(["localhost", "127.0.0.1", "[::1]"]);
-
-/** An `https` address; plain `http` on this machine alone. */
-const webAddress: z.ZodType<string> = readBy((value, fail) => {
-  if (typeof value !== "string" || value === "") {
-    fail(value === undefined ? "is missing" : "must be an address such as https://teleport.example.com:3080/…");
-    return "";
-  }
-  const url = URL.canParse(value) && value.length <= 2048 ? new URL(value) : undefined;
-  if (!url) fail("is no web address");
-  else if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback.has(url.hostname))) fail("must begin with https:// (http:// is for this machine alone)");
-  else if (url.username !== "" || url.password !== "") fail("must not have a user name or password in it");
-  return value;
-});
-
-const optionalAddress: z.ZodType<string | undefined> = z.preprocess((value) => (value === null || value === "" ? undefined : value), webAddress.optional());
-
-const roleName: z.ZodType<string> = readBy((value, fail) => {
-  const problem = typeof value === "string" ? nameProblem(value) : "must be text";
-  if (problem !== undefined) fail(`is no name of a role: it ${problem}`);
-  return String(value);
-});
-
-const loginOfTeam: z.ZodType<string> = readBy((value, fail) => {
-  if (typeof value !== "string" || value === "") fail("must be a login");
-  else if (value.includes("{{") || value.includes("*")) fail("must be a plain login: variables and wildcards have no meaning here");
-  else if (value.length > 256) fail("has more than 256 characters");
-  else return value;
-  return "";
-});
-
-const teamToLogins = fields({ organization: text(256), team: text(256), logins: list(loginOfTeam), kubernetes_groups: list(literalGroup) }).refine(
-  (team) => team.logins.length > 0 || team.kubernetes_groups.length > 0,
-  "gives nothing: it needs logins or kubernetes_groups",
-);
-
-const teamToRoles = fields({ organization: text(256), team: text(256), roles: list(roleName) }).refine((team) => team.roles.length > 0, "gives nothing: it needs roles");
-
-/** `github` v3 (reference §8.8). The secret may be missing, as in what was read without secrets. */
-export const githubV3: z.ZodType<GithubConnector> = fields({
-  kind: z.literal("github"),
-  version: z.literal("v3"),
-  metadata: metadata((name) => (name === "local" ? '"local" is the name of the built-in login; choose another' : undefined)),
-  spec: fields({
-    client_id: text(),
-    client_secret: z.preprocess((value) => (value === null || value === "" ? undefined : value), text().optional()),
-    redirect_url: webAddress,
-    // Every person's terminal and browser show it.
-    display: anyText(256)
-      .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, "has control characters")
-      .nullish()
-      .transform((value) => value ?? ""),
-    teams_to_logins: list(teamToLogins),
-    teams_to_roles: list(teamToRoles),
-    endpoint_url: optionalAddress,
-    api_endpoint_url: optionalAddress,
-  }).transform(compact),
-});
 
 /** The one name of `cluster_auth_preference`. */
 export const preferenceName = "cluster-auth-preference";

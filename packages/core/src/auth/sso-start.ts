@@ -1,10 +1,10 @@
 import { GatehouseError, addressKey, createRateLimiter, limits } from "../base/index.ts";
 import { callbackUrl } from "../connectors/index.ts";
 import type { Context } from "./context.ts";
-import { bindRequest, codeChallenge, cookieName, equalTexts, findRequest, randomToken, saveRequest, stateOf } from "./github-request.ts";
 import { checkRequest } from "./issue.ts";
 import { parseLoopback } from "./loopback.ts";
 import { digest } from "./records.ts";
+import { bindRequest, cookieName, equalTexts, findRequest, randomToken, saveRequest, stateOf } from "./sso-request.ts";
 import type { Logins, SsoStart } from "./types.ts";
 
 /** Logins that one gateway begins within the time that one may take. */
@@ -25,36 +25,43 @@ function createCounter(context: Context): (address: string) => void {
   };
 }
 
-/** The first two steps of a GitHub login: the terminal asks, the browser comes. */
-export function createGithubStart(context: Context): Pick<Logins, "startGithub" | "openGithub"> {
+/** The first two steps of a login through a connector: the terminal asks, the browser comes. */
+export function createSsoStart(context: Context): Pick<Logins, "startSso" | "openSso"> {
   const count = createCounter(context);
 
   return {
-    async startGithub(request): Promise<SsoStart> {
-      const { clientRedirectUrl, publicKey, connectorId, ttl, compatibility } = request;
+    async startSso(request): Promise<SsoStart> {
+      const { kind, clientRedirectUrl, publicKey, connectorId, ttl, compatibility } = request;
       if (clientRedirectUrl === "") throw new GatehouseError("bad_parameter", "missing redirect_url");
       if (publicKey === "") throw new GatehouseError("bad_parameter", "missing public_key");
       if (connectorId === "") throw new GatehouseError("bad_parameter", "missing connector_id");
       checkRequest(request);
       parseLoopback(clientRedirectUrl);
-      const { connector } = await context.github.find(connectorId);
+      const { connector } = await context.providers.find(kind, connectorId);
       count(request.origin.remoteAddress);
-      const loginId = await saveRequest(context, { connector: connectorId, publicKey, ttl, compatibility }, { verifier: randomToken(context.random), clientRedirectUrl });
+      const callback = callbackUrl(connector, request.host);
+      const loginId = await saveRequest(
+        context,
+        { kind, connector: connectorId, callbackUrl: callback, purpose: { type: "certificates", publicKey, ttl, compatibility } },
+        { verifier: randomToken(context.random), clientRedirectUrl },
+      );
       // The browser must meet the cookie's host again at the callback, so this is the host of the callback.
-      const open = new URL("/v1/webapi/github/login/open", callbackUrl(connector));
+      const open = new URL(`/v1/webapi/${kind}/login/open`, callback);
       open.searchParams.set("id", loginId);
       return { redirectUrl: open.href };
     },
 
-    async openGithub(loginId, _origin, cookies = {}) {
+    async openSso(loginId, _origin, cookies = {}) {
       const state = stateOf(loginId);
       const request = await findRequest(context, state);
-      const { client } = await context.github.find(request.record.connector);
+      const { kind, connector, callbackUrl: callback, cookieHash } = request.record;
+      const { provider } = await context.providers.find(kind, connector);
       const name = cookieName(state);
-      const location = client.authorizeUrl({ state, codeChallenge: codeChallenge(request.secret.verifier) });
-      const { cookieHash } = request.record;
+      const location = await provider.authorizeUrl({ state, codeVerifier: request.secret.verifier, callbackUrl: callback });
+      // SAML's answer is a form that the provider's page posts: browsers send no other cookie with it.
+      const crossSite = kind === "saml";
       const known = cookies[name];
-      if (cookieHash !== undefined && known !== undefined && equalTexts(digest(known), cookieHash)) return { cookie: { name, value: known }, location };
+      if (cookieHash !== undefined && known !== undefined && equalTexts(digest(known), cookieHash)) return { cookie: { name, value: known, crossSite }, location };
       const refused = new GatehouseError("access_denied", "this login was opened in another browser already", { hint: "start again: tsh login" });
       if (cookieHash !== undefined) throw refused;
       const value = randomToken(context.random);
@@ -63,7 +70,7 @@ export function createGithubStart(context: Context): Pick<Logins, "startGithub" 
       } catch (error) {
         throw error instanceof GatehouseError && error.code === "compare_failed" ? refused : error;
       }
-      return { cookie: { name, value }, location };
+      return { cookie: { name, value, crossSite }, location };
     },
   };
 }

@@ -1,52 +1,39 @@
 import type { LoginFailure, SshLoginResponse } from "../api/index.ts";
 import { auditEvents, userLogin, type AuditEventInput } from "../audit/index.ts";
-import { GatehouseError, errorMessage, escapeLine, refusalId, toGatehouseError } from "../base/index.ts";
-import { PinMismatch, checkPins, mapTeams, type GithubPerson } from "../connectors/index.ts";
-import type { Traits } from "../resources/index.ts";
+import { GatehouseError, errorMessage, refusalId, toGatehouseError } from "../base/index.ts";
+import { PinMismatch, checkPins, type Vouched } from "../connectors/index.ts";
 import type { Operation } from "../store/index.ts";
 import type { Context } from "./context.ts";
-import type { ConnectorInUse } from "./github-clients.ts";
-import { cookieName, equalTexts, findRequest, spendRequest, type GithubRequest } from "./github-request.ts";
 import { Overtaken, issueSession, raceCodes } from "./issue.ts";
 import { Locked } from "./locks.ts";
 import { answerLocation, parseLoopback } from "./loopback.ts";
 import { digest } from "./records.ts";
+import type { ConnectorInUse } from "./sso-providers.ts";
+import { cookieName, equalTexts, findRequest, spendRequest, unknownLogin, type SsoRequest } from "./sso-request.ts";
 import { NameTaken, appointedEnd, findStanding, userOperations, type ExternalPerson } from "./sso-user.ts";
 import type { Logins, RequestOrigin } from "./types.ts";
 import { refuseLocked } from "./users.ts";
 
-type FinishRequest = Parameters<Logins["finishGithub"]>[0];
+type FinishRequest = Parameters<Logins["finishSso"]>[0];
 
 const maxTries = 5;
 
 /** Refuses a browser that is not the one that opened the login. */
-function checkBrowser(request: GithubRequest, state: string, cookies: FinishRequest["cookies"]): void {
+function checkBrowser(request: SsoRequest, state: string, cookies: FinishRequest["cookies"]): void {
   const cookie = cookies[cookieName(state)];
   const { cookieHash } = request.record;
   if (cookie === undefined || cookieHash === undefined || !equalTexts(digest(cookie), cookieHash)) {
-    throw new GatehouseError("access_denied", "the browser that came back from GitHub is not the one that this login was opened in (its cookie is missing)", {
+    throw new GatehouseError("access_denied", "the browser that came back from the identity provider is not the one that this login was opened in (its cookie is missing)", {
       hint: "log in again, open the link once, and let the browser keep cookies of the gateway",
     });
   }
-}
-
-/** The code that GitHub sent with the browser. Throws what GitHub sent instead. */
-function readCode(query: FinishRequest["query"]): string {
-  const { error, error_description: description, code } = query;
-  if (error !== undefined) {
-    const said = escapeLine((description ?? error).slice(0, 200));
-    if (error === "access_denied") throw new GatehouseError("access_denied", `GitHub refused the login: ${said}`);
-    throw new GatehouseError("internal", `GitHub refused the login: ${said} (${escapeLine(error.slice(0, 100))})`);
-  }
-  if (code === undefined || !/^[\x21-\x7e]{1,512}$/.test(code)) throw new GatehouseError("internal", "GitHub sent the browser back without a code");
-  return code;
 }
 
 /** Whom a login is of, as far as it is known. */
 interface Person {
   /** The user name here. */
   readonly user: string;
-  /** The name at GitHub, now. */
+  /** The name at the provider, now. */
   readonly external: string;
 }
 
@@ -58,25 +45,26 @@ class ConnectorChanged extends GatehouseError {
 }
 
 async function isChanged(context: Context, { connector, revision }: ConnectorInUse): Promise<boolean> {
-  return (await context.store.get("github", connector.metadata.name))?.revision !== revision;
+  return (await context.store.get(connector.kind, connector.metadata.name))?.revision !== revision;
 }
 
 /** Signs the person in; two logins of one person at the same moment both succeed. `known` is told their user name before anything of theirs is refused. */
 async function admit(
   context: Context,
   inUse: ConnectorInUse,
-  request: GithubRequest,
-  found: GithubPerson,
+  request: SsoRequest,
+  found: Vouched,
   origin: RequestOrigin,
   known: (user: string) => void,
 ): Promise<SshLoginResponse> {
-  const { record } = request;
+  const { kind, purpose } = request.record;
   const { connector, revision } = inUse;
-  const stillThat: Operation = { op: "check", kind: "github", name: record.connector, expect: revision };
-  await checkPins(context.store, connector, found.teams, [stillThat]);
-  const { roles, logins, kubernetesGroups } = mapTeams(connector, found);
-  const traits: Traits = { logins, kubernetes_groups: kubernetesGroups };
-  const person: ExternalPerson = { type: "github", connector: record.connector, name: found.login, id: String(found.id) };
+  const { name } = connector.metadata;
+  const stillThat: Operation = { op: "check", kind, name, expect: revision };
+  if (connector.kind === "github") await checkPins(context.store, connector, found.teams ?? [], [stillThat]);
+  const { roles, traits, problem } = found.mapping;
+  if (problem) throw problem;
+  const person: ExternalPerson = { type: kind, connector: name, name: found.name, id: found.id };
   for (let tries = 1; ; tries++) {
     const standing = await findStanding(context, person);
     const now = context.clock.now();
@@ -90,11 +78,11 @@ async function admit(
         subjectId: standing.subject,
         roles,
         traits,
-        publicKey: record.publicKey,
-        ttl: Math.min(record.ttl, appointedEnd(standing) - now),
-        compatibility: record.compatibility,
-        method: "github",
-        connector: record.connector,
+        publicKey: purpose.publicKey,
+        ttl: Math.min(purpose.ttl, appointedEnd(standing) - now),
+        compatibility: purpose.compatibility,
+        method: kind,
+        connector: name,
         origin,
         alongside: (expires) => [stillThat, ...userOperations(person, standing, { roles, traits }, now, expires)],
       });
@@ -115,26 +103,26 @@ async function admitUnchanged<T>(context: Context, inUse: ConnectorInUse, work: 
 }
 
 /** What the audit log is told of a refusal: always the failed login, and whose name or organization was not whose it was. */
-function refusalEvents(request: GithubRequest | undefined, person: Person | undefined, error: GatehouseError, id: string, origin: RequestOrigin): AuditEventInput[] {
+function refusalEvents(kind: FinishRequest["kind"], request: SsoRequest | undefined, person: Person | undefined, error: GatehouseError, id: string, origin: RequestOrigin): AuditEventInput[] {
   const { user, external } = person ?? {};
   const connector = request?.record.connector;
-  const events: AuditEventInput[] = [userLogin({ method: "github", user, error: error.message, id, origin, fields: { connector, external_name: external, lock: error instanceof Locked ? error.lock : undefined } })];
+  const events: AuditEventInput[] = [userLogin({ method: kind, user, error: error.message, id, origin, fields: { connector, external_name: external, lock: error instanceof Locked ? error.lock : undefined } })];
   if (error instanceof PinMismatch || error instanceof NameTaken) {
-    events.push({ ...auditEvents.identityRefused, user, method: "github", connector, external_name: external, error: error.message, id, "addr.remote": origin.remoteAddress });
+    events.push({ ...auditEvents.identityRefused, user, method: kind, connector, external_name: external, error: error.message, id, "addr.remote": origin.remoteAddress });
   }
   return events;
 }
 
-/** The last step of a GitHub login. */
-export function createGithubFinish(context: Context): Pick<Logins, "finishGithub"> {
+/** The last step of a login through a connector. */
+export function createSsoFinish(context: Context): Pick<Logins, "finishSso"> {
   /** Records a refusal. It stands even where the log cannot be written: nothing was granted. */
-  async function refuse(request: GithubRequest | undefined, person: Person | undefined, thrown: unknown, origin: RequestOrigin): Promise<GatehouseError> {
+  async function refuse(kind: FinishRequest["kind"], request: SsoRequest | undefined, person: Person | undefined, thrown: unknown, origin: RequestOrigin): Promise<GatehouseError> {
     const error = toGatehouseError(thrown);
     const id = error.id ?? refusalId(context.random);
     const connector = request?.record.connector;
-    context.logger.warn({ id, connector, user: person?.user, error: error.message, cause: error.cause === undefined ? undefined : errorMessage(error.cause) }, "a GitHub login was refused");
+    context.logger.warn({ id, connector, user: person?.user, error: error.message, cause: error.cause === undefined ? undefined : errorMessage(error.cause) }, "a login through a connector was refused");
     try {
-      for (const event of refusalEvents(request, person, error, id, origin)) await context.audit.emit(event);
+      for (const event of refusalEvents(kind, request, person, error, id, origin)) await context.audit.emit(event);
     } catch (auditError) {
       context.logger.error({ id, error: errorMessage(auditError) }, "a refused login could not be audited");
     }
@@ -142,24 +130,25 @@ export function createGithubFinish(context: Context): Pick<Logins, "finishGithub
   }
 
   return {
-    async finishGithub({ query, cookies, origin }) {
-      const { state } = query;
-      let request: GithubRequest;
+    async finishSso({ kind, parameters, cookies, origin }) {
+      const state = kind === "saml" ? parameters["RelayState"] : parameters["state"];
+      let request: SsoRequest;
       try {
         request = await findRequest(context, state);
+        if (request.record.kind !== kind) throw unknownLogin();
         await spendRequest(context, request);
       } catch (error) {
-        throw await refuse(undefined, undefined, error, origin);
+        throw await refuse(kind, undefined, undefined, error, origin);
       }
       const loopback = parseLoopback(request.secret.clientRedirectUrl);
       const clearCookie = cookieName(state ?? "");
       let who: Person | undefined;
       try {
         checkBrowser(request, state ?? "", cookies);
-        const code = readCode(query);
-        const inUse = await context.github.find(request.record.connector);
-        const person = await inUse.client.authenticate({ code, codeVerifier: request.secret.verifier });
-        const external = person.login;
+        const { connector, callbackUrl } = request.record;
+        const inUse = await context.providers.find(kind, connector);
+        const person = await inUse.provider.authenticate({ state: state ?? "", codeVerifier: request.secret.verifier, callbackUrl, parameters });
+        const external = person.name;
         who = { user: external, external };
         const answer = await admitUnchanged(context, inUse, () =>
           admit(context, inUse, request, person, origin, (user) => {
@@ -168,7 +157,7 @@ export function createGithubFinish(context: Context): Pick<Logins, "finishGithub
         );
         return { location: answerLocation(loopback, "response", answer, context.random), clearCookie };
       } catch (thrown) {
-        const { message, code, hint, id } = await refuse(request, who, thrown, origin);
+        const { message, code, hint, id } = await refuse(kind, request, who, thrown, origin);
         const failure: LoginFailure = { message, code, ...(hint === undefined ? {} : { hint }), ...(id === undefined ? {} : { id }) };
         return { location: answerLocation(loopback, "error", failure, context.random), clearCookie };
       }

@@ -1,0 +1,15 @@
+import { GatehouseError } from "../base/index.ts";
+import type { Connector } from "../resources/index.ts";
+import { createGithubProvider } from "./github/client.ts";
+import type { Provider, ProviderOptions } from "./types.ts";
+
+/** The identity provider of a connector. Libraries are loaded when the first connector needs them. Throws `bad_parameter` for a connector that cannot work. */
+export function openProvider(connector: Connector, options: ProviderOptions): Promise<Provider> {
+  switch (connector.kind) {
+    case "github":
+      return Promise.resolve(createGithubProvider(connector, options));
+    case "oidc":
+    case "saml":
+      return Promise.reject(new GatehouseError("not_implemented", `this gateway does not do logins by ${connector.kind.toUpperCase()} yet`));
+  }
+}
