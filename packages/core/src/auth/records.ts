@@ -32,8 +32,7 @@ export const sessionRecord = z.object({
   subject: z.string(),
   roles: z.array(z.string()),
   traits,
-  /** `sign`: an administrator made it (`tctl auth sign`); `join`: a bot did. */
-  method: z.enum(["local", "github", "oidc", "saml", "sign", "join"]),
+  method: z.enum(["local", "github", "oidc", "saml"]),
   connector: z.string().optional(),
   /** ms since the epoch. */
   created: z.number(),

@@ -4,12 +4,13 @@ import { createGithubProvider } from "./github/client.ts";
 import type { Provider, ProviderOptions } from "./types.ts";
 
 /** The identity provider of a connector. Libraries are loaded when the first connector needs them. Throws `bad_parameter` for a connector that cannot work. */
-export function openProvider(connector: Connector, options: ProviderOptions): Promise<Provider> {
+export async function openProvider(connector: Connector, options: ProviderOptions): Promise<Provider> {
   switch (connector.kind) {
     case "github":
-      return Promise.resolve(createGithubProvider(connector, options));
+      return createGithubProvider(connector, options);
     case "oidc":
+      return (await import("./oidc/provider.ts")).createOidcProvider(connector, options);
     case "saml":
-      return Promise.reject(new GatehouseError("not_implemented", `this gateway does not do logins by ${connector.kind.toUpperCase()} yet`));
+      throw new GatehouseError("not_implemented", `this gateway does not do logins by ${connector.kind.toUpperCase()} yet`);
   }
 }

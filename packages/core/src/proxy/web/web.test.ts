@@ -22,7 +22,6 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
     remove: missing,
     inviteUser: missing,
     resetUser: missing,
-    signUser: missing,
     readInvite: missing,
     acceptInvite: missing,
     requireRule: missing,

@@ -1,0 +1,8 @@
+import { expect, it } from "vitest";
+import { refused } from "../testing/index.ts";
+
+it("an ID token without a nonce is refused", async () => {
+  const said = await refused({ claims: (claims) => ({ ...claims, nonce: undefined }) });
+  expect(said).toContain("access_denied: ");
+  expect(said).toContain("claim missing");
+});
