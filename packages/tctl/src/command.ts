@@ -9,7 +9,7 @@ export const connectFlags = {
   "data-dir": Flags.string({ summary: "On the gateway's machine: its data directory; else TELEPORT_DATA_DIR", helpValue: "<folder>" }),
   config: Flags.string({ char: "c", summary: "On the gateway's machine: its teleport.yaml, which says where the data directory is", helpValue: "<file>" }),
   proxy: Flags.string({ summary: "From elsewhere: the gateway, host[:port], with your own login", helpValue: "<gateway>" }),
-  identity: Flags.string({ char: "i", summary: "From elsewhere: an identity file instead of your own login", helpValue: "<file>" }),
+  identity: Flags.string({ char: "i", summary: "From elsewhere: an identity file instead of your own login; else TSH_IDENTITY_FILE", helpValue: "<file>" }),
 };
 
 /** The values of {@link connectFlags}. */

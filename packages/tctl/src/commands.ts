@@ -20,6 +20,7 @@ export const tctl: Program = {
     "sessions:watch": { summary: "Watch a session as it happens", load: async () => (await import("./commands/sessions/watch.ts")).SessionsWatch },
     "sessions:kill": { summary: "End a session", load: async () => (await import("./commands/sessions/kill.ts")).SessionsKill },
     "auth:export": { summary: "Print the public keys of the certificate authorities", load: async () => (await import("./commands/auth/export.ts")).AuthExport },
+    "auth:sign": { summary: "Write a login of a user to a file, for what runs without a person", load: async () => (await import("./commands/auth/sign.ts")).AuthSign },
     "events:ls": { summary: "List events of the audit log, or follow them", load: async () => (await import("./commands/events/ls.ts")).EventsLs },
     "audit:witness": { summary: "Print the checkpoints that this gateway keeps as the witness of another one", load: async () => (await import("./commands/audit/witness.ts")).AuditWitness },
     "audit:verify": { summary: "Check that the audit log and its recordings are as they were written", load: async () => (await import("./commands/audit/verify.ts")).AuditVerify },

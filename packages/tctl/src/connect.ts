@@ -3,8 +3,7 @@ import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { createAdminClient, type AdminClient } from "@gatehouse/core/api";
 import { GatehouseError, systemClock } from "@gatehouse/core/base";
-import { chosenProxy, clientHome, connectAdmin, openSession, readFileLimited, type Environment } from "@gatehouse/core/client";
-import { readIdentityFile } from "./identity-file.ts";
+import { chosenIdentity, chosenProxy, clientHome, openSession, readFileLimited, type Environment } from "@gatehouse/core/client";
 import { connectSocket } from "./socket.ts";
 
 /** What the flags say of the way to the gateway. */
@@ -57,18 +56,15 @@ export async function localDataDir(options: Pick<ConnectOptions, "dataDir" | "co
 const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
 
 /**
- * Reaches the admin API: with `--identity`, with `--proxy` or `TELEPORT_PROXY` through one's own login, with `--data-dir` or `--config` over that
- * gateway's socket, as with `TELEPORT_DATA_DIR` where no flag says more; told nothing, over the socket of a gateway on this machine where there is one, else through the current login.
+ * Reaches the admin API: with `--identity` or `TSH_IDENTITY_FILE` through that file, with `--proxy` or `TELEPORT_PROXY` through one's own
+ * login, with `--data-dir` or `--config` over that gateway's socket, as with `TELEPORT_DATA_DIR` where no flag says more; told nothing, over the socket of
+ * a gateway on this machine where there is one, else through the current login.
  */
 export async function connect(options: ConnectOptions, env: Environment): Promise<AdminClient> {
   const { dataDir, config, proxy, identity } = options;
-  if (identity !== undefined) {
-    const gateway = await chosenProxy(clientHome(env), env, proxy);
-    if (gateway === undefined) throw new GatehouseError("usage", "an identity file does not say which gateway it is for", { hint: "add --proxy=<gateway>" });
-    return connectAdmin(await readIdentityFile(identity, gateway));
-  }
   const isLocal = dataDir !== undefined || config !== undefined || (proxy === undefined && namedDataDir(env) !== undefined);
-  if (isLocal) return createAdminClient(await connectSocket(await localDataDir(options, env)));
+  if (identity === undefined && isLocal) return createAdminClient(await connectSocket(await localDataDir(options, env)));
+  if (chosenIdentity(env, identity) !== undefined) return (await openSession(env, { proxy, identity }, systemClock.now())).admin;
   const asked = proxy ?? env["TELEPORT_PROXY"];
   if (asked === undefined || asked === "") {
     const local = await localDataDir(options, env);
@@ -79,5 +75,5 @@ export async function connect(options: ConnectOptions, env: Environment): Promis
       });
     }
   }
-  return (await openSession(env, proxy, systemClock.now())).admin;
+  return (await openSession(env, { proxy }, systemClock.now())).admin;
 }

@@ -19,5 +19,5 @@ export const tsh: Program = {
     version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).Version },
   },
   topics: { recordings: "What people did in their sessions", kube: "Kubernetes clusters behind the gateway" },
-  leading: { "--proxy": true, "--debug": false, "-d": false },
+  leading: { "--proxy": true, "--identity": true, "-i": true, "--debug": false, "-d": false },
 };

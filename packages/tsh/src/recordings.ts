@@ -1,6 +1,6 @@
 import { open, stat, type FileHandle } from "node:fs/promises";
 import { GatehouseError, systemClock, systemErrorCode } from "@gatehouse/core/base";
-import { openSession } from "@gatehouse/core/client";
+import { openSession, type SessionChoice } from "@gatehouse/core/client";
 import { fetchRecording, findRecording } from "@gatehouse/core/client/recordings";
 import type { Output } from "@gatehouse/core/client/terminal";
 
@@ -27,10 +27,10 @@ async function localFile(word: string): Promise<OpenedRecording | undefined> {
 }
 
 /** Opens a recording by session id (a unique beginning is enough) or file name. What comes from the gateway shows its progress on a terminal. */
-export async function openRecordingOf(word: string, proxy: string | undefined, output: Output): Promise<OpenedRecording> {
+export async function openRecordingOf(word: string, login: SessionChoice, output: Output): Promise<OpenedRecording> {
   const local = await localFile(word);
   if (local) return local;
-  const { admin } = await openSession(process.env, proxy, systemClock.now());
+  const { admin } = await openSession(process.env, login, systemClock.now());
   const answer = await admin.recording(await findRecording(admin, word));
   const progress = progressOf(output, answer.length);
   try {

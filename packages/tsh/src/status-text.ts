@@ -13,6 +13,8 @@ export interface ShownLogin {
   readonly current: boolean;
   /** Whether another user's login is in use at its gateway. */
   readonly kept: boolean;
+  /** The identity file that it is in. */
+  readonly file?: string | undefined;
 }
 
 function mark({ current, kept, profile }: ShownLogin): string {
@@ -22,18 +24,18 @@ function mark({ current, kept, profile }: ShownLogin): string {
 
 /** A login as indented lines. */
 export function describeStatus(login: ShownLogin, now: number): string {
-  const { profile, record, contexts, kept } = login;
+  const { profile, record, contexts, kept, file } = login;
   const groups = [...new Set((profile.kube_clusters ?? []).flatMap((cluster) => cluster.groups))].sort();
   const cells: readonly (readonly [string, string])[] = [
     ["gateway", `${shortProxy(profile.web_proxy_addr)}${mark(login)}`],
-    ["logged in as", record ? `${record.username}   (${profile.auth_type ?? "unknown"})` : "nobody"],
+    ["logged in as", record ? `${record.username}   (${file === undefined ? (profile.auth_type ?? "unknown") : "identity file"})` : "nobody"],
     ...(record
       ? ([
           ["cluster", `${record.cluster}   ${describeValidity(record.expires, now)}`],
           ["roles", listNames(profile.roles ?? [])],
           ...(kept ? [] : [["kubernetes", contexts.length === 0 ? "no contexts in kubeconfig" : `${listNames(groups)}   →  ${listNames(contexts)}`] as const]),
           ["logins", listNames(profile.logins ?? [])],
-          ["key kept in", profile.keystore === "file" ? "a file" : "the keychain"],
+          ["key kept in", file ?? (profile.keystore === "file" ? "a file" : "the keychain")],
         ] as const)
       : []),
   ];
@@ -41,7 +43,7 @@ export function describeStatus(login: ShownLogin, now: number): string {
 }
 
 /** A login for programs. */
-export function statusData({ profile, record, contexts, current, kept }: ShownLogin, now: number): Record<string, unknown> {
+export function statusData({ profile, record, contexts, current, kept, file }: ShownLogin, now: number): Record<string, unknown> {
   return {
     proxy: profile.web_proxy_addr,
     current,
@@ -56,6 +58,7 @@ export function statusData({ profile, record, contexts, current, kept }: ShownLo
       logins: profile.logins ?? [],
       kubernetes: { contexts: kept ? [] : contexts, clusters: (profile.kube_clusters ?? []).map(({ name, groups, refused }) => ({ name, groups, refused })) },
     }),
+    identity_file: file,
     keystore: profile.keystore,
     ca_pin: profile.ca_pin,
   };

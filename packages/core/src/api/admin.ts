@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { sshLoginResponse } from "./web.ts";
 
 /** Shapes of the admin API, `/gatehouse/v1/…` on the admin port (and on the web port by server name, and on the local socket). */
 
@@ -101,3 +102,22 @@ export const whoamiResponse = z.object({
   }),
 });
 export type WhoamiResponse = z.infer<typeof whoamiResponse>;
+
+/** `POST /gatehouse/v1/users/:name/certificate`: `public_key` is base64 of an `authorized_keys` line; ttl in ms. */
+export const signRequest = z.strictObject({
+  public_key: z.base64().max(64 * 1024),
+  ttl: z.number().int().positive(),
+  compatibility: z.enum(["", "standard", "oldssh"]).default(""),
+});
+export type SignRequest = z.input<typeof signRequest>;
+
+/** A login that was made for somebody else: its certificates, where it is good, and who that is there. */
+export const signResponse = z.object({
+  login: sshLoginResponse,
+  /** Id of the login session: what `tctl lock --session` takes. */
+  session: z.string(),
+  /** `host:port` of the gateway's web listener, as people reach it. */
+  proxy: z.string(),
+  account: whoamiResponse,
+});
+export type SignResponse = z.infer<typeof signResponse>;

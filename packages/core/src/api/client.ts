@@ -6,6 +6,7 @@ import {
   changeResponse,
   exportResponse,
   inviteResponse,
+  signResponse,
   statusResponse,
   whoamiResponse,
   type AdminItems,
@@ -14,6 +15,8 @@ import {
   type InviteRequest,
   type InviteResponse,
   type PutRequest,
+  type SignRequest,
+  type SignResponse,
   type StatusResponse,
   type WhoamiResponse,
 } from "./admin.ts";
@@ -75,6 +78,8 @@ export interface AdminClient {
   remove(ref: ResourceRef): Promise<ChangeResponse>;
   invite(user: string, request: InviteRequest): Promise<InviteResponse>;
   resetUser(user: string, ttl: number): Promise<InviteResponse>;
+  /** Signs a public key as a user's. */
+  sign(user: string, request: SignRequest): Promise<SignResponse>;
   exportAuthority(kind: string): Promise<ExportResponse>;
   /** A page of the audit log. */
   events(request: EventsRequest): Promise<EventsResponse>;
@@ -208,6 +213,7 @@ export function createAdminClient(transport: Transport): AdminClient {
     remove: (ref) => call(changeResponse, "DELETE", resource(ref)),
     invite: (user, request) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/invite`, request),
     resetUser: (user, ttl) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/reset`, { ttl }),
+    sign: (user, request) => call(signResponse, "POST", `${base}/users/${encodeURIComponent(user)}/certificate`, request),
     events: (request) => call(eventsResponse, "GET", `${base}/events${eventsPath(request)}`),
     witness: (name) => readLines(transport, `${base}/witness/${encodeURIComponent(name)}`, silence),
     followEvents: (request) => followLines(transport, `${base}/events/follow${eventsPath(request)}`),

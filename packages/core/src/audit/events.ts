@@ -35,6 +35,7 @@ export const auditEvents = {
   mfaUse: { event: "mfa.use", code: "G1022I" },
   mfaRefused: { event: "mfa.refused", code: "G1023W" },
   mfaRecoveryCodes: { event: "mfa.recovery_codes", code: "G1024I" },
+  authSign: { event: "auth.sign", code: "G1006I" },
   sessionStart: { event: "session.start", code: "T2000I" },
   sessionJoin: { event: "session.join", code: "T2001I" },
   sessionLeave: { event: "session.leave", code: "T2003I" },

@@ -1,6 +1,6 @@
 import { buildRoleSet } from "../access/index.ts";
 import type { SshLoginResponse } from "../api/index.ts";
-import { auditEvents, userLogin } from "../audit/index.ts";
+import { auditEvents, userLogin, type AuditEventInput } from "../audit/index.ts";
 import { GatehouseError, describeDuration, errorMessage, limits, uuid } from "../base/index.ts";
 import { parseAuthorizedKey, publicKeyFromSsh } from "../formats/index.ts";
 import { reservedNameProblem, type Role, type Traits } from "../resources/index.ts";
@@ -26,6 +26,10 @@ export interface Grant {
   /** What the connector's provider calls them now. */
   readonly externalName?: string | undefined;
   readonly origin: RequestOrigin;
+  /** The administrator of the host has said how long: the roles' own limit does not count. */
+  readonly overRoleTtl?: boolean | undefined;
+  /** What the audit log is told in the place of a login of the person's own, given the session's id. */
+  readonly event?: ((sessionId: string) => AuditEventInput) | undefined;
   /** What else has to be written for it, or still be true; given the end of the session, ms since the epoch. */
   readonly alongside: (expires: number) => readonly Operation[];
 }
@@ -76,7 +80,7 @@ export async function issueSession(context: Context, grant: Grant): Promise<SshL
   if (reserved !== undefined) throw new GatehouseError("access_denied", `the user name "${username}" ${reserved}`);
   await refuseLockedLogin(context, username, roles);
   const roleSet = buildRoleSet(await loadRoles(context, roles), traits);
-  const ttl = Math.min(roleSet.sessionTtl(grant.ttl), grant.ttl);
+  const ttl = grant.overRoleTtl === true ? grant.ttl : Math.min(roleSet.sessionTtl(grant.ttl), grant.ttl);
   if (ttl < limits.minCertificateTtl) throw new GatehouseError("access_denied", `the roles of ${username} allow no certificate of at least ${describeDuration(limits.minCertificateTtl)}`);
   const options = roleSet.options();
   const sessionId = uuid();
@@ -114,7 +118,7 @@ export async function issueSession(context: Context, grant: Grant): Promise<SshL
   }
   try {
     const { origin } = grant;
-    await audit.emit(userLogin({ method, user: username, origin, fields: { session: sessionId, connector, external_name: grant.externalName, roles } }));
+    await audit.emit(grant.event?.(sessionId) ?? userLogin({ method: method === "sign" || method === "join" ? "local" : method, user: username, origin, fields: { session: sessionId, connector, external_name: grant.externalName, roles } }));
     await audit.emit({
       ...auditEvents.certCreate,
       user: username,

@@ -32,7 +32,8 @@ export const sessionRecord = z.object({
   subject: z.string(),
   roles: z.array(z.string()),
   traits,
-  method: z.enum(["local", "github", "oidc", "saml"]),
+  /** `sign`: an administrator made it (`tctl auth sign`); `join`: a bot did. */
+  method: z.enum(["local", "github", "oidc", "saml", "sign", "join"]),
   connector: z.string().optional(),
   /** ms since the epoch. */
   created: z.number(),

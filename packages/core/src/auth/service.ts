@@ -13,6 +13,7 @@ import { mfaHashes } from "./mfa/index.ts";
 import { createPasswords } from "./passwords.ts";
 import { kinds } from "./records.ts";
 import { createSharedKey } from "./shared-key.ts";
+import { createSign } from "./sign.ts";
 import { openSnapshot } from "./snapshot.ts";
 import { createSsoFinish } from "./sso-finish.ts";
 import { createSsoProviders } from "./sso-providers.ts";
@@ -49,6 +50,7 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
       ...createAdminPut(context),
       ...createAdminRemove(context),
       ...createInvites(context),
+      ...createSign(context),
       requireRule: (caller, kind, verb) => authorize(context, caller, kind, [verb]),
       requireEver: (caller, kind, verbs) => authorizeEver(context, caller, kind, verbs),
       explainRule: (caller, kind, verb) => decide(caller, kind, verb),

@@ -146,6 +146,14 @@ export interface Admin {
   inviteUser(caller: Caller, request: { readonly name: string; readonly roles: readonly string[]; readonly traits: Traits; readonly ttl: number }): Promise<{ readonly token: string; readonly expires: number }>;
   /** Invalidates the password; returns a one-use reset token. */
   resetUser(caller: Caller, name: string, ttl: number): Promise<{ readonly token: string; readonly expires: number }>;
+  /**
+   * Signs a public key (one `authorized_keys` line) as a user's, for `ttl` ms: a login session like any other. As long as the user's roles allow; the administrator
+   * of the host may ask for more. Throws `not_found` for a user who does not exist.
+   */
+  signUser(
+    caller: Caller,
+    request: { readonly name: string; readonly publicKey: string; readonly ttl: number; readonly compatibility: string; readonly origin: RequestOrigin },
+  ): Promise<SshLoginResponse>;
   /** Whose invite a token is. Throws `not_found`. */
   readInvite(token: string): Promise<{ readonly user: string }>;
   /** Sets the password of an invited or reset user; the token is spent. */

@@ -1,6 +1,6 @@
 import { adminServerName, createAdminClient, createWebClient, type AdminClient, type WebClient } from "../api/index.ts";
 import { GatehouseError } from "../base/index.ts";
-import { clientHome, openLogins, parseProxyAddress, type ClientHome, type Environment, type LoginRecord, type ProxyAddress } from "./lean/index.ts";
+import { chosenIdentity, clientHome, openLogins, parseProxyAddress, profileName, readIdentityFile, type ClientHome, type Environment, type LoginRecord, type ProxyAddress } from "./lean/index.ts";
 import { requireProfile, type Profile } from "./profiles.ts";
 import { createTlsTransport } from "./transport.ts";
 
@@ -37,6 +37,20 @@ export interface Session {
   readonly profile: Profile;
   readonly record: LoginRecord;
   readonly admin: AdminClient;
+  /** Absolute path of the identity file that it came from; undefined for one's own login. */
+  readonly identity: string | undefined;
+}
+
+/** Which login a command is to use: the values of `--proxy` and `-i`. */
+export interface SessionChoice {
+  readonly proxy?: string | undefined;
+  readonly identity?: string | undefined;
+}
+
+async function openIdentity(path: string, env: Environment, proxy: string | undefined, now: number): Promise<Session> {
+  const record = await readIdentityFile(path, { env, proxy, now });
+  const profile: Profile = { web_proxy_addr: record.proxy, user: record.username, cluster: record.cluster };
+  return { home: clientHome(env), name: profileName(parseProxyAddress(record.proxy)), profile, record, admin: connectAdmin(record), identity: path };
 }
 
 /** The login stored for a profile, or undefined. Throws `internal` where its keystore cannot be read. */
@@ -45,15 +59,18 @@ export async function readLogin(home: ClientHome, env: Environment, name: string
 }
 
 /**
- * Opens the login of a gateway (`--proxy`, else `TELEPORT_PROXY`, else the current profile) for calls to the admin API. Throws `unauthenticated`
- * where there is none, or it has ended.
+ * Opens a login for calls to the admin API: that of an identity file (`-i`, else `TSH_IDENTITY_FILE`), else the one stored for a gateway (`--proxy`, else
+ * `TELEPORT_PROXY`, else the current profile). `now` in ms since the epoch. Throws `unauthenticated` where there is none, or it has ended.
  */
-export async function openSession(env: Environment, proxy: string | undefined, now: number): Promise<Session> {
+export async function openSession(env: Environment, choice: SessionChoice, now: number): Promise<Session> {
+  const { proxy } = choice;
+  const identity = chosenIdentity(env, choice.identity);
+  if (identity !== undefined) return openIdentity(identity, env, proxy, now);
   const home = clientHome(env);
   const { name, profile } = await requireProfile(home, env, proxy);
   const hint = `log in: tsh login --proxy=${profile.web_proxy_addr}${profile.auth_type === undefined ? "" : ` --auth=${profile.auth_type}`}`;
   const record = await readLogin(home, env, name, profile);
   if (!record) throw new GatehouseError("unauthenticated", `not logged in to ${profile.web_proxy_addr}`, { hint });
   if (record.expires <= now) throw new GatehouseError("unauthenticated", `the login to ${profile.web_proxy_addr} has ended`, { hint });
-  return { home, name, profile, record, admin: connectAdmin(record) };
+  return { home, name, profile, record, admin: connectAdmin(record), identity: undefined };
 }

@@ -25,12 +25,16 @@ function reachable(publicAddress: string | undefined, proxy: string): string {
   return named === undefined || named === "" || named === "0.0.0.0" || named === "::" ? joinHostPort(host, Number(match[3])) : publicAddress;
 }
 
+/** What a gateway says of somebody, as far as it matters here; `proxy` is `host:port` of its web listener. */
+export function accountOf(who: WhoamiResponse, proxy: string, ping?: PingResponse): Account {
+  const { enabled, public_addr, clusters, default_cluster: defaultCluster } = who.kubernetes;
+  return { defaultCluster, roles: who.roles, logins: who.logins, kubeAddress: enabled ? reachable(public_addr ?? ping?.proxy.kube.public_addr, proxy) : undefined, kubeClusters: enabled ? clusters : [] };
+}
+
 /** Asks the gateway who this login is. A gateway without that call (Teleport's own) is taken by what its ping says. */
 export async function readAccount(admin: AdminClient, record: LoginRecord, ping: PingResponse | undefined): Promise<Account> {
   try {
-    const who = await admin.whoami();
-    const { enabled, public_addr, clusters, default_cluster: defaultCluster } = who.kubernetes;
-    return { defaultCluster, roles: who.roles, logins: who.logins, kubeAddress: enabled ? reachable(public_addr ?? ping?.proxy.kube.public_addr, record.proxy) : undefined, kubeClusters: enabled ? clusters : [] };
+    return accountOf(await admin.whoami(), record.proxy, ping);
   } catch (error) {
     if (!(error instanceof GatehouseError) || error.code !== "not_found") throw error;
     const enabled = ping?.proxy.kube.enabled === true;

@@ -1,10 +1,8 @@
-import { createPrivateKey, generateKeyPair, createPublicKey, type KeyObject } from "node:crypto";
-import { promisify } from "node:util";
 import type { PingResponse, SshLoginResponse } from "../api/index.ts";
 import { GatehouseError, escapeLine, limits, toGatehouseError, type Clock, type Random } from "../base/index.ts";
-import { formatAuthorizedKey, sshPublicKey } from "../formats/index.ts";
 import { connectAdmin, connectWeb, type WebConnection } from "./gateway.ts";
 import { readAccount, type Account } from "./kube-access.ts";
+import { newKey, type NewKey } from "./key.ts";
 import { clientHome, keychainExists, parseProxyAddress, profileName, type Environment, type KeystoreKind, type LoginRecord, type ProxyAddress } from "./lean/index.ts";
 import { readProfile } from "./profiles.ts";
 import { ssoLogin } from "./sso.ts";
@@ -59,21 +57,6 @@ export interface LoginResult {
   readonly kube: KubeUpdate | undefined;
   /** Why kubeconfig could not be changed: the person is logged in all the same. */
   readonly kubeProblem: GatehouseError | undefined;
-}
-
-interface NewKey {
-  readonly privateKey: KeyObject;
-  readonly pem: string;
-  /** `authorized_keys` line. */
-  readonly line: string;
-}
-
-const generate = promisify(generateKeyPair);
-
-async function newKey(): Promise<NewKey> {
-  const { privateKey } = await generate("ec", { namedCurve: "P-256", privateKeyEncoding: { type: "pkcs8", format: "pem" }, publicKeyEncoding: { type: "spki", format: "pem" } });
-  const key = createPrivateKey(privateKey);
-  return { privateKey: key, pem: privateKey, line: formatAuthorizedKey(sshPublicKey(createPublicKey(key))) };
 }
 
 /** Where the key goes, and whether a file was nobody's wish. */

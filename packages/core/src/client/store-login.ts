@@ -67,7 +67,7 @@ async function keepOther({ home, env, name, record, now, notice }: StoredLogin):
  * Entries of clusters that are gone are removed. Undefined where the gateway has no Kubernetes.
  */
 export async function writeKubeEntries(
-  login: Pick<StoredLogin, "home" | "env" | "record" | "account"> & { readonly embed: boolean; readonly only?: string | undefined },
+  login: Pick<StoredLogin, "home" | "env" | "record" | "account"> & { readonly embed: boolean; readonly only?: string | undefined; readonly identity?: string | undefined },
 ): Promise<KubeUpdate | undefined> {
   const { home, env, record, account } = login;
   if (account.kubeAddress === undefined) return undefined;
@@ -80,8 +80,14 @@ export async function writeKubeEntries(
     only: login.only,
     clusters: account.kubeClusters.filter(({ groups }) => groups.length > 0).map((cluster) => ({ cluster: cluster.name, serverName: cluster.server_name })),
     launcher: home.launcher,
+    identity: login.identity,
     embed: login.embed ? { certificate: record.tlsCertificate, key: record.privateKey } : undefined,
   });
+}
+
+/** Writes the launcher for entries that are not of a stored login, whose storing writes it. */
+export async function refreshLauncher(home: ClientHome, program: StoredLogin["program"]): Promise<void> {
+  await changeHome(home, () => writeLauncher(home, program.node, program.script));
 }
 
 /**

@@ -2,19 +2,19 @@ import { systemClock } from "@gatehouse/core/base";
 import { openSession } from "@gatehouse/core/client";
 import { formatData, formatTable } from "@gatehouse/core/client/terminal";
 import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
-import { proxyFlag } from "../command.ts";
+import { loginFlags } from "../command.ts";
 import { shortProxy } from "../text.ts";
 
 /** `tsh clusters` */
 export class Clusters extends BaseCommand {
   static override summary = "List the clusters behind the gateway";
   static override examples = ["<%= config.bin %> clusters", "<%= config.bin %> clusters --format=json"];
-  static override flags = { ...proxyFlag, ...formatFlag };
+  static override flags = { ...loginFlags, ...formatFlag };
 
   /** Asks the gateway and prints its cluster. */
   async run(): Promise<void> {
     const { flags } = await this.parse(Clusters);
-    const { admin, profile } = await openSession(process.env, flags.proxy, systemClock.now());
+    const { admin, profile } = await openSession(process.env, flags, systemClock.now());
     const who = await admin.whoami();
     const clusters = [{ name: who.cluster, gateway: profile.web_proxy_addr, status: "online", kubernetes_clusters: who.kubernetes.clusters.map((cluster) => cluster.name) }];
     this.output.stdout.write(

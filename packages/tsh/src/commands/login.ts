@@ -47,12 +47,14 @@ already it is used, also for another gateway, user or cluster; --force makes a n
     browser: Flags.string({ summary: "none prints the link alone; else a program to open it with", helpValue: "none|<program>" }),
     "bind-addr": Flags.string({ summary: "Loopback address to wait for the browser at", helpValue: "<host:port>", env: "TELEPORT_LOGIN_BIND_ADDR" }),
     keystore: Flags.option({ options: ["keychain", "file"] as const, summary: "Where to keep the key; a file only where no keychain service exists, unless asked for" })(),
+    identity: Flags.string({ char: "i", hidden: true }),
     embed: Flags.boolean({ summary: "Write key and certificate into kubeconfig itself, for tools that cannot run plugins" }),
   };
 
   /** Logs in, or goes on with a login that is there, and prints who that is. */
   async run(): Promise<void> {
     const { flags, args } = await this.parse(Login);
+    if (flags.identity !== undefined) throw new GatehouseError("usage", "an identity file is a login already: tsh login does not take -i", { hint: "other commands do, such as: tsh -i FILE kube login --all" });
     const cluster = args.cluster === "login" ? undefined : args.cluster;
     if (args.cluster === "login") this.output.stderr.write("Note: the word login at the end is not needed.\n");
     const ttl = flags.ttl === undefined ? undefined : parseTtl(flags.ttl);

@@ -1,26 +1,28 @@
 import { Flags } from "@oclif/core";
 import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
-import { chosenProxy, clientHome, logout, orderedProfiles, profilesOf, requireProfile, type ClientHome, type NamedProfile } from "@gatehouse/core/client";
+import { chosenIdentity, chosenProxy, clientHome, logout, openSession, orderedProfiles, profilesOf, requireProfile, type ClientHome, type NamedProfile, type SessionChoice } from "@gatehouse/core/client";
 import { BaseCommand } from "@gatehouse/core/client/command";
-import { proxyFlag } from "../command.ts";
+import { loginFlags } from "../command.ts";
 import { shortProxy } from "../text.ts";
 
 /** `tsh logout` */
 export class Logout extends BaseCommand {
   static override summary = "End a login here and at the gateway";
   static override description = `The gateway refuses the login's certificates from now on. Key, certificates and kubeconfig entries are removed; the gateway's address is kept for the
-next login. Without --user, of every user whose login at that gateway is kept here.`;
+next login. Without --user, of every user whose login at that gateway is kept here. An identity
+file's login is ended at the gateway; the file stays, and is worth nothing.`;
   static override examples = ["<%= config.bin %> logout", { description: "One user of a gateway", command: "<%= config.bin %> logout --proxy=teleport.example.com --user=alice" }, { description: "Everywhere", command: "<%= config.bin %> logout --all" }];
   static override flags = {
-    ...proxyFlag,
-    user: Flags.string({ summary: "This user's login alone", helpValue: "<name>", exclusive: ["all"] }),
-    all: Flags.boolean({ summary: "Log out of every gateway", exclusive: ["proxy"] }),
+    ...loginFlags,
+    user: Flags.string({ summary: "This user's login alone", helpValue: "<name>", exclusive: ["all", "identity"] }),
+    all: Flags.boolean({ summary: "Log out of every gateway", exclusive: ["proxy", "identity"] }),
   };
 
   /** Logs out of one gateway, or of all. */
   async run(): Promise<void> {
     const { flags } = await this.parse(Logout);
     const home = clientHome(process.env);
+    if (!flags.all && chosenIdentity(process.env, flags.identity) !== undefined) return this.identity(flags);
     const meant = flags.all ? await orderedProfiles(home) : await this.ofGateway(home, flags.proxy);
     if (meant === undefined) return;
     const profiles = flags.user === undefined ? meant : meant.filter(({ profile }) => profile.user === flags.user);
@@ -39,6 +41,12 @@ next login. Without --user, of every user whose login at that gateway is kept he
     if (!none) return;
     const gateway = flags.all ? "any gateway" : escapeLine(shortProxy(meant[0]?.profile.web_proxy_addr ?? ""));
     this.output.stderr.write(`not logged in to ${gateway}${flags.user === undefined ? "" : ` as ${escapeLine(flags.user)}`}\n`);
+  }
+
+  private async identity(flags: SessionChoice): Promise<void> {
+    const { admin, record } = await openSession(process.env, flags, systemClock.now());
+    await admin.logout();
+    this.output.stderr.write(`${this.output.style.green("✔")} the login of ${escapeLine(record.username)} at ${escapeLine(shortProxy(record.proxy))} has ended: its identity file opens nothing any more\n`);
   }
 
   /** The logins of the gateway meant; undefined, and said, where there is none: nothing to end is no failure, the same as a logout that is repeated. */

@@ -2,7 +2,7 @@ import { Args, Flags } from "@oclif/core";
 import { GatehouseError, formatDuration } from "@gatehouse/core/base";
 import { BaseCommand } from "@gatehouse/core/client/command";
 import { exportAsciicastText, exportFormats, exportRecording, fileBytes, isLarger, openPlayable, play, processTerminal, systemTimer, type ExportFormat, type Playable } from "@gatehouse/core/client/recordings";
-import { proxyFlag } from "../command.ts";
+import { loginFlags } from "../command.ts";
 import { openRecordingOf, toStandardOutput, writeSlowly, type OpenedRecording } from "../recordings.ts";
 
 const interrupted = 130;
@@ -43,7 +43,7 @@ Keys: space pauses, ← and → seek 10 s, + and - change the speed, s skips idl
   static override examples = ["<%= config.bin %> play 6f0e2a1c", "<%= config.bin %> play 6f0e2a1c --speed=4 --skip-idle", "<%= config.bin %> play session.cast", "<%= config.bin %> play 6f0e2a1c --format=text | less"];
   static override args = { recording: Args.string({ ignoreStdin: true, required: true, description: "session id or its beginning, or a .rec or .cast file" }) };
   static override flags = {
-    ...proxyFlag,
+    ...loginFlags,
     speed: speed(),
     "skip-idle": Flags.boolean({ summary: `Make pauses no longer than ${idle / 1000} s` }),
     format: Flags.string({ options: [...exportFormats], summary: "Write it to standard output like this, at once" }),
@@ -52,7 +52,7 @@ Keys: space pauses, ← and → seek 10 s, + and - change the speed, s skips idl
   /** Plays it, or writes it out. */
   async run(): Promise<void> {
     const { flags, args } = await this.parse(Play);
-    const opened = await openRecordingOf(args.recording, flags.proxy, this.output);
+    const opened = await openRecordingOf(args.recording, flags, this.output);
     try {
       const format = (flags.format as ExportFormat | undefined) ?? (process.stdout.isTTY ? undefined : "text");
       const recording = await openPlayable(opened.file);

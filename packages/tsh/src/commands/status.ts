@@ -1,9 +1,10 @@
 import { Flags } from "@oclif/core";
 import { GatehouseError, systemClock } from "@gatehouse/core/base";
-import { clientHome, gatewayOf, isKept, kubeContexts, orderedProfiles, readLogin, requireProfile } from "@gatehouse/core/client";
-import { formatData } from "@gatehouse/core/client/terminal";
+import { chosenIdentity, clientHome, gatewayOf, isKept, kubeContexts, orderedProfiles, readLogin, requireProfile } from "@gatehouse/core/client";
+import { formatData, type DataFormat } from "@gatehouse/core/client/terminal";
 import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
-import { proxyFlag } from "../command.ts";
+import { loginFlags } from "../command.ts";
+import { readIdentity } from "../identity.ts";
 import { describeStatus, statusData, type ShownLogin } from "../status-text.ts";
 import { shortProxy } from "../text.ts";
 
@@ -13,12 +14,14 @@ export class Status extends BaseCommand {
   static override description = `Reads this machine alone: the login of the gateway asked about (the current one) first, then every other that is kept here. The exit code is 3 where the
 first has no login that is still valid. For programs the first is one object, with the rest in its field others; --all makes a list of them all.`;
   static override examples = ["<%= config.bin %> status", "<%= config.bin %> status --format=json"];
-  static override flags = { ...proxyFlag, ...formatFlag, all: Flags.boolean({ summary: "Every gateway alike: no exit code 3, and a list for programs", exclusive: ["proxy"] }) };
+  static override flags = { ...loginFlags, ...formatFlag, all: Flags.boolean({ summary: "Every gateway alike: no exit code 3, and a list for programs", exclusive: ["proxy", "identity"] }) };
 
   /** Prints the logins. */
   async run(): Promise<void> {
     const { flags } = await this.parse(Status);
     const now = systemClock.now();
+    const file = flags.all ? undefined : chosenIdentity(process.env, flags.identity);
+    if (file !== undefined) return this.identity(file, flags.proxy, flags.format);
     const home = clientHome(process.env);
     const asked = flags.all ? undefined : (await requireProfile(home, process.env, flags.proxy)).name;
     const logins: ShownLogin[] = [];
@@ -42,5 +45,13 @@ first has no login that is still valid. For programs the first is one object, wi
       if (!first) this.output.stderr.write("not logged in to any gateway\n");
     }
     if (!flags.all && !active) process.exitCode = 3;
+  }
+
+  private async identity(file: string, proxy: string | undefined, format: DataFormat): Promise<void> {
+    const now = systemClock.now();
+    const found = await readIdentity(file, proxy, now);
+    const { contexts } = await kubeContexts(process.env, found.record.proxy);
+    const login: ShownLogin = { ...found, contexts, current: false, kept: false, file };
+    this.output.stdout.write(format === "text" ? describeStatus(login, now) : await formatData(statusData(login, now), format));
   }
 }

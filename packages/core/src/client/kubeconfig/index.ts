@@ -1,4 +1,4 @@
 /** What login, logout and `tsh kube login` do to kubeconfig: entries added, replaced and removed, everything else left as it is. */
 export { kubeconfigPaths } from "./files.ts";
-export { addKubeEntries, kubeContextName, kubeContexts, removeKubeEntries, selectKubeContext } from "./update.ts";
+export { addKubeEntries, kubeContextName, kubeContextNames, kubeContexts, removeKubeEntries, selectKubeContext } from "./update.ts";
 export type { KubeEntries, KubeEntry, KubeUpdate } from "./update.ts";

@@ -27,6 +27,8 @@ export interface KubeEntries {
   readonly only?: string | undefined;
   /** What to run for credentials. */
   readonly launcher: string;
+  /** Identity file that the plugin is to answer from, absolute; undefined for the person's login. */
+  readonly identity?: string | undefined;
   /** Key and certificate to write inline instead, PEM. */
   readonly embed: { readonly certificate: string; readonly key: string } | undefined;
 }
@@ -53,7 +55,7 @@ function user(entries: KubeEntries): Record<string, unknown> {
     exec: {
       apiVersion: "client.authentication.k8s.io/v1",
       command: entries.launcher,
-      args: ["kube", "credentials", `--proxy=${entries.proxy}`, `--cluster=${entries.gatehouseCluster}`],
+      args: ["kube", "credentials", `--proxy=${entries.proxy}`, `--cluster=${entries.gatehouseCluster}`, ...(entries.identity === undefined ? [] : [`--identity=${entries.identity}`])],
       interactiveMode: "IfAvailable",
       provideClusterInfo: false,
       installHint: "run tsh login to repair this entry",
@@ -62,14 +64,14 @@ function user(entries: KubeEntries): Record<string, unknown> {
 }
 
 /** v3's name, the cluster's own with the Gatehouse cluster before it where they differ; and one for where that is taken. */
-function possibleNames(gateway: Pick<KubeEntries, "gatehouseCluster" | "proxy">, cluster: string): readonly [string, string] {
+export function kubeContextNames(gateway: Pick<KubeEntries, "gatehouseCluster" | "proxy">, cluster: string): readonly [string, string] {
   const plain = cluster === gateway.gatehouseCluster ? cluster : `${gateway.gatehouseCluster}-${cluster}`;
   return [plain, `${plain}@${gateway.proxy.replace(/:3080$/, "")}`];
 }
 
 /** A name that nobody else uses in any of the files: another gateway's login, or the person, may have taken the plain one. */
 function freeName(files: readonly KubeconfigFile[], entries: KubeEntries, entry: KubeEntry): string {
-  const candidates = possibleNames(entries, entry.cluster);
+  const candidates = kubeContextNames(entries, entry.cluster);
   const free = candidates.find((name) =>
     files.every((file) =>
       sections.every((section) => {
@@ -114,7 +116,7 @@ export async function addKubeEntries(env: Environment, entries: KubeEntries): Pr
     const before = selected(files);
     const target = destination(files);
     const { only, proxy } = entries;
-    const wanted = only === undefined ? entries.clusters : entries.clusters.filter(({ cluster }) => cluster === only || possibleNames(entries, cluster).some((name) => files.some((file) => holds(file, name, proxy))));
+    const wanted = only === undefined ? entries.clusters : entries.clusters.filter(({ cluster }) => cluster === only || kubeContextNames(entries, cluster).some((name) => files.some((file) => holds(file, name, proxy))));
     const named = wanted.map((entry) => ({ ...entry, context: freeName(files, entries, entry) }));
     const keep = new Set(named.map((entry) => entry.context));
     for (const file of files) if (file.writable) removeEntries(file.document, entries.proxy, keep);
@@ -174,6 +176,6 @@ export async function selectKubeContext(env: Environment, context: string): Prom
 
 /** The context of a Kubernetes cluster among those that this gateway's login wrote; undefined where it has none. */
 export function kubeContextName(contexts: readonly string[], gateway: Pick<KubeEntries, "gatehouseCluster" | "proxy">, cluster: string): string | undefined {
-  const wanted = possibleNames(gateway, cluster);
+  const wanted = kubeContextNames(gateway, cluster);
   return wanted.find((name) => contexts.includes(name));
 }

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { GatehouseError, describeDuration, escapeLine, type Clock } from "../../base/index.ts";
 import { formatExecCredential, parseExecInfo, type ExecInfo } from "./exec-info.ts";
+import { readIdentityFile } from "./identity-file.ts";
 import { clientHome, parseProxyAddress, profileName, type ClientHome, type Environment } from "./home.ts";
 import { withLock } from "./lock.ts";
 import { openLogins } from "./logins.ts";
@@ -14,6 +15,8 @@ export interface CredentialsOptions {
   readonly clock: Clock;
   /** `--proxy`; else `TELEPORT_PROXY`, else the current profile. */
   readonly proxy: string | undefined;
+  /** Identity file to answer from, absolute; undefined for one's own login. */
+  readonly identity?: string | undefined;
   /** Process that waits for the answer: kubectl. */
   readonly parent: number;
   /** Whether a terminal can be asked, apart from what kubectl says. */
@@ -114,12 +117,26 @@ async function loginOnce(target: Target, options: CredentialsOptions, refusals: 
   return fresh();
 }
 
+/** The certificate of an identity file: whoever made the file renews it, so nobody is asked to log in. What is wrong is told once per parent process in 30 s. */
+async function fromIdentity(path: string, info: ExecInfo | undefined, options: CredentialsOptions): Promise<CredentialsAnswer> {
+  const refusals = openRefusals(clientHome(options.env).refusals, "identity");
+  const parent = `parent-${options.parent}`;
+  try {
+    const record = await readIdentityFile(path, { env: options.env, proxy: options.proxy, now: options.clock.now() });
+    return { stdout: formatExecCredential(record, info), stderr: "", exitCode: 0 };
+  } catch (error) {
+    if (!(error instanceof GatehouseError) || (await refusals.mark(parent))) throw error;
+    return { stdout: "", stderr: "", exitCode: error.exitCode };
+  }
+}
+
 /**
  * What `tsh kube credentials` answers kubectl: the stored certificate while it is good, without touching the network. Else one login on the
  * terminal where kubectl allows questions and there is a terminal, or a refusal with exit code 3, said once per parent process in 30 s.
  */
 export async function kubeCredentials(options: CredentialsOptions): Promise<CredentialsAnswer> {
   const info = parseExecInfo(options.env["KUBERNETES_EXEC_INFO"]);
+  if (options.identity !== undefined) return fromIdentity(options.identity, info, options);
   const target = await findTarget(options);
   const record = await readLogin(target, options.env);
   const answer = (good: LoginRecord): CredentialsAnswer => ({ stdout: formatExecCredential(good, info), stderr: "", exitCode: 0 });

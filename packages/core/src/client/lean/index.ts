@@ -21,3 +21,5 @@ export { formatExecCredential, parseExecInfo } from "./exec-info.ts";
 export type { ExecInfo } from "./exec-info.ts";
 export { kubeCredentials } from "./credentials.ts";
 export type { CredentialsAnswer, CredentialsOptions } from "./credentials.ts";
+export { chosenIdentity, gatewayLine, readIdentityFile } from "./identity-file.ts";
+export type { IdentityOptions } from "./identity-file.ts";

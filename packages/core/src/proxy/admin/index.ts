@@ -1,17 +1,17 @@
 /** The admin API, `/gatehouse/v1/…`: for people by their certificate, for the host's own administrator by the local socket. */
 import type { FastifyInstance } from "fastify";
-import { inviteRequest, resetRequest, type ExportResponse, type InviteResponse, type StatusResponse } from "../../api/index.ts";
+import { inviteRequest, resetRequest, signRequest, type ExportResponse, type InviteResponse, type SignResponse, type StatusResponse } from "../../api/index.ts";
 import type { Identity } from "../../auth/index.ts";
 import { exportAuthority, type AuthorityKind } from "../../ca/index.ts";
 import { GatehouseError, didYouMean, limits, version } from "../../base/index.ts";
-import { createApp, parseRequest, type App } from "../http/index.ts";
+import { createApp, originOf, parseRequest, publicKeyLine, type App } from "../http/index.ts";
 import type { CallerOf } from "./caller.ts";
 import { auditView, eventRoutes } from "./events-routes.ts";
 import { recordingRoutes } from "./recording-routes.ts";
 import { resourceRoutes } from "./resource-routes.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import type { AdminOptions } from "./types.ts";
-import { whoami } from "./whoami.ts";
+import { accountOf, whoami } from "./whoami.ts";
 
 export { certificateCallers, localCaller } from "./caller.ts";
 export type { CallerOf } from "./caller.ts";
@@ -44,6 +44,17 @@ function userRoutes(app: FastifyInstance, options: AdminOptions, callerOf: Calle
     const caller = callerOf(request.raw);
     const { name } = request.params;
     return invitation(name, await admin.resetUser(caller, name, parseRequest(resetRequest, request.body).ttl));
+  });
+}
+
+/** `tctl auth sign`. */
+function signRoute(app: FastifyInstance, options: AdminOptions, callerOf: CallerOf): void {
+  app.post<{ Params: { name: string } }>("/gatehouse/v1/users/:name/certificate", async (request): Promise<SignResponse> => {
+    const caller = callerOf(request.raw);
+    const { public_key: key, ttl, compatibility } = parseRequest(signRequest, request.body);
+    const login = await options.auth.admin.signUser(caller, { name: request.params.name, publicKey: publicKeyLine(key), ttl, compatibility, origin: originOf(request.raw.socket) });
+    const { identity, account } = accountOf(login, options);
+    return { login, session: identity.sessionId, proxy: options.publicUrl().replace(/^https:\/\//, ""), account };
   });
 }
 
@@ -92,6 +103,7 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
       resourceRoutes(app, auth.admin, callerOf);
       eventRoutes(app, options, callerOf);
       userRoutes(app, options, callerOf);
+      signRoute(app, options, callerOf);
       recordingRoutes(app, { admin: auth.admin, library: options.library, audit: options.audit }, callerOf);
       sessionRoutes(app, { admin: auth.admin, sessions: options.sessions, audit: options.audit, clock: options.clock, logger: options.logger }, callerOf);
     },

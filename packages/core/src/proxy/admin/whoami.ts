@@ -1,7 +1,8 @@
 import { aboutCluster } from "../../access/index.ts";
-import { kubeServerName, type WhoamiResponse } from "../../api/index.ts";
+import { kubeServerName, type SshLoginResponse, type WhoamiResponse } from "../../api/index.ts";
 import type { AuthService, Identity } from "../../auth/index.ts";
-import type { KubeView } from "./types.ts";
+import { parseCertificate } from "../../formats/index.ts";
+import type { AdminOptions, KubeView } from "./types.ts";
 
 /** A person as the cluster sees them now, and every Kubernetes cluster with what they are there. */
 export function whoami(identity: Identity, auth: Pick<AuthService, "clusterName" | "gatekeeper">, kube: KubeView): WhoamiResponse {
@@ -32,4 +33,11 @@ export function whoami(identity: Identity, auth: Pick<AuthService, "clusterName"
       clusters,
     },
   };
+}
+
+/** The person of a login that was just issued, as the cluster sees them. */
+export function accountOf(login: SshLoginResponse, { auth, authorities, kube }: Pick<AdminOptions, "auth" | "authorities" | "kube">): { readonly identity: Identity; readonly account: WhoamiResponse } {
+  const { der } = parseCertificate(Buffer.from(login.tls_cert, "base64").toString());
+  const identity = auth.gatekeeper.identify(authorities.identifyUser(der));
+  return { identity, account: whoami(identity, auth, kube()) };
 }

@@ -4,3 +4,4 @@ export type { App, AppOptions, HttpHandler } from "./app.ts";
 export { errorBody, errorStatus, publicError } from "./errors.ts";
 export { parseRequest } from "./parse.ts";
 export { originOf } from "./origin.ts";
+export { publicKeyLine } from "./public-key.ts";

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerAsyncHook
 import { consoleLoginRequest, localLoginRequest } from "../../api/index.ts";
 import { GatehouseError, limits } from "../../base/index.ts";
 import { connectorKinds, type Connector } from "../../resources/index.ts";
-import { originOf, parseRequest } from "../http/index.ts";
+import { originOf, parseRequest, publicKeyLine } from "../http/index.ts";
 import { clearCookie, readCookies, setCookie } from "./cookies.ts";
 import type { WebOptions } from "./types.ts";
 
@@ -13,14 +13,6 @@ const samlBodyLimit = 512 * 1024;
 /** ms of a wire duration, which is an integer of nanoseconds. */
 function milliseconds(nanoseconds: number): number {
   return Math.trunc(nanoseconds / 1e6);
-}
-
-/** An `authorized_keys` line that travels in base64. */
-function publicKeyLine(base64: string): string {
-  const bytes = Buffer.from(base64, "base64");
-  if (bytes.length === 0 || bytes.toString("base64") !== base64) throw new GatehouseError("bad_parameter", "the public key is not base64 of an authorized_keys line");
-  if (bytes.length > limits.publicKey) throw new GatehouseError("limit_exceeded", `the public key is larger than ${String(limits.publicKey)} bytes`);
-  return bytes.toString("utf8");
 }
 
 /** Parameters of a query or a form that come once each. Throws `bad_parameter` for a repeated one: which was meant is anybody's guess. */

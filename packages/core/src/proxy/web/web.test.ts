@@ -22,6 +22,7 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
     remove: missing,
     inviteUser: missing,
     resetUser: missing,
+    signUser: missing,
     readInvite: missing,
     acceptInvite: missing,
     requireRule: missing,

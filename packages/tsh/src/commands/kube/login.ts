@@ -1,20 +1,22 @@
 import { Args, Flags } from "@oclif/core";
 import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
-import { openSession, readAccount, writeKubeEntries, type Account, type KubeUpdate } from "@gatehouse/core/client";
+import { openSession, readAccount, refreshLauncher, writeKubeEntries, type Account, type KubeUpdate } from "@gatehouse/core/client";
 import { BaseCommand } from "@gatehouse/core/client/command";
-import { proxyFlag } from "../../command.ts";
+import { loginFlags } from "../../command.ts";
 import { chooseKubeCluster, selectKubeCluster } from "../../kube-choice.ts";
+import { runningProgram } from "../../program.ts";
 import { listNames } from "../../text.ts";
 
 /** `tsh kube login` */
 export class KubeLogin extends BaseCommand {
   static override summary = "Make kubectl talk to a Kubernetes cluster";
   static override description = `Adds the cluster to kubeconfig and selects its context; with --all adds every cluster that you may use, and selects one only where none
-is selected. Entries that are there already are renewed, and those of clusters that are gone, or closed to you, removed.`;
+is selected. Entries that are there already are renewed, and those of clusters that are gone, or closed to you, removed. With an identity file the
+entries name that file by its absolute path.`;
   static override examples = ["<%= config.bin %> kube login staging", "<%= config.bin %> kube login --all"];
   static override args = { cluster: Args.string({ ignoreStdin: true, required: false, description: "A cluster that tsh kube ls lists" }) };
   static override flags = {
-    ...proxyFlag,
+    ...loginFlags,
     all: Flags.boolean({ summary: "Every cluster that you may use" }),
     embed: Flags.boolean({ summary: "Write key and certificate into kubeconfig itself, for tools that cannot run plugins" }),
   };
@@ -24,10 +26,11 @@ is selected. Entries that are there already are renewed, and those of clusters t
     const { args, flags } = await this.parse(KubeLogin);
     if (args.cluster === undefined && !flags.all) throw new GatehouseError("usage", "which cluster?", { hint: "tsh kube login <cluster>, or --all; tsh kube ls lists them" });
     if (args.cluster !== undefined && flags.all) throw new GatehouseError("usage", `either --all or the cluster "${escapeLine(args.cluster)}", not both`);
-    const { home, record, admin } = await openSession(process.env, flags.proxy, systemClock.now());
+    const { home, record, admin, identity } = await openSession(process.env, flags, systemClock.now());
     const account = await readAccount(admin, record, undefined);
     const chosen = args.cluster === undefined ? undefined : chooseKubeCluster(account, record.cluster, args.cluster);
-    const update = await writeKubeEntries({ home, env: process.env, record, account, embed: flags.embed, only: chosen?.name });
+    if (identity !== undefined && !flags.embed) await refreshLauncher(home, runningProgram());
+    const update = await writeKubeEntries({ home, env: process.env, record, account, embed: flags.embed, only: chosen?.name, identity });
     if (!update) throw new GatehouseError("not_found", "this gateway offers no Kubernetes");
     if (chosen) await selectKubeCluster(this.output, chosen, update, record.username);
     else this.told(update, account);

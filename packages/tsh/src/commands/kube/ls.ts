@@ -2,7 +2,7 @@ import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
 import { kubeContexts, kubeContextName, openSession } from "@gatehouse/core/client";
 import { formatData, formatTable } from "@gatehouse/core/client/terminal";
 import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
-import { proxyFlag } from "../../command.ts";
+import { loginFlags } from "../../command.ts";
 import { listNames, noGroups } from "../../text.ts";
 
 /** `env=prod` or `env=prod,region=eu`: what a cluster's labels must be. Throws `usage`. */
@@ -23,13 +23,13 @@ export class KubeLs extends BaseCommand {
   static override usage = "kube ls [LABEL=VALUE...] [--format json|yaml] [--proxy <gateway>]";
   static override examples = ["<%= config.bin %> kube ls", "<%= config.bin %> kube ls env=prod", "<%= config.bin %> kube ls --format=json"];
   static override strict = false;
-  static override flags = { ...proxyFlag, ...formatFlag };
+  static override flags = { ...loginFlags, ...formatFlag };
 
   /** Asks the gateway what the person may be in each cluster now. */
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(KubeLs);
     const wanted = parseLabels(argv.map(String));
-    const { admin, profile, record } = await openSession(process.env, flags.proxy, systemClock.now());
+    const { admin, profile, record } = await openSession(process.env, flags, systemClock.now());
     const { kubernetes } = await admin.whoami();
     const { contexts, current } = await kubeContexts(process.env, profile.web_proxy_addr);
     const chosen = kubernetes.clusters.filter(({ labels }) => wanted.every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value));

@@ -4,7 +4,7 @@ import { GatehouseError, errorMessage, randomHex, systemClock, systemRandom } fr
 import { openSession } from "@gatehouse/core/client";
 import { BaseCommand } from "@gatehouse/core/client/command";
 import { exportFormats, exportRecording, findRecording, type ExportFormat } from "@gatehouse/core/client/recordings";
-import { proxyFlag } from "../../command.ts";
+import { loginFlags } from "../../command.ts";
 import { progressOf, toStandardOutput, writeSlowly } from "../../recordings.ts";
 
 /** `tsh recordings export` */
@@ -15,7 +15,7 @@ export class RecordingsExport extends BaseCommand {
   static override examples = ["<%= config.bin %> recordings export 6f0e2a1c --format=cast --out=session.cast", "<%= config.bin %> recordings export 6f0e2a1c --format=text | grep passwd"];
   static override args = { id: Args.string({ ignoreStdin: true, required: true, description: "session id, or its beginning" }) };
   static override flags = {
-    ...proxyFlag,
+    ...loginFlags,
     format: Flags.string({ options: [...exportFormats], default: "cast", summary: "What to write" }),
     out: Flags.string({ char: "o", summary: "Where to; else standard output", helpValue: "<file>" }),
   };
@@ -23,7 +23,7 @@ export class RecordingsExport extends BaseCommand {
   /** Streams the recording from the gateway to its new form. */
   async run(): Promise<void> {
     const { flags, args } = await this.parse(RecordingsExport);
-    const { admin } = await openSession(process.env, flags.proxy, systemClock.now());
+    const { admin } = await openSession(process.env, flags, systemClock.now());
     const sid = await findRecording(admin, args.id);
     const answer = await admin.recording(sid);
     const progress = progressOf(this.output, answer.length);

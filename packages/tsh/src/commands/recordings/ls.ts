@@ -5,7 +5,7 @@ import { openSession } from "@gatehouse/core/client";
 import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
 import { parseSince } from "@gatehouse/core/client/recordings";
 import { formatData, formatTable } from "@gatehouse/core/client/terminal";
-import { proxyFlag } from "../../command.ts";
+import { loginFlags } from "../../command.ts";
 
 const shortId = 8;
 const maxCommand = 40;
@@ -41,7 +41,7 @@ export class RecordingsLs extends BaseCommand {
   static override description = "Lists your own sessions, and those of others that your roles let you see, the latest first. Play one with tsh play.";
   static override examples = ["<%= config.bin %> recordings ls", "<%= config.bin %> recordings ls --user=ana --since=7d", "<%= config.bin %> recordings ls --cluster=prod --pod=web-5d9c --format=json"];
   static override flags = {
-    ...proxyFlag,
+    ...loginFlags,
     ...formatFlag,
     user: Flags.string({ summary: "Sessions of this person", helpValue: "<name>" }),
     cluster: Flags.string({ summary: "In this Kubernetes cluster", helpValue: "<name>" }),
@@ -57,7 +57,7 @@ export class RecordingsLs extends BaseCommand {
     const { user, cluster, pod, limit } = flags;
     const now = systemClock.now();
     const since = flags.since === undefined ? undefined : parseSince(flags.since, now);
-    const { admin } = await openSession(process.env, flags.proxy, now);
+    const { admin } = await openSession(process.env, flags, now);
     const items = await admin.recordings({ user, cluster, pod, since, kind: flags.kind as "exec" | "attach" | undefined, limit });
     if (flags.format !== "text") {
       this.output.stdout.write(await formatData(items, flags.format));
