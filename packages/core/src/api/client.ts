@@ -76,6 +76,8 @@ export interface AdminClient {
   get(ref: ResourceRef, withSecrets: boolean): Promise<AdminItems["items"]>;
   put(resource: Resource | Record<string, unknown>, mode: PutRequest["mode"], revision?: number): Promise<ChangeResponse>;
   remove(ref: ResourceRef): Promise<ChangeResponse>;
+  /** Begins a test of a connector; the outcome comes to the loopback address. */
+  testConnector(connector: Record<string, unknown>, redirectUrl: string): Promise<ConsoleLoginResponse>;
   invite(user: string, request: InviteRequest): Promise<InviteResponse>;
   resetUser(user: string, ttl: number): Promise<InviteResponse>;
   /** Signs a public key as a user's. */
@@ -211,6 +213,7 @@ export function createAdminClient(transport: Transport): AdminClient {
     get: async (ref, withSecrets) => (await call(adminItems, "GET", `${resource(ref)}${withSecrets ? "?with_secrets=true" : ""}`)).items,
     put: (value, mode, revision) => call(changeResponse, "PUT", `${base}/resources`, { resource: value, mode, ...(revision === undefined ? {} : { revision }) }),
     remove: (ref) => call(changeResponse, "DELETE", resource(ref)),
+    testConnector: (connector, redirect_url) => call(consoleLoginResponse, "POST", `${base}/sso/test`, { connector, redirect_url }),
     invite: (user, request) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/invite`, request),
     resetUser: (user, ttl) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/reset`, { ttl }),
     sign: (user, request) => call(signResponse, "POST", `${base}/users/${encodeURIComponent(user)}/certificate`, request),

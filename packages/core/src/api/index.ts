@@ -1,4 +1,5 @@
 /** Request and response schemas that both ends share, and the typed clients over an injected transport. */
+export * from "./sso-test.ts";
 export * from "./web.ts";
 export * from "./admin.ts";
 export * from "./events.ts";

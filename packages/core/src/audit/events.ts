@@ -52,6 +52,7 @@ export const auditEvents = {
   auditCheckpoint: { event: "audit.checkpoint", code: "G4001I" },
   auditCheckpointFailed: { event: "audit.failed", code: "G4001E" },
   auditPruned: { event: "audit.pruned", code: "G4002I" },
+  connectorTest: { event: "sso.test", code: "G3001I" },
   adminDenied: { event: "admin.denied", code: "G3000W" },
 } as const satisfies Readonly<Record<string, { readonly event: string; readonly code: string }>>;
 

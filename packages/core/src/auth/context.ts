@@ -1,3 +1,4 @@
+import type { KubeTarget } from "../access/index.ts";
 import type { MfaHashes } from "./mfa/index.ts";
 import type { Passwords } from "./passwords.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -13,6 +14,6 @@ export interface Context extends Omit<AuthOptions, "preference" | "maxStaleness"
   readonly sharedKey: () => Promise<string>;
   readonly publicUrls: () => readonly string[];
   readonly providers: SsoProviders;
-  readonly kubeClusters: () => readonly string[];
+  readonly kubeClusters: () => readonly KubeTarget[];
   readonly onApplied: () => StreamCheck | Promise<StreamCheck>;
 }

@@ -3,6 +3,7 @@ import { GatehouseError, escapeLine, type Clock } from "../base/index.ts";
 import type { CertificateIdentity } from "../ca/index.ts";
 import type { Role } from "../resources/index.ts";
 import { Locked } from "./locks.ts";
+import { hasExternalTraitsOnly } from "./records.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Session } from "./tables.ts";
 import type { Gatekeeper, Identity } from "./types.ts";
@@ -69,7 +70,7 @@ export function createGatekeeper(options: { readonly snapshot: Snapshot; readonl
       subjectId: session.subject,
       sessionId: session.id,
       traits: session.traits,
-      roles: buildRoleSet(roles, session.traits),
+      roles: buildRoleSet(roles, session.traits, { externalTraitsOnly: hasExternalTraitsOnly(session.method) }),
       expires: certificate.notAfter,
     };
     const lock = findLock(tables.locks().people, interactionOf(identity), now);

@@ -32,7 +32,7 @@ export async function lockNotes(context: Context, { spec }: Lock): Promise<reado
     const known = (await context.store.list("role")).map((item) => item.name);
     notes.push(`there is no role "${role}" now${didYouMean(role, known)}`);
   }
-  const clusters = context.kubeClusters();
+  const clusters = context.kubeClusters().map(({ name }) => name);
   if (cluster !== undefined && !clusters.includes(cluster)) notes.push(`this gateway has no Kubernetes cluster "${cluster}"${didYouMean(cluster, clusters)}`);
   return notes;
 }

@@ -13,7 +13,7 @@ const sid = "6f0e2a1c-8d1b-4c6e-9f60-0c2c1b7e5d11";
 
 let world: AuthWorld;
 beforeEach(async () => {
-  world = await openAuthWorld({ kubeClusters: () => ["prod", "other"] });
+  world = await openAuthWorld({ kubeClusters: () => ["prod", "other"].map((name) => ({ name, labels: {} })) });
   for (const name of ["dev", "ops"]) await world.put(role(name));
 });
 afterEach(() => world.close());

@@ -42,6 +42,11 @@ export const sessionRecord = z.object({
 });
 export type SessionRecord = z.infer<typeof sessionRecord>;
 
+/** Whether all traits of a login are an identity provider's words, and none the cluster's own (a local user's, `teams_to_logins`). */
+export function hasExternalTraitsOnly(method: SessionRecord["method"]): boolean {
+  return method === "oidc" || method === "saml";
+}
+
 export const identityRecord = z.object({ subject: z.string().min(1), created: z.number() });
 export type IdentityRecord = z.infer<typeof identityRecord>;
 
@@ -64,6 +69,8 @@ export type InviteRecord = z.infer<typeof inviteRecord>;
 const purpose = z.discriminatedUnion("type", [
   /** Certificates for a terminal's key; `ttl` in ms. */
   z.object({ type: z.literal("certificates"), publicKey: z.string(), ttl: z.number(), compatibility: z.string() }),
+  /** To see what a connector, stored or not, makes of a person; `by` asked. */
+  z.object({ type: z.literal("test"), by: z.string() }),
 ]);
 export type SsoPurpose = z.infer<typeof purpose>;
 
@@ -83,6 +90,8 @@ export const ssoRequestSecret = z.object({
   verifier: z.string(),
   /** The terminal's loopback address, with the key that its answer is sealed with. */
   clientRedirectUrl: z.string(),
+  /** The connector under test, with its secrets. */
+  connector: z.unknown().optional(),
 });
 export type SsoRequestSecret = z.infer<typeof ssoRequestSecret>;
 

@@ -17,7 +17,8 @@ import { createSign } from "./sign.ts";
 import { openSnapshot } from "./snapshot.ts";
 import { createSsoFinish } from "./sso-finish.ts";
 import { createSsoProviders } from "./sso-providers.ts";
-import { createSsoStart } from "./sso-start.ts";
+import { createLoginCounter, createSsoStart } from "./sso-start.ts";
+import { createSsoTest } from "./sso-test.ts";
 import type { AuthOptions, AuthService, Identity } from "./types.ts";
 
 /**
@@ -34,6 +35,7 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
   const kubeClusters = options.kubeClusters ?? (() => []);
   const context: Context = { store, authorities, audit, clock, random, logger, snapshot, passwords, providers, kubeClusters, onApplied, mfaHashes: options.hashes?.mfa ?? mfaHashes, sharedKey: createSharedKey(store, random), publicUrls: options.publicUrls ?? (() => []) };
   const proof = createLocalProof(context);
+  const count = createLoginCounter(context);
 
   async function logout(identity: Identity): Promise<void> {
     await store.transact([{ op: "delete", kind: kinds.session, name: identity.sessionId }]);
@@ -44,11 +46,12 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
   return {
     clusterName: authorities.clusterName,
     gatekeeper: createGatekeeper({ snapshot, clock, maxStaleness }),
-    logins: { ...createLocalLogin(context, proof), ...createSsoStart(context), ...createSsoFinish(context), logout },
+    logins: { ...createLocalLogin(context, proof), ...createSsoStart(context, count), ...createSsoFinish(context), logout },
     admin: {
       ...createAdminGet(context),
       ...createAdminPut(context),
       ...createAdminRemove(context),
+      ...createSsoTest(context, count),
       ...createInvites(context),
       ...createSign(context),
       requireRule: (caller, kind, verb) => authorize(context, caller, kind, [verb]),

@@ -7,9 +7,11 @@ import type { Context } from "./context.ts";
 import { Overtaken, issueSession, raceCodes } from "./issue.ts";
 import { Locked } from "./locks.ts";
 import { answerLocation, parseLoopback } from "./loopback.ts";
-import { digest } from "./records.ts";
+import { digest, type SsoPurpose } from "./records.ts";
 import type { ConnectorInUse } from "./sso-providers.ts";
 import { cookieName, equalTexts, findRequest, spendRequest, unknownLogin, type SsoRequest } from "./sso-request.ts";
+import { explainLogin } from "./sso-test.ts";
+import { withProvider } from "./sso-under-way.ts";
 import { NameTaken, appointedEnd, findStanding, userOperations, type ExternalPerson } from "./sso-user.ts";
 import type { Logins, RequestOrigin } from "./types.ts";
 import { refuseLocked } from "./users.ts";
@@ -54,10 +56,11 @@ async function admit(
   inUse: ConnectorInUse,
   request: SsoRequest,
   found: Vouched,
+  purpose: Extract<SsoPurpose, { type: "certificates" }>,
   origin: RequestOrigin,
   known: (user: string) => void,
 ): Promise<SshLoginResponse> {
-  const { kind, purpose } = request.record;
+  const { kind } = request.record;
   const { connector, revision } = inUse;
   const { name } = connector.metadata;
   const stillThat: Operation = { op: "check", kind, name, expect: revision };
@@ -145,16 +148,18 @@ export function createSsoFinish(context: Context): Pick<Logins, "finishSso"> {
       let who: Person | undefined;
       try {
         checkBrowser(request, state ?? "", cookies);
-        const { connector, callbackUrl } = request.record;
-        const inUse = await context.providers.find(kind, connector);
-        const person = await inUse.provider.authenticate({ state: state ?? "", codeVerifier: request.secret.verifier, callbackUrl, parameters });
-        const external = person.name;
-        who = { user: external, external };
-        const answer = await admitUnchanged(context, inUse, () =>
-          admit(context, inUse, request, person, origin, (user) => {
-            who = { user, external };
-          }),
-        );
+        const { callbackUrl, purpose } = request.record;
+        const answer = await withProvider(context, request, async (inUse) => {
+          const person = await inUse.provider.authenticate({ state: state ?? "", codeVerifier: request.secret.verifier, callbackUrl, parameters });
+          const external = person.name;
+          who = { user: external, external };
+          if (purpose.type === "test") return explainLogin(context, request, person);
+          return admitUnchanged(context, inUse, () =>
+            admit(context, inUse, request, person, purpose, origin, (user) => {
+              who = { user, external };
+            }),
+          );
+        });
         return { location: answerLocation(loopback, "response", answer, context.random), clearCookie };
       } catch (thrown) {
         const { message, code, hint, id } = await refuse(kind, request, who, thrown, origin);

@@ -5,6 +5,8 @@ import { checkRequest } from "./issue.ts";
 import { parseLoopback } from "./loopback.ts";
 import { digest } from "./records.ts";
 import { bindRequest, cookieName, equalTexts, findRequest, randomToken, saveRequest, stateOf } from "./sso-request.ts";
+import type { Connector } from "../resources/index.ts";
+import { withProvider } from "./sso-under-way.ts";
 import type { Logins, SsoStart } from "./types.ts";
 
 /** Logins that one gateway begins within the time that one may take. */
@@ -12,8 +14,18 @@ const maxUnderWay = 4096;
 /** Of these, for one address: an office behind one, but not everybody's. */
 const maxForAddress = 128;
 
+/** Counts a login that begins, for the address (`ip:port`) that it comes from. Throws `limit_exceeded`. */
+export type LoginCounter = (address: string) => void;
+
+/** Where the browser opens a login. It must meet the cookie's host again at the callback, so this is the host of the callback. */
+export function openAddress(kind: Connector["kind"], callback: string, loginId: string): string {
+  const open = new URL(`/v1/webapi/${kind}/login/open`, callback);
+  open.searchParams.set("id", loginId);
+  return open.href;
+}
+
 /** Counts what began within the last 180 s. Throws `limit_exceeded` over the limit of all, or of the address (`ip:port`). */
-function createCounter(context: Context): (address: string) => void {
+export function createLoginCounter(context: Pick<Context, "clock">): LoginCounter {
   const byAddress = createRateLimiter({ burst: maxForAddress, perSecond: (maxForAddress / limits.loginTime) * 1000, keys: 10_000 }, context.clock);
   let begun: number[] = [];
   return (address) => {
@@ -26,9 +38,7 @@ function createCounter(context: Context): (address: string) => void {
 }
 
 /** The first two steps of a login through a connector: the terminal asks, the browser comes. */
-export function createSsoStart(context: Context): Pick<Logins, "startSso" | "openSso"> {
-  const count = createCounter(context);
-
+export function createSsoStart(context: Context, count: LoginCounter): Pick<Logins, "startSso" | "openSso"> {
   return {
     async startSso(request): Promise<SsoStart> {
       const { kind, clientRedirectUrl, publicKey, connectorId, ttl, compatibility } = request;
@@ -45,19 +55,15 @@ export function createSsoStart(context: Context): Pick<Logins, "startSso" | "ope
         { kind, connector: connectorId, callbackUrl: callback, purpose: { type: "certificates", publicKey, ttl, compatibility } },
         { verifier: randomToken(context.random), clientRedirectUrl },
       );
-      // The browser must meet the cookie's host again at the callback, so this is the host of the callback.
-      const open = new URL(`/v1/webapi/${kind}/login/open`, callback);
-      open.searchParams.set("id", loginId);
-      return { redirectUrl: open.href };
+      return { redirectUrl: openAddress(kind, callback, loginId) };
     },
 
     async openSso(loginId, _origin, cookies = {}) {
       const state = stateOf(loginId);
       const request = await findRequest(context, state);
-      const { kind, connector, callbackUrl: callback, cookieHash } = request.record;
-      const { provider } = await context.providers.find(kind, connector);
+      const { kind, cookieHash, callbackUrl: callback } = request.record;
       const name = cookieName(state);
-      const location = await provider.authorizeUrl({ state, codeVerifier: request.secret.verifier, callbackUrl: callback });
+      const location = await withProvider(context, request, ({ provider }) => provider.authorizeUrl({ state, codeVerifier: request.secret.verifier, callbackUrl: callback }));
       // SAML's answer is a form that the provider's page posts: browsers send no other cookie with it.
       const crossSite = kind === "saml";
       const known = cookies[name];

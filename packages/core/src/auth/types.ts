@@ -1,5 +1,5 @@
 import type { Decision, KubeDecision, KubeTarget, NodeTarget, Reason, RoleSet, SessionView } from "../access/index.ts";
-import type { SshLoginResponse } from "../api/index.ts";
+import type { SshLoginResponse, SsoTestOutcome } from "../api/index.ts";
 import type { AuditLog } from "../audit/index.ts";
 import type { Clock, Logger, Random } from "../base/index.ts";
 import type { Authorities, CertificateIdentity } from "../ca/index.ts";
@@ -158,6 +158,11 @@ export interface Admin {
   readInvite(token: string): Promise<{ readonly user: string }>;
   /** Sets the password of an invited or reset user; the token is spent. */
   acceptInvite(token: string, password: string, origin: RequestOrigin): Promise<void>;
+  /**
+   * Begins a login through a connector as it is given, stored or not, that lets nobody in: the terminal gets an {@link SsoTestOutcome} instead of certificates. Needs the
+   * rights to write the connector.
+   */
+  testConnector(caller: Caller, connector: Connector, request: { readonly clientRedirectUrl: string; readonly host?: string | undefined; readonly origin: RequestOrigin }): Promise<SsoStart>;
   /** Throws `access_denied`, audited, unless the caller's rules allow it. */
   requireRule(caller: Caller, kind: string, verb: string): Promise<void>;
   /** Throws `access_denied`, audited, unless there can be anything of this kind that the caller may do all of `verbs` to. */
@@ -192,8 +197,8 @@ export interface AuthOptions {
   readonly maxStaleness: number;
   /** Called when an administrator's change is in force, before the answer: looks at the live streams it may concern. */
   readonly onApplied?: (() => StreamCheck | Promise<StreamCheck>) | undefined;
-  /** Names of the Kubernetes clusters behind this gateway, where there are any. */
-  readonly kubeClusters?: (() => readonly string[]) | undefined;
+  /** The Kubernetes clusters behind this gateway, where there are any. */
+  readonly kubeClusters?: (() => readonly KubeTarget[]) | undefined;
   readonly passwordCost?: PasswordCost | undefined;
   /** `https://host:port` of the web pages, the one that people are sent to first; true once the gateway listens. */
   readonly publicUrls?: (() => readonly string[]) | undefined;

@@ -10,6 +10,7 @@ import { auditView, eventRoutes } from "./events-routes.ts";
 import { recordingRoutes } from "./recording-routes.ts";
 import { resourceRoutes } from "./resource-routes.ts";
 import { sessionRoutes } from "./session-routes.ts";
+import { ssoRoutes } from "./sso-routes.ts";
 import type { AdminOptions } from "./types.ts";
 import { accountOf, whoami } from "./whoami.ts";
 
@@ -101,6 +102,7 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
       });
 
       resourceRoutes(app, auth.admin, callerOf);
+      ssoRoutes(app, auth.admin, callerOf);
       eventRoutes(app, options, callerOf);
       userRoutes(app, options, callerOf);
       signRoute(app, options, callerOf);

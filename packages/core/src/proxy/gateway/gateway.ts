@@ -94,7 +94,7 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
     preference: preferenceOf(config.authentication),
     publicUrls: () => reachOf({ config }, live).urls(),
     maxStaleness: config.maxStaleness,
-    kubeClusters: () => live.kube?.clusters.map(({ name }) => name) ?? [],
+    kubeClusters: () => live.kube?.clusters ?? [],
     onApplied: () => live.kube?.streams.recheck() ?? { checked: 0, ended: 0 },
     ...(deps.passwordCost === undefined ? {} : { passwordCost: deps.passwordCost }),
   });

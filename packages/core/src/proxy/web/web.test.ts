@@ -20,6 +20,7 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
     get: missing,
     put: missing,
     remove: missing,
+    testConnector: missing,
     inviteUser: missing,
     resetUser: missing,
     signUser: missing,
