@@ -142,6 +142,40 @@ describe.skipIf(!cluster)("kubectl through the gateway against a real Kubernetes
     expect((await ana.kubectl(["get", "pods", "--as=ana", "--as-uid=1"])).stderr).toMatch(/impersonat|uid/i);
   });
 
+  it("groups and user names come from literals, traits and text around them, and nothing else", async () => {
+    const role = await world.tctl(["get", "roles/access"]);
+    const change = async (groups: string, users: string): Promise<void> => {
+      const edited = role.stdout.replace(/kubernetes_groups:\n\s+- .*\n/, `kubernetes_groups: [${groups}]\n    kubernetes_users: [${users}]\n`);
+      expect((await world.tctl(["create", "-f", "-"], { input: edited })).code).toBe(0);
+    };
+    // Only these requests have this in their address, in a cluster that others use too.
+    const mark = `mark-${randomBytes(6).toString("hex")}`;
+    const nodes = (step: string, ...args: string[]): ReturnType<Person["kubectl"]> => ana.kubectl(["get", "nodes", "-l", `${mark}=${step}`, ...args]);
+    const seen = (step: string): readonly unknown[] => {
+      const as = cluster!.auditLog()?.findLast(({ requestURI }) => requestURI.includes(`${mark}%3D${step}`))?.impersonatedUser;
+      return [as?.username, [...(as?.groups ?? [])].filter((group) => group !== "system:authenticated").sort()];
+    };
+    try {
+      // The trait is the person's logins, of which ana has two.
+      await change("system:masters, '{{external.logins}}'", "");
+      expect((await nodes("two")).code).toBe(0);
+      await expect.poll(() => seen("two")).toEqual(["ana", ["ana", "deploy", "system:masters"]]);
+      await change("system:masters, '{{external.gone}}', 'x-{{external.gone}}'", "'svc-{{external.logins}}'");
+      const choose = await nodes("none");
+      expect(choose.stderr).toMatch(/ana may be any of several users in cluster \\?"example\\?": choose one with --as \(\\?"svc-ana\\?", \\?"svc-deploy\\?"\)/);
+      expect((await nodes("gone", "--as=svc-deploy")).code).toBe(0);
+      await expect.poll(() => seen("gone")).toEqual(["svc-deploy", ["system:masters"]]);
+      expect((await ana.kubectl(["exec", "--as=svc-ana", "shell", "--", "echo", "hello"])).stdout).toBe("hello\n");
+      for (const other of ["ana", "bo", "svc-bo", "system:admin"]) expect((await nodes("none", `--as=${other}`)).stderr).toContain("may not impersonate user");
+      expect(seen("none")).toEqual([undefined, []]);
+      const events = await world.events();
+      expect(events.findLast((event) => event["event"] === "kube.request" && event["kubernetes_user"] === "svc-deploy")).toMatchObject({ user: "ana", login: "ana" });
+      for (const name of ["exec", "session.start"]) expect(events.findLast((event) => event["event"] === name)).toMatchObject({ user: "ana", kubernetes_user: "svc-ana" });
+    } finally {
+      expect((await world.tctl(["create", "-f", "-"], { input: role.stdout })).code).toBe(0);
+    }
+  });
+
   it("every exec, port-forward and request is in the audit log with who and where", async () => {
     const events = await world.events();
     const exec = events.find((event) => event["event"] === "exec" && String(event["command"]).includes("exit 3"));

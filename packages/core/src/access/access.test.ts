@@ -303,6 +303,61 @@ test("text around the cluster's own trait makes a system group, unless all trait
   expect(buildRoleSet([own], { kubernetes_groups: ["nodes"] }, { externalTraitsOnly: true }).kube(prod).groups).toEqual([]);
 });
 
+test("user names at Kubernetes: those that roles give in a cluster, less what is denied; without any one's own", () => {
+  const users = (specs: readonly unknown[], target = prod, traits: Traits = {}): readonly string[] | string => {
+    const roles = [role("groups", { allow: { kubernetes_groups: ["g"] } }), ...specs.map((spec, index) => role(`r${index}`, spec))];
+    const decision = buildRoleSet(roles, traits, { userName: "ana" }).kube(target);
+    expect(decision.groups).toEqual(decision.allowed ? ["g"] : []);
+    return decision.allowed ? decision.users : decision.reasons[0]!.text;
+  };
+  const allow = (...names: string[]): unknown => ({ allow: { kubernetes_users: names } });
+  const deny = (...names: string[]): unknown => ({ deny: { kubernetes_users: names } });
+  expect(users([])).toEqual([]);
+  expect(users([allow("ci")])).toEqual(["ci"]);
+  expect(users([allow("ci", "ana"), allow("bot", "ci")])).toEqual(["ana", "bot", "ci"]);
+  expect(users([allow("ci", "bot"), deny("bot")])).toEqual(["ci"]);
+  expect(users([allow("ci"), deny("ci")])).toBe('role r1 denies user name "ci" in cluster prod');
+  expect(users([allow("ci"), deny("*")])).toBe("role r1 denies every Kubernetes user name in cluster prod");
+  expect(users([deny("ana")])).toBe('role r0 denies user name "ana" in cluster prod');
+  expect(users([deny("ci")])).toEqual([]);
+  expect(users([{ allow: { kubernetes_users: ["ci"], kubernetes_labels: { env: "stage" } } }])).toEqual([]);
+  expect(users([{ allow: { kubernetes_users: ["ci"], kubernetes_labels: { env: "stage" } } }], stage)).toEqual(["ci"]);
+  // Labels beside users deny those users there, and not the cluster.
+  const denyThere = { deny: { kubernetes_users: ["ci"], kubernetes_labels: { env: "prod" } } };
+  expect([users([allow("ci", "bot"), denyThere]), users([allow("ci", "bot"), denyThere], stage)]).toEqual([["bot"], ["bot", "ci"]]);
+  const templated = { allow: { kubernetes_users: ["{{email.local(external.email)}}", "team-{{external.team}}"] }, deny: { kubernetes_users: ["team-{{external.left}}"] } };
+  expect(users([templated], prod, { email: ["a.b@example.com"], team: ["x", "y"], left: ["y"] })).toEqual(["a.b", "team-x"]);
+  expect(users([templated])).toEqual([]);
+});
+
+test.each(["system:admin", "System:masters", "SYSTEM:x", "system:serviceaccount:kube-system:default", "*", " ci", "ci ", "a\r\nImpersonate-Group: system:masters", "\u017fystem:x", "", "x".repeat(300)])("a trait of %j becomes no user name", (value) => {
+  const one = role("r", { options: { allow_system_groups_from_traits: true }, allow: { kubernetes_groups: ["g"], kubernetes_users: ["{{external.u}}", "{{internal.logins}}", "ok"] } });
+  const decision = buildRoleSet([one], { u: [value], logins: [value] }, { userName: "ana" }).kube(prod);
+  expect(decision.users).toEqual(["ok"]);
+  expect(decision.reasons.some(({ text, path }) => path === "spec.allow.kubernetes_users[0]" && /no user name|is no user name/.test(text))).toBe(true);
+  const around = role("r", { allow: { kubernetes_groups: ["g"], kubernetes_users: ["sys{{external.u}}", '{{regexp.replace(external.u, "^.*$", "system:admin")}}', "ok"] } });
+  expect(buildRoleSet([around], { u: ["tem:admin"] }).kube(prod).users).toEqual(["ok"]);
+});
+
+test("whatever is given and denied: no user name is of Kubernetes itself, denied, or from nowhere", () => {
+  const name = fc.constantFrom("ci", "bot", "ana", "{{external.u}}", "x-{{external.u}}");
+  const part = fc.record({ allow: fc.array(name, { maxLength: 3 }), deny: fc.array(fc.oneof(name, fc.constantFrom("*", "system:admin")), { maxLength: 2 }) });
+  const trait = fc.array(fc.constantFrom("ci", "ana", "system:admin", "*", ""), { maxLength: 3 });
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 3 }), trait, (parts, u) => {
+      const roles = parts.map(({ allow, deny }, index) => role(`r${index}`, { allow: { kubernetes_groups: ["g"], kubernetes_users: allow }, deny: { kubernetes_users: deny } }));
+      const decision = buildRoleSet(roles, { u }, { userName: "ana" }).kube(prod);
+      const fill = (text: string): string[] => (text.includes("{{") ? u.filter((value) => value !== "" || !text.startsWith("x")).map((value) => text.replace("{{external.u}}", value)) : [text]);
+      const given = parts.flatMap(({ allow }) => allow.flatMap(fill));
+      const denied = new Set(parts.flatMap(({ deny }) => deny.flatMap(fill)));
+      const left = given.filter((one) => !denied.has(one) && !denied.has("*") && one !== "" && one !== "*" && !one.startsWith("system:"));
+      expect(decision.users).toEqual([...new Set(left)].sort());
+      if (decision.allowed && decision.users.length === 0) expect(denied.has("ana") || denied.has("*")).toBe(false);
+    }),
+    { numRuns: 500 },
+  );
+});
+
 // Properties over small worlds, where everything meets everything.
 const groupName = fc.constantFrom("a", "b", "system:masters");
 const entry = fc.oneof(groupName, fc.constantFrom("{{internal.kubernetes_groups}}", "{{external.t}}", "{{external.missing}}", "system:{{external.t}}", '{{regexp.replace(external.t, "^(.)$", "$1")}}'));

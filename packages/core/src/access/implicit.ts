@@ -1,6 +1,6 @@
 import { implicitRoleName, type Role } from "../resources/index.ts";
 
-const nothing = { logins: [], node_labels: {}, kubernetes_groups: [], kubernetes_labels: {}, rules: [] };
+const nothing = { logins: [], node_labels: {}, kubernetes_groups: [], kubernetes_users: [], kubernetes_labels: {}, rules: [] };
 const look = ["list", "read"];
 
 /** The role that everyone has and that is never stored (reference §8.6): a few things to look at, no limit of time, no access. */

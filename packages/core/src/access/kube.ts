@@ -1,119 +1,71 @@
 import { escapeLine } from "../base/index.ts";
-import { isKubernetesGroup, type Role, type Traits } from "../resources/index.ts";
-import { compileSelector, type Matcher } from "./labels.ts";
+import type { Role, Traits } from "../resources/index.ts";
+import { denialsOf } from "./kube-deny.ts";
+import { prepareKubeRole, type KubeRole, type NameField } from "./kube-role.ts";
 import { nothingAllows, reasonIn } from "./reason.ts";
-import { expand, type Expanded } from "./traits.ts";
 import type { KubeDecision, KubeTarget, Reason } from "./types.ts";
 
-/** A group that a role gives or denies, and which entry of the role says so. */
-interface Group {
-  readonly name: string;
-  readonly index: number;
+/** What the roles that select a cluster come to for one kind of names. */
+interface Collected {
+  /** Names that are left, and why. */
+  readonly allowed: ReadonlyMap<string, Reason>;
+  /** What took the others. */
+  readonly denied: ReadonlySet<Reason>;
+  readonly notes: readonly Reason[];
 }
 
-/** One role's part in decisions about Kubernetes, traits applied. */
-interface KubeRole {
-  readonly role: Role;
-  readonly allowOn: Matcher;
-  readonly groups: readonly Group[];
-  /** Entries that gave no group, and why. */
-  readonly dropped: readonly { readonly index: number; readonly text: string }[];
-  readonly denyOn: Matcher;
-  readonly denied: readonly Group[];
-  readonly namesDenied: boolean;
-}
-
-/** Prefix of the groups that Kubernetes keeps for itself. */
-const systemPrefix = "system:";
-
-/** Why an expanded value may not be a group of this role, or undefined. */
-function groupProblem({ value, from }: Expanded, role: Role, externalTraitsOnly: boolean): string | undefined {
-  const shown = escapeLine(value.slice(0, 80));
-  if (value === "*" || !isKubernetesGroup(value)) return `"${shown}" is no group that can be sent to Kubernetes`;
-  if (from === undefined || !value.startsWith(systemPrefix) || role.spec.options.allow_system_groups_from_traits) return undefined;
-  if (from.namespace === "internal" && !externalTraitsOnly) return undefined;
-  return `"${shown}" comes from the trait "${escapeLine(from.name)}", and the role does not say allow_system_groups_from_traits`;
-}
-
-function prepare(role: Role, traits: Traits, externalTraitsOnly: boolean): KubeRole {
-  const { allow, deny } = role.spec;
-  const groups: Group[] = [];
-  const dropped: { index: number; text: string }[] = [];
-  for (const [index, text] of allow.kubernetes_groups.entries()) {
-    const { values, problem } = expand(text, traits);
-    if (problem !== undefined) dropped.push({ index, text: `${escapeLine(text)} gives no group: ${problem}` });
-    for (const one of values) {
-      const why = groupProblem(one, role, externalTraitsOnly);
-      if (why === undefined) groups.push({ name: one.value, index });
-      else dropped.push({ index, text: why });
-    }
-  }
-  const denied = deny.kubernetes_groups.flatMap((text, index) => expand(text, traits).values.map(({ value }) => ({ name: value, index })));
-  return {
-    role,
-    allowOn: compileSelector(allow.kubernetes_labels, traits, "allow"),
-    groups,
-    dropped,
-    denyOn: compileSelector(deny.kubernetes_labels, traits, "deny"),
-    denied,
-    namesDenied: deny.kubernetes_groups.length > 0,
-  };
+/** Whose traits are decided about. */
+export interface KubeSubject {
+  readonly traits: Traits;
+  /** As in `RoleSetOptions`. */
+  readonly externalTraitsOnly: boolean;
+  /** The person's own name; undefined where nobody in particular is meant. */
+  readonly userName: string | undefined;
 }
 
 /**
- * Decides which groups a person has in a cluster: the union over roles whose `allow.kubernetes_labels` select it, minus deny. A role denies
- * the groups it lists in the clusters that its `deny.kubernetes_labels` select, in every cluster where it has no such labels; `*` denies all groups;
- * labels without groups deny the cluster.
+ * Decides which groups and user names a person has in a cluster: the union over roles whose `allow.kubernetes_labels` select it, minus deny
+ * ({@link denialsOf}). Where no role names users it is the person's own name, which deny may take too.
  */
-export function kubeDecider(roles: readonly Role[], traits: Traits, externalTraitsOnly: boolean): (target: KubeTarget) => KubeDecision {
-  const prepared = roles.map((role) => prepare(role, traits, externalTraitsOnly));
+export function kubeDecider(roles: readonly Role[], { traits, externalTraitsOnly, userName }: KubeSubject): (target: KubeTarget) => KubeDecision {
+  const prepared = roles.map((role) => prepareKubeRole(role, traits, externalTraitsOnly));
   return (target) => {
     const cluster = escapeLine(target.name);
-    const denial = denialsOf(prepared, target, cluster);
-    const allowed = new Map<string, Reason>();
-    const denied = new Set<Reason>();
-    const notes: Reason[] = [];
-    let selected = false;
-    let nodeProxy = false;
-    for (const one of prepared) {
-      if (!one.allowOn.matches(target.labels)) continue;
-      selected = true;
-      nodeProxy ||= one.role.spec.options.kubernetes_node_proxy;
-      for (const { name, index } of one.groups) {
-        const path = ["spec", "allow", "kubernetes_groups", index];
-        const refusal = denial(name);
-        if (refusal) denied.add(refusal);
-        else if (!allowed.has(name)) {
-          allowed.set(name, reasonIn(one.role, "allow", path, `role ${one.role.metadata.name} gives group "${escapeLine(name)}" in cluster ${cluster}`));
-        }
-      }
-      for (const { index, text } of one.dropped) notes.push(reasonIn(one.role, "deny", ["spec", "allow", "kubernetes_groups", index], text));
+    const selecting = prepared.filter((one) => one.allowOn.matches(target.labels));
+    const groups = collect(prepared, selecting, "kubernetes_groups", target, (role, name) => `role ${role} gives group "${name}" in cluster ${cluster}`);
+    const users = collect(prepared, selecting, "kubernetes_users", target, (role, name) => `role ${role} gives user name "${name}" in cluster ${cluster}`);
+    const refuse = (...reasons: Reason[]): KubeDecision => ({ allowed: false, groups: [], users: [], nodeProxy: false, reasons });
+    if (groups.allowed.size === 0) {
+      const why = selecting.length > 0 ? `no role gives a Kubernetes group in cluster ${cluster}` : `no role selects cluster ${cluster} by its labels`;
+      return refuse(...groups.denied, nothingAllows(why), ...groups.notes);
     }
-    if (allowed.size > 0) {
-      const groups = [...allowed.keys()].sort();
-      return { allowed: true, groups, nodeProxy, reasons: [...allowed.values(), ...denied, ...notes] };
+    if (users.allowed.size === 0) {
+      const own = users.denied.size === 0 && userName !== undefined ? denialsOf(prepared, "kubernetes_users", target)(userName) : undefined;
+      const taken = own ? [own] : [...users.denied];
+      if (taken.length > 0) return refuse(...taken, ...users.notes);
     }
-    const why = selected ? `no role gives a Kubernetes group in cluster ${cluster}` : `no role selects cluster ${cluster} by its labels`;
-    return { allowed: false, groups: [], nodeProxy: false, reasons: [...denied, nothingAllows(why), ...notes] };
+    return {
+      allowed: true,
+      groups: [...groups.allowed.keys()].sort(),
+      users: [...users.allowed.keys()].sort(),
+      nodeProxy: selecting.some((one) => one.role.spec.options.kubernetes_node_proxy),
+      reasons: [...groups.allowed.values(), ...users.allowed.values(), ...groups.denied, ...users.denied, ...groups.notes, ...users.notes],
+    };
   };
 }
 
-/** Which denial meets a group in this cluster, if one does. */
-function denialsOf(prepared: readonly KubeRole[], target: KubeTarget, cluster: string): (group: string) => Reason | undefined {
-  let whole: Reason | undefined;
-  const byGroup = new Map<string, Reason>();
-  for (const { role, denyOn, denied, namesDenied } of prepared) {
-    const { name } = role.metadata;
-    if (!namesDenied) {
-      if (denyOn.matches(target.labels)) whole ??= reasonIn(role, "deny", ["spec", "deny", "kubernetes_labels"], `role ${name} denies cluster ${cluster}`);
-      continue;
+function collect(prepared: readonly KubeRole[], selecting: readonly KubeRole[], field: NameField, target: KubeTarget, say: (role: string, name: string) => string): Collected {
+  const denial = denialsOf(prepared, field, target);
+  const allowed = new Map<string, Reason>();
+  const denied = new Set<Reason>();
+  const notes: Reason[] = [];
+  for (const { role, [field]: names } of selecting) {
+    for (const { name, index } of names.given) {
+      const refusal = denial(name);
+      if (refusal) denied.add(refusal);
+      else if (!allowed.has(name)) allowed.set(name, reasonIn(role, "allow", ["spec", "allow", field, index], say(role.metadata.name, escapeLine(name))));
     }
-    if (!denyOn.empty && !denyOn.matches(target.labels)) continue;
-    for (const { name: group, index } of denied) {
-      const path = ["spec", "deny", "kubernetes_groups", index];
-      if (group === "*") whole ??= reasonIn(role, "deny", path, `role ${name} denies every Kubernetes group in cluster ${cluster}`);
-      else if (!byGroup.has(group)) byGroup.set(group, reasonIn(role, "deny", path, `role ${name} denies group "${escapeLine(group)}" in cluster ${cluster}`));
-    }
+    for (const { index, text } of names.dropped) notes.push(reasonIn(role, "deny", ["spec", "allow", field, index], text));
   }
-  return (group) => whole ?? byGroup.get(group);
+  return { allowed, denied, notes };
 }

@@ -83,5 +83,5 @@ export function underLocks(locks: Iterable<ActiveLock>, interaction: Interaction
 /** {@link underLocks} for a Kubernetes cluster. */
 export function kubeUnderLocks(locks: Iterable<ActiveLock>, interaction: Interaction, now: number, decide: () => KubeDecision): KubeDecision {
   const lock = findLock(locks, interaction, now);
-  return lock ? { allowed: false, groups: [], nodeProxy: false, reasons: [lockReason(lock)] } : decide();
+  return lock ? { allowed: false, groups: [], users: [], nodeProxy: false, reasons: [lockReason(lock)] } : decide();
 }

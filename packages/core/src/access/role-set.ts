@@ -6,13 +6,15 @@ import { nodeDecider } from "./node.ts";
 import { ruleDecider } from "./rules.ts";
 import type { EffectiveOptions, RoleSet } from "./types.ts";
 
-/** How far a person's traits are trusted. */
+/** Who the person is, and how far their traits are trusted. */
 export interface RoleSetOptions {
   /**
    * All traits are claims of an identity provider, none are the cluster's own words (a local user's, `teams_to_logins`): then
    * `internal.kubernetes_groups` may give no `system:` group either.
    */
   readonly externalTraitsOnly?: boolean | undefined;
+  /** The person's own name: `deny.kubernetes_users` may name it. */
+  readonly userName?: string | undefined;
 }
 
 function smallest(values: readonly number[]): number | undefined {
@@ -46,7 +48,7 @@ export function buildRoleSet(roles: readonly Role[], traits: Traits, options: Ro
   // By name, so that which of several roles is told as the reason does not depend on their order.
   const sorted = [...roles].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : a.metadata.name > b.metadata.name ? 1 : 0));
   const all = [...sorted, implicitRole];
-  const kube = lazy(() => kubeDecider(all, traits, options.externalTraitsOnly === true));
+  const kube = lazy(() => kubeDecider(all, { traits, externalTraitsOnly: options.externalTraitsOnly === true, userName: options.userName }));
   const node = lazy(() => nodeDecider(all, traits));
   const rule = lazy(() => ruleDecider(all));
   const cap = Math.min(smallest(all.map((role) => role.spec.options.max_session_ttl)) ?? Infinity, limits.maxCertificateTtl);

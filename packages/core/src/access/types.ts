@@ -62,6 +62,8 @@ export interface KubeTarget {
 export interface KubeDecision extends Decision {
   /** Groups to impersonate (without `system:authenticated`), sorted; empty means refused. */
   readonly groups: readonly string[];
+  /** User names to impersonate, sorted; empty: the person's own name alone. Of several the client has to choose. */
+  readonly users: readonly string[];
   /** Lets `proxy` of nodes pass. */
   readonly nodeProxy: boolean;
 }

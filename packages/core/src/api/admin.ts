@@ -91,6 +91,8 @@ export const whoamiResponse = z.object({
         server_name: z.string(),
         labels: z.record(z.string(), z.string()),
         groups: z.array(z.string()),
+        /** User names of which `--as` chooses one; absent where there is nothing to choose. */
+        users: z.array(z.string()).optional(),
         /** Why not, where groups is empty. */
         refused: z.string().optional(),
         /** Whether the gateway can serve it now; absent from gateways that do not say. */

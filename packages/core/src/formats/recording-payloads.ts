@@ -20,6 +20,7 @@ const headerSchema = z.object({
     kind: z.enum(["exec", "attach"]),
     user: name,
     roles: names,
+    kubernetes_user: name.optional(),
     groups: names,
     cluster: name,
     namespace: name,

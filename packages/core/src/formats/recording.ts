@@ -42,6 +42,8 @@ export interface RecordedSession {
   readonly kind: "exec" | "attach";
   readonly user: string;
   readonly roles: readonly string[];
+  /** User name at Kubernetes that the session was impersonated with; absent from older recordings, where it is `user`. */
+  readonly kubernetes_user?: string | undefined;
   /** Kubernetes groups that the session was impersonated with. */
   readonly groups: readonly string[];
   /** Kubernetes cluster. */

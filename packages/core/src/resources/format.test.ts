@@ -26,7 +26,7 @@ const rule = fc.record({
   where: fc.option(fc.constantFrom('equals(user.metadata.name, "a")', 'contains(user.spec.roles, "b") && !equals("c", "d")'), { nil: undefined }),
 });
 const conditions = fc.record(
-  { logins: fc.array(login, { maxLength: 3 }), kubernetes_groups: fc.array(group, { maxLength: 3 }), node_labels: selector, kubernetes_labels: selector, rules: fc.array(rule, { maxLength: 2 }) },
+  { logins: fc.array(login, { maxLength: 3 }), kubernetes_groups: fc.array(group, { maxLength: 3 }), kubernetes_users: fc.array(group, { maxLength: 3 }), node_labels: selector, kubernetes_labels: selector, rules: fc.array(rule, { maxLength: 2 }) },
   { requiredKeys: [] },
 );
 const duration = fc.oneof(fc.integer({ min: 1, max: 10 ** 12 }).map((ms) => `${ms}ms`), fc.constantFrom("30h", "1h30m", "0", "never"));

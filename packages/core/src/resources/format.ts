@@ -62,6 +62,7 @@ function conditionsToJson(given: RoleConditions, side: "allow" | "deny"): Record
       logins: given.logins,
       node_labels: selectorToJson(given.node_labels),
       kubernetes_groups: given.kubernetes_groups,
+      kubernetes_users: given.kubernetes_users,
       kubernetes_labels: all ? undefined : selectorToJson(given.kubernetes_labels),
       rules,
     },

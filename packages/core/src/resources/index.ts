@@ -24,7 +24,7 @@ export { expandRole, mapAttributes, mappingProblems } from "./claim-mapping.ts";
 export type { AttributeMapping, MappedRoles, MappingOutcome } from "./claim-mapping.ts";
 export { parseAction, parseCondition } from "./where.ts";
 export type { Action, Condition, Operand } from "./where.ts";
-export { isKubernetesGroup, isUnixLogin } from "./schema/values.ts";
 export { relyingPartyProblem, u2fGone } from "./schema/others.ts";
+export { isKubernetesGroup, isKubernetesUser, isUnixLogin } from "./schema/values.ts";
 export { nameProblem } from "./schema/metadata.ts";
 export { implicitRoleName, ruleKinds, ruleVerbs, systemRoles } from "./schema/kinds.ts";

@@ -43,7 +43,7 @@ test("a role as v3's documentation writes it loads unchanged", () => {
   expect(spec.allow.node_labels).toEqual({ environment: ["test", "staging"], team: ["^web|db$"], "*": ["*"] });
   expect(spec.allow.kubernetes_groups).toEqual(["system:masters", "{{external.trait_name}}"]);
   expect(spec.allow.rules).toHaveLength(4);
-  expect(spec.deny).toEqual({ logins: [], node_labels: {}, kubernetes_groups: [], kubernetes_labels: {}, rules: [] });
+  expect(spec.deny).toEqual({ logins: [], node_labels: {}, kubernetes_groups: [], kubernetes_users: [], kubernetes_labels: {}, rules: [] });
 });
 
 test("labels: absent and null mean everything under allow, {} means nothing; under deny all three mean nothing", () => {
@@ -152,7 +152,11 @@ test.each([
   ["{allow: {kubernetes_groups: ['*']}}", "name the groups"],
   ["{allow: {kubernetes_groups: [' system:masters']}}", "printable ASCII"],
   ['{allow: {kubernetes_groups: ["a\\r\\nImpersonate-Group: b"]}}', "printable ASCII"],
-  ["{allow: {kubernetes_users: [root]}}", "not supported yet"],
+  ["{allow: {kubernetes_users: ['system:admin']}}", 'must not begin with "system:"'],
+  ["{allow: {kubernetes_users: ['System:{{external.a}}']}}", 'must not begin with "system:"'],
+  ["{allow: {kubernetes_users: ['*']}}", "name the users"],
+  ["{allow: {kubernetes_users: [' root']}}", "printable ASCII"],
+  ["{allow: {kubernetes_user: [root]}}", 'did you mean "kubernetes_users"?'],
   ["{allow: {logins: ['*-{{external.a}}']}}", "wildcard matcher is not allowed"],
   ["{allow: {kubernetes_groups: ['gr\u00fcn-{{external.a}}']}}", "text around a variable must be printable ASCII"],
   ["{allow: {node_labels: {env: '*-{{external.a}}'}}}", "text around a variable is taken as it is"],

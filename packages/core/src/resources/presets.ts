@@ -1,7 +1,7 @@
 import type { Role, RoleConditions, Rule } from "./types.ts";
 
 const hour = 3_600_000;
-const empty: RoleConditions = { logins: [], node_labels: {}, kubernetes_groups: [], kubernetes_labels: {}, rules: [] };
+const empty: RoleConditions = { logins: [], node_labels: {}, kubernetes_groups: [], kubernetes_users: [], kubernetes_labels: {}, rules: [] };
 const change = ["list", "create", "read", "update", "delete"];
 const look = ["list", "read"];
 
@@ -27,6 +27,7 @@ function preset(name: string, description: string, forwardAgent: boolean, rules:
         logins: ["{{internal.logins}}"],
         node_labels: { "*": ["*"] },
         kubernetes_groups: ["{{internal.kubernetes_groups}}"],
+        kubernetes_users: [],
         kubernetes_labels: { "*": ["*"] },
         rules,
       },

@@ -31,7 +31,9 @@ export interface RoleConditions {
   readonly logins: readonly string[];
   readonly node_labels: LabelSelector;
   readonly kubernetes_groups: readonly string[];
-  /** Which Kubernetes clusters the groups are for, by the cluster's labels. */
+  /** User names at Kubernetes that a person may have in the place of their own. */
+  readonly kubernetes_users: readonly string[];
+  /** Which Kubernetes clusters the groups and users are for, by the cluster's labels. */
   readonly kubernetes_labels: LabelSelector;
   readonly rules: readonly Rule[];
 }

@@ -32,6 +32,7 @@ export function sessionStart(session: RecordedSession, more: { readonly protocol
     tty: session.tty,
     stdin: session.stdin,
     roles: session.roles,
+    kubernetes_user: session.kubernetes_user,
     kubernetes_groups: session.groups,
     image: session.image,
     protocol: more.protocol,

@@ -14,6 +14,7 @@ export function whoami(identity: Identity, auth: Pick<AuthService, "clusterName"
       server_name: kubeServerName(target.name),
       labels: { ...target.labels },
       groups: [...decision.groups],
+      ...(decision.users.length === 0 ? {} : { users: [...decision.users] }),
       ...(refused === undefined ? {} : { refused }),
       healthy,
       // What is wrong with a cluster is for those who may use it.

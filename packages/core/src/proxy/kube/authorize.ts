@@ -4,7 +4,7 @@ import type { Connection, Principal } from "./connection.ts";
 import type { RequestFacts } from "./events.ts";
 import { sortHeaders } from "./headers.ts";
 import type { IncomingHeaders } from "./headers.ts";
-import { narrow } from "./impersonation.ts";
+import { impersonate } from "./impersonation.ts";
 import { isNodeCommand, isNodeProxy, kubeVerb, parseTarget, queryFlag } from "./path.ts";
 import type { KubePath } from "./path.ts";
 import { Refusal } from "./status.ts";
@@ -13,6 +13,7 @@ import type { Upstream } from "./upstream.ts";
 /** A request that may go on, as whom, and with which headers. */
 export interface Grant extends RequestFacts {
   readonly user: string;
+  readonly kubernetesUser: string;
   readonly path: KubePath;
   readonly upstream: Upstream;
   readonly principal: Principal;
@@ -44,7 +45,7 @@ export function authorize(connection: Connection, request: IncomingMessage): Gra
   if (nodeProxy && !principal.decision.nodeProxy) {
     throw new Refusal(403, `${principal.identity.username} may not reach a node's own API in cluster "${connection.clusterName}": no role allows the proxy of nodes`);
   }
-  const as = incoming.impersonation.length === 0 ? principal : narrow(connection, principal, incoming.impersonation);
+  const as = impersonate(connection, principal, incoming.impersonation);
   for (const part of as.headers) incoming.passed.push(part);
   return {
     connection,
@@ -53,6 +54,7 @@ export function authorize(connection: Connection, request: IncomingMessage): Gra
     pathname,
     query,
     user: principal.identity.username,
+    kubernetesUser: as.user,
     groups: as.groups,
     upstream,
     principal,

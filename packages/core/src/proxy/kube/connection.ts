@@ -8,6 +8,7 @@ import { GatehouseError, toGatehouseError } from "../../base/index.ts";
 import type { Clock } from "../../base/index.ts";
 import type { Authorities, CertificateIdentity } from "../../ca/index.ts";
 import { impersonationHeaders } from "./impersonation.ts";
+import type { Impersonated } from "./impersonation.ts";
 import { Refusal, failureOf } from "./status.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -27,8 +28,10 @@ export interface Principal {
   readonly decision: KubeDecision;
   /** Groups as they are impersonated, `system:authenticated` among them. */
   readonly groups: readonly string[];
-  /** Raw header pairs that impersonate them. */
-  readonly headers: readonly string[];
+  /** User names that they may be impersonated as; of several the client chooses. */
+  readonly users: readonly string[];
+  /** How they are impersonated where the client asks for nothing; undefined where it has to choose a user. */
+  readonly usual: Impersonated | undefined;
 }
 
 /** How long a decision is used without asking again, ms: bounds what depends on time alone (a session's end, a stale snapshot). */
@@ -127,12 +130,14 @@ export class Connection {
       throw new Refusal(403, `${identity.username} may not use Kubernetes cluster "${this.clusterName}"${reason === undefined ? "" : `: ${aboutCluster(reason.text, this.clusterName)}`}`);
     }
     const groups = decision.groups.includes(authenticated) ? decision.groups : [...decision.groups, authenticated];
-    return { identity, decision, groups, headers: this.impersonate(identity.username, groups) };
+    const users = decision.users.length > 0 ? decision.users : [identity.username];
+    const [user = "", ...others] = users;
+    return { identity, decision, groups, users, usual: others.length === 0 ? this.impersonate(user, groups) : undefined };
   }
 
-  /** Raw header pairs that make the API server take this request as this person's. */
-  impersonate(username: string, groups: readonly string[]): string[] {
-    return impersonationHeaders(username, groups, this.#ip);
+  /** What makes the API server take this request as this user's. */
+  impersonate(user: string, groups: readonly string[]): Impersonated {
+    return { user, groups, headers: impersonationHeaders(user, groups, this.#ip) };
   }
 
   #identify(now: number): Identity {

@@ -11,7 +11,10 @@ export interface RequestFacts {
   readonly path: KubePath | undefined;
   readonly pathname: string;
   readonly query: string;
+  /** The person. */
   readonly user: string | undefined;
+  /** Whom they are impersonated as; absent of what was refused before that was known. */
+  readonly kubernetesUser?: string | undefined;
   readonly groups: readonly string[];
 }
 
@@ -21,7 +24,7 @@ const pathLength = 2048;
 /** To which object a request went, and how. The query stays out: it may carry what is not for a log. */
 function requestFields(facts: RequestFacts): EventFields {
   const { path, method } = facts;
-  const request = { kubernetes_groups: facts.groups, method, path: facts.pathname.slice(0, pathLength) };
+  const request = { kubernetes_user: facts.kubernetesUser, kubernetes_groups: facts.groups, method, path: facts.pathname.slice(0, pathLength) };
   if (path?.isResource !== true) return request;
   return {
     ...request,
@@ -69,6 +72,7 @@ export function requestEvent(facts: RequestFacts, status: number, error?: string
     "addr.remote": connection.remoteAddress,
     "addr.local": connection.localAddress,
     kubernetes_cluster: connection.clusterName,
+    kubernetes_user: facts.kubernetesUser,
     kubernetes_groups: facts.groups,
     method,
     path: facts.pathname.slice(0, pathLength),

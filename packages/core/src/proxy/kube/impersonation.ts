@@ -10,7 +10,7 @@ const unfitForHeader = /[\u0000-\u001f\u007f]|^\s|\s$|^$/u;
  * as they were decided about.
  */
 export function impersonationHeaders(username: string, groups: readonly string[], ip: string): string[] {
-  if (username.startsWith("system:")) throw new Refusal(403, `the name ${JSON.stringify(username)} belongs to Kubernetes itself and is not impersonated`);
+  if (username.toLowerCase().startsWith("system:")) throw new Refusal(403, `the name ${JSON.stringify(username)} belongs to Kubernetes itself and is not impersonated`);
   const pairs = ["Impersonate-User", headerText(username)];
   for (const group of groups) pairs.push("Impersonate-Group", headerText(group));
   if (ip !== "") pairs.push("X-Forwarded-For", ip);
@@ -25,22 +25,25 @@ function headerText(name: string): string {
 
 /** What a request is forwarded as. */
 export interface Impersonated {
+  readonly user: string;
   readonly groups: readonly string[];
   readonly headers: readonly string[];
 }
 
 /**
- * Applies `kubectl --as` and `--as-group`: one's own name, and fewer of one's own groups. Throws {@link Refusal} for anyone else, for
- * groups one does not have, and for every other `Impersonate-*` header.
+ * As whom a request goes on. `asked` are the client's `Impersonate-*` headers, which `kubectl --as` and `--as-group` send: one of the user names that the person
+ * may have, and fewer of their own groups. Throws {@link Refusal} for anyone else, for groups one does not have, for every other such header, and
+ * where one of several users has to be chosen and none is.
  */
-export function narrow(connection: Connection, principal: Principal, asked: readonly (readonly [string, string])[]): Impersonated {
+export function impersonate(connection: Connection, principal: Principal, asked: readonly (readonly [string, string])[]): Impersonated {
+  const { identity, usual, users } = principal;
+  const own = identity.username;
   let user: string | undefined;
   const groups: string[] = [];
-  const own = principal.identity.username;
   for (const [name, raw] of asked) {
     const value = Buffer.from(raw, "latin1").toString("utf8");
     if (name === "impersonate-user") {
-      if (value !== own || user !== undefined) throw new Refusal(403, `${own} may not impersonate user ${JSON.stringify(value)}: the gateway lets people impersonate themselves alone`);
+      if (user !== undefined || !users.includes(value)) throw new Refusal(403, `${own} may not impersonate user ${JSON.stringify(value)}: ${mayBe(own, users)}`);
       user = value;
     } else if (name === "impersonate-group") {
       if (!principal.groups.includes(value)) throw new Refusal(403, `${own} may not impersonate group ${JSON.stringify(value)}: it is not among their groups in this cluster`);
@@ -49,8 +52,25 @@ export function narrow(connection: Connection, principal: Principal, asked: read
       throw new Refusal(403, `${own} may not impersonate with the header ${JSON.stringify(name)}: the gateway takes a user and groups alone, no uid and no extra fields`);
     }
   }
-  if (user === undefined) throw new Refusal(403, `impersonating a group needs a user too: add --as=${own}`);
-  if (groups.length === 0) return principal;
+  if (user === undefined) {
+    if (asked.length > 0) throw new Refusal(403, `impersonating a group needs a user too: add ${users.length === 1 ? `--as=${users[0] ?? ""}` : `--as with one of ${listed(users)}`}`);
+    if (usual === undefined) throw new Refusal(403, `${own} may be any of several users in cluster "${connection.clusterName}": choose one with --as (${listed(users)})`);
+    return usual;
+  }
+  if (groups.length === 0) return usual ?? connection.impersonate(user, principal.groups);
   if (!groups.includes(authenticated)) groups.push(authenticated);
-  return { groups, headers: connection.impersonate(own, groups) };
+  return connection.impersonate(user, groups);
+}
+
+function mayBe(own: string, users: readonly string[]): string {
+  if (users.length === 1 && users[0] === own) return "the gateway lets people impersonate themselves alone, where no role gives them another user name";
+  return `in this cluster their roles give ${users.length === 1 ? "one user name" : "these user names"}: ${listed(users)}`;
+}
+
+/** Names told in a refusal. */
+const maxListed = 20;
+
+function listed(users: readonly string[]): string {
+  const names = users.slice(0, maxListed).map((user) => JSON.stringify(user));
+  return `${names.join(", ")}${users.length > maxListed ? ` and ${String(users.length - maxListed)} more` : ""}`;
 }

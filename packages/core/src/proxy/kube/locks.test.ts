@@ -13,7 +13,7 @@ const identity: Identity = { username: "ana", subjectId: "ana", sessionId: "s", 
 function gatekeeper(over: Partial<Gatekeeper>): Gatekeeper {
   return {
     identify: () => identity,
-    kube: () => ({ allowed: true, groups: ["developers"], nodeProxy: false, reasons: [] }),
+    kube: () => ({ allowed: true, groups: ["developers"], users: [], nodeProxy: false, reasons: [] }),
     node: () => ({ allowed: false, reasons: [] }),
     sessionLock: () => undefined,
     generation: 1,
@@ -36,7 +36,7 @@ describe("a request that a lock refuses", () => {
         },
       },
     ],
-    ["the cluster's", { kube: () => ({ allowed: false, groups: [], nodeProxy: false, reasons: [lockReason(lock)] }) }],
+    ["the cluster's", { kube: () => ({ allowed: false, groups: [], users: [], nodeProxy: false, reasons: [lockReason(lock)] }) }],
   ])("%s, is told so with a refusal id, and the event names the lock", async (_, over) => {
     world = await createTestWorld({ gatekeeper: gatekeeper(over) });
     const { status, body } = await world.send("ana", "/api/v1/pods");
@@ -63,10 +63,11 @@ describe("a live session that a lock names", () => {
     const live = (sid: string | undefined, name: string): Live => ({
       grant: {
         user: "ana",
+        kubernetesUser: "ana",
         groups: ["developers"],
         nodeProxy: false,
         upstream: { target: { name: "real", labels: {} } },
-        connection: { clusterName: "real", principal: () => ({ identity, groups: ["developers"], decision: { nodeProxy: false }, headers: [] }) },
+        connection: { clusterName: "real", principal: () => ({ identity, groups: ["developers"], users: ["ana"], decision: { nodeProxy: false } }) },
       } as unknown as Grant,
       stream: true,
       sid,

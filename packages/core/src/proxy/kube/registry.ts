@@ -125,6 +125,9 @@ export class Registry implements LiveStreams {
     const { clusterName } = grant.connection;
     try {
       const principal = grant.connection.principal();
+      if (!principal.users.includes(grant.kubernetesUser)) {
+        return failure(403, `access ended: ${grant.user} may no longer be user ${JSON.stringify(grant.kubernetesUser)} in Kubernetes cluster "${clusterName}"`);
+      }
       const missing = grant.groups.filter((group) => !principal.groups.includes(group));
       if (missing.length > 0) {
         return failure(403, `access ended: ${grant.user} no longer has group ${missing.join(", ")} in Kubernetes cluster "${clusterName}"`);

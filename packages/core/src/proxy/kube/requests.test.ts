@@ -46,6 +46,82 @@ describe("an ordinary request", () => {
     expect(utf8("impersonate-group")).toContain("prüfer");
   });
 
+  it("goes on as the one user that roles give, and the audit log has the person beside", async () => {
+    world = await createTestWorld();
+    world.users.set("ana", ["ci"]);
+    expect((await world.send("ana", pods)).status).toBe(200);
+    expect((await world.send("ana", pods, { headers: { "impersonate-user": "ci", "impersonate-group": "viewers" } })).status).toBe(200);
+    expect(world.arrived.map(({ headersDistinct }) => [headersDistinct["impersonate-user"], headersDistinct["impersonate-group"]])).toEqual([
+      [["ci"], ["developers", "viewers", "system:authenticated"]],
+      [["ci"], ["viewers", "system:authenticated"]],
+    ]);
+    expect(named("kube.request")[0]).toMatchObject({ user: "ana", login: "ana", kubernetes_user: "ci" });
+    const own = await world.send("ana", pods, { headers: { "impersonate-user": "ana" } });
+    expect([own.status, own.body]).toEqual([403, containing('in this cluster their roles give one user name: \\"ci\\"')]);
+    expect(named("kube.denied")[0]).toMatchObject({ user: "ana", reason: containing('may not impersonate user "ana"') });
+    expect(world.arrived).toHaveLength(2);
+  });
+
+  it("of somebody with several user names waits for a choice, and takes one of them alone", async () => {
+    world = await createTestWorld();
+    world.users.set("ana", ["bot", "ci"]);
+    const none = await world.send("ana", pods);
+    expect([none.status, none.body]).toEqual([403, containing('choose one with --as (\\"bot\\", \\"ci\\")')]);
+    const group = await world.send("ana", pods, { headers: { "impersonate-group": "viewers" } });
+    expect([group.status, group.body]).toEqual([403, containing("add --as with one of")]);
+    expect((await world.send("ana", pods, { headers: { "Impersonate-User": "ci" } })).status).toBe(200);
+    expect(world.arrived.map(({ headersDistinct }) => headersDistinct["impersonate-user"])).toEqual([["ci"]]);
+    expect(named("kube.request")[0]).toMatchObject({ user: "ana", kubernetes_user: "ci" });
+    expect(named("kube.denied").every((event) => event["user"] === "ana" && event["kubernetes_user"] === undefined)).toBe(true);
+  });
+
+  it.each([
+    [{ "impersonate-user": "ana" }],
+    [{ "impersonate-user": "bo" }],
+    [{ "impersonate-user": "CI" }],
+    [{ "impersonate-user": "ci " + "\u00a0" }],
+    [{ "impersonate-user": "" }],
+    [{ "impersonate-user": "bot, ci" }],
+    [{ "impersonate-user": ["ci", "bot"] }],
+    [{ "impersonate-user": ["ci", "ci"] }],
+    [{ "impersonate-user": "system:admin" }],
+    [{ "impersonate-user": "ci", "impersonate-group": "system:masters" }],
+    [{ "impersonate-user": "ci", "impersonate-uid": "1" }],
+    [{ "impersonate-user": "ci", "impersonate-extra-x": "1" }],
+  ])("with %j reaches no one else's name, nor a wider one", async (headers) => {
+    world = await createTestWorld();
+    world.users.set("ana", ["bot", "ci"]);
+    expect((await world.send("ana", pods, { headers })).status).toBe(403);
+    expect(world.arrived).toHaveLength(0);
+  });
+
+  it.each(["system:admin", "System:admin"])("is not forwarded as %j even where a decision said so", async (name) => {
+    world = await createTestWorld();
+    for (const users of [[name], [name, "ci"]]) {
+      world.users.set("ana", users);
+      world.changed();
+      expect((await world.send("ana", pods, { headers: { "impersonate-user": name } })).status).toBe(403);
+    }
+    expect((await world.send("ana", pods)).status).toBe(403);
+    expect(world.arrived).toHaveLength(0);
+  });
+
+  it("that is a watch ends when its user name is taken away", async () => {
+    world = await createTestWorld();
+    world.answer = (_request, response) => void response.writeHead(200, { "content-type": "application/json" }).write("{}\n");
+    world.users.set("ana", ["bot", "ci"]);
+    const request = httpsRequest(await world.options("ana", { path: `${pods}?watch=1`, headers: { "impersonate-user": "ci" } })).end();
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    let got = "";
+    response.on("data", (chunk: Buffer) => (got += chunk.toString()));
+    await expect.poll(() => got).toContain("{}");
+    world.users.set("ana", ["bot"]);
+    world.changed();
+    await once(response, "close");
+    expect(got).toContain('may no longer be user');
+    expect(named("client.disconnect")[0]).toMatchObject({ user: "ana", kubernetes_user: "ci" });
+  });
+
   it.each([" system:masters", "system:masters ", "a\tb\n", "\u00a0system:masters", ""])("with the group %j is not forwarded: the header would carry another", async (group) => {
     world = await createTestWorld();
     world.groups.set("ana", ["developers", group]);

@@ -44,6 +44,8 @@ export interface TestWorld {
   audit: (event: AuditEventInput) => Promise<void>;
   /** Groups by user name; set, then {@link TestWorld.changed}. */
   readonly groups: Map<string, readonly string[]>;
+  /** User names at Kubernetes by user name, where roles give some. */
+  readonly users: Map<string, readonly string[]>;
   changed(): void;
   options(user: string, more?: RequestOptions): Promise<RequestOptions>;
   /** One request on a connection of its own (or on `more.agent`'s). */
@@ -90,7 +92,8 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
   const { port: upstreamPort } = server.address() as AddressInfo;
 
   const groups = new Map<string, readonly string[]>([["ana", ["developers", "viewers"]], ["bo", ["viewers"]], ["ed", []]]);
-  const table = createGatekeeper(groups, more);
+  const users = new Map<string, readonly string[]>();
+  const table = createGatekeeper(groups, users, more);
   const cluster: KubeUpstream = {
     name: "real", labels: {}, url: `https://localhost:${String(upstreamPort)}`, ca, insecureSkipTlsVerify: false, serverName: undefined, certificate: undefined, token: undefined, ...more.upstream,
   };
@@ -113,7 +116,7 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
     return pair;
   };
   const world: TestWorld = {
-    proxy, cluster, port, clock, ca, events: [], arrived: [], groups,
+    proxy, cluster, port, clock, ca, events: [], arrived: [], groups, users,
     answer: (_request, response) => response.end("ok"),
     upgrade: (_request, socket) => socket.destroy(),
     version: { major: "1", minor: "33", gitVersion: "v1.33.0" },
@@ -152,7 +155,7 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
 }
 
 /** A gatekeeper over a table: an unknown name is a removed user. */
-function createGatekeeper(groups: ReadonlyMap<string, readonly string[]>, { maxSessions = 0, nodeProxy = false }: { readonly maxSessions?: number | undefined; readonly nodeProxy?: boolean }): { readonly gatekeeper: Gatekeeper; changed(): void } {
+function createGatekeeper(groups: ReadonlyMap<string, readonly string[]>, users: ReadonlyMap<string, readonly string[]>, { maxSessions = 0, nodeProxy = false }: { readonly maxSessions?: number | undefined; readonly nodeProxy?: boolean }): { readonly gatekeeper: Gatekeeper; changed(): void } {
   const listeners = new Set<() => void>();
   let generation = 1;
   const empty = buildRoleSet([], {});
@@ -167,7 +170,7 @@ function createGatekeeper(groups: ReadonlyMap<string, readonly string[]>, { maxS
     },
     kube(identity) {
       const own = groups.get(identity.username) ?? [];
-      return { allowed: own.length > 0, groups: own, nodeProxy, reasons: [] };
+      return { allowed: own.length > 0, groups: own, users: users.get(identity.username) ?? [], nodeProxy, reasons: [] };
     },
     node: () => ({ allowed: false, reasons: [] }),
     sessionLock: () => undefined,

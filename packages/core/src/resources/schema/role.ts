@@ -4,7 +4,7 @@ import { count, duration, fields, list, readBy, truth } from "./fields.ts";
 import { implicitRoleName, systemRoles } from "./kinds.ts";
 import { metadata, word } from "./metadata.ts";
 import { ruleKind, rules } from "./rule.ts";
-import { kubernetesGroup, login, selector } from "./values.ts";
+import { kubernetesGroup, kubernetesUser, login, selector } from "./values.ts";
 
 /** What `max_session_ttl` is where a role does not say: 30 h, in ms. */
 export const defaultSessionTtl = 30 * 3_600_000;
@@ -40,12 +40,6 @@ const namespaces: z.ZodType<undefined> = readBy((value, fail) => {
   return undefined;
 });
 
-const kubernetesUsers: z.ZodType<undefined> = readBy((value, fail) => {
-  if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) return undefined;
-  fail("is not supported yet: people reach Kubernetes under their own name; use kubernetes_groups");
-  return undefined;
-});
-
 const maxSessionTtl: z.ZodType<undefined> = z.unknown().transform(() => undefined);
 
 function conditions(side: "allow" | "deny"): z.ZodType<RoleConditions> {
@@ -56,11 +50,11 @@ function conditions(side: "allow" | "deny"): z.ZodType<RoleConditions> {
       logins: list(login),
       node_labels: selector(absent),
       kubernetes_groups: list(kubernetesGroup(side)),
-      kubernetes_users: kubernetesUsers,
+      kubernetes_users: list(kubernetesUser(side)),
       kubernetes_labels: selector(absent),
       namespaces,
       rules: rules(side),
-    }).transform(({ logins, node_labels, kubernetes_groups, kubernetes_labels, rules: given }) => ({ logins, node_labels, kubernetes_groups, kubernetes_labels, rules: given })),
+    }).transform(({ logins, node_labels, kubernetes_groups, kubernetes_users, kubernetes_labels, rules: given }) => ({ logins, node_labels, kubernetes_groups, kubernetes_users, kubernetes_labels, rules: given })),
   );
 }
 
@@ -114,7 +108,7 @@ export const roleV2: z.ZodType<Role> = fields({
   spec: {
     options: { ...optionDefaults, max_session_ttl: spec.max_session_ttl, forward_agent: spec.forward_agent },
     // v2 knew no Kubernetes groups, so it matters not which clusters are selected.
-    allow: { logins: spec.logins, node_labels: spec.node_labels, kubernetes_groups: [], kubernetes_labels: everything, rules: spec.resources },
-    deny: { logins: [], node_labels: {}, kubernetes_groups: [], kubernetes_labels: {}, rules: [] },
+    allow: { logins: spec.logins, node_labels: spec.node_labels, kubernetes_groups: [], kubernetes_users: [], kubernetes_labels: everything, rules: spec.resources },
+    deny: { logins: [], node_labels: {}, kubernetes_groups: [], kubernetes_users: [], kubernetes_labels: {}, rules: [] },
   },
 }));

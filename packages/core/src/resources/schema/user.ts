@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { ExternalIdentity, Traits, User } from "../types.ts";
 import { anyText, compact, fields, list, readBy, text, time, truth } from "./fields.ts";
 import { metadata, nameProblem } from "./metadata.ts";
+import { isSystemName } from "./values.ts";
 
 const traitKey = /^[a-zA-Z/.0-9_:-]+$/;
 const maxTraits = 200;
@@ -55,7 +56,7 @@ const identities: z.ZodType<readonly ExternalIdentity[] | undefined> = list(fiel
 
 /** Why a person may not be called so: Kubernetes keeps `system:` for itself. */
 function userNameProblem(name: string): string | undefined {
-  return name.toLowerCase().startsWith("system:") ? 'must not begin with "system:"' : undefined;
+  return isSystemName(name) ? 'must not begin with "system:"' : undefined;
 }
 
 /** `user` v2 (reference §8.7). */

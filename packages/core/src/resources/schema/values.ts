@@ -16,6 +16,16 @@ export function isKubernetesGroup(group: string): boolean {
   return group.length <= maxLength && groupSyntax.test(group);
 }
 
+/** Whether Kubernetes keeps a user name for itself. */
+export function isSystemName(name: string): boolean {
+  return name.toLowerCase().startsWith("system:");
+}
+
+/** Whether people may be this user at Kubernetes: what a group may be, but no `system:` name (and not `*`, which in deny means all). */
+export function isKubernetesUser(name: string): boolean {
+  return isKubernetesGroup(name) && name !== "*" && !isSystemName(name);
+}
+
 /** Whether this can be a unix login: no `-` first, no `:` `/` `,` or space, at most 32 characters (reference §2.5). */
 export function isUnixLogin(login: string): boolean {
   return login.length <= maxLogin && loginSyntax.test(login);
@@ -52,17 +62,31 @@ export const login = templated(
   (message) => `invalid login found: ${message}`,
 );
 
-/** A Kubernetes group or a template. In deny, `*` is every group. */
-export function kubernetesGroup(side: "allow" | "deny"): z.ZodType<string> {
+function kubernetesName(check: (literal: string) => string | undefined): z.ZodType<string> {
   return templated(
     (literal, fail) => {
-      if (!isKubernetesGroup(literal)) fail("must be printable ASCII without spaces at its ends, at most 256 characters");
-      else if (literal === "*" && side === "allow") fail('"*" is not a group; name the groups');
+      const problem = isKubernetesGroup(literal) ? check(literal) : "must be printable ASCII without spaces at its ends, at most 256 characters";
+      if (problem !== undefined) fail(problem);
     },
     (around, fail) => {
       if (!/^[\x20-\x7e]*$/.test(around)) fail("the text around a variable must be printable ASCII");
+      else if (isSystemName(around) && check(around) !== undefined) fail(check(around) ?? "");
     },
   );
+}
+
+/** A Kubernetes group or a template. In deny, `*` is every group. */
+export function kubernetesGroup(side: "allow" | "deny"): z.ZodType<string> {
+  return kubernetesName((literal) => (literal === "*" && side === "allow" ? '"*" is not a group; name the groups' : undefined));
+}
+
+/** A user name at Kubernetes or a template. In deny, `*` is every name. */
+export function kubernetesUser(side: "allow" | "deny"): z.ZodType<string> {
+  return kubernetesName((literal) => {
+    if (side === "deny") return undefined;
+    if (literal === "*") return '"*" is not a user; name the users';
+    return isSystemName(literal) ? 'must not begin with "system:": those names belong to Kubernetes itself; give a group' : undefined;
+  });
 }
 
 /** A group without variables, as connectors give it. */

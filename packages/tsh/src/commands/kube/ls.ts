@@ -33,9 +33,9 @@ export class KubeLs extends BaseCommand {
     const { kubernetes } = await admin.whoami();
     const { contexts, current } = await kubeContexts(process.env, profile.web_proxy_addr);
     const chosen = kubernetes.clusters.filter(({ labels }) => wanted.every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value));
-    const rows = chosen.map(({ name, groups, healthy, labels, problem, refused }) => {
+    const rows = chosen.map(({ name, groups, healthy, labels, problem, refused, users }) => {
       const context = kubeContextName(contexts, { gatehouseCluster: record.cluster, proxy: record.proxy }, name);
-      return { name, labels, groups, refused, healthy, problem, default: kubernetes.default_cluster === name, context, selected: context !== undefined && context === current };
+      return { name, labels, groups, users, refused, healthy, problem, default: kubernetes.default_cluster === name, context, selected: context !== undefined && context === current };
     });
     if (flags.format !== "text") {
       this.output.stdout.write(await formatData(rows, flags.format));

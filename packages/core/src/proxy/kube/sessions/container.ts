@@ -22,10 +22,10 @@ const podAnswer = z.object({ spec: z.object({ containers, initContainers: contai
  * keeps it from being known: a session does not depend on it.
  */
 export async function findContainer(grant: Grant, asked: string | null, logger: Logger): Promise<RunsIn | undefined> {
-  const { connection, groups, path, upstream, user } = grant;
+  const { connection, groups, kubernetesUser, path, upstream } = grant;
   const pod = `/api/v1/namespaces/${encodeURIComponent(path.namespace)}/pods/${encodeURIComponent(path.name)}`;
   try {
-    const { status, text } = await askUpstream(upstream, "GET", pod, { headers: connection.impersonate(user, groups), timeout: lookTime, size: podSize });
+    const { status, text } = await askUpstream(upstream, "GET", pod, { headers: connection.impersonate(kubernetesUser, groups).headers, timeout: lookTime, size: podSize });
     return status === 200 ? chosen(parseJson(text), asked) : undefined;
   } catch (error) {
     logger.debug({ pod: path.name, error: errorMessage(error) }, "the container of a session is not known");

@@ -19,6 +19,7 @@ export function recordedSession(grant: Grant, sid: string, serverId: string, sta
     kind: path.subresource === "attach" ? "attach" : "exec",
     user: clip(grant.user),
     roles: clipAll(grant.principal.identity.roles.roleNames),
+    kubernetes_user: clip(grant.kubernetesUser),
     groups: clipAll(grant.groups),
     cluster: clip(connection.clusterName),
     namespace: clip(path.namespace),

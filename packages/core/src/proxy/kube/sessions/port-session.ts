@@ -134,7 +134,7 @@ export class PortSession implements StreamSession {
   }
 
   #tell(number: number, error: string | undefined, counts: Readonly<Record<string, number>>): void {
-    const { connection, path, user } = this.#grant;
+    const { connection, kubernetesUser, path, user } = this.#grant;
     this.#context.recorder.write(
       port({
         user,
@@ -145,7 +145,7 @@ export class PortSession implements StreamSession {
         origin: connection,
         addr: number === 0 ? path.name : `${path.name}:${String(number)}`,
         error,
-        fields: { sid: this.sid, server_id: this.#context.serverId, action: "connection", ...counts },
+        fields: { sid: this.sid, server_id: this.#context.serverId, action: "connection", kubernetes_user: kubernetesUser, ...counts },
       }),
     );
   }
