@@ -1,5 +1,5 @@
 import type { Decision, KubeDecision, KubeTarget, NodeTarget, Reason, RoleSet, SessionView } from "../access/index.ts";
-import type { SshLoginResponse, SsoTestOutcome } from "../api/index.ts";
+import type { SshLoginResponse } from "../api/index.ts";
 import type { AuditLog } from "../audit/index.ts";
 import type { Clock, Logger, Random } from "../base/index.ts";
 import type { Authorities, CertificateIdentity } from "../ca/index.ts";
@@ -159,7 +159,7 @@ export interface Admin {
   /** Sets the password of an invited or reset user; the token is spent. */
   acceptInvite(token: string, password: string, origin: RequestOrigin): Promise<void>;
   /**
-   * Begins a login through a connector as it is given, stored or not, that lets nobody in: the terminal gets an {@link SsoTestOutcome} instead of certificates. Needs the
+   * Begins a login through a connector as it is given, stored or not, that lets nobody in: the terminal gets an `SsoTestOutcome` instead of certificates. Needs the
    * rights to write the connector.
    */
   testConnector(caller: Caller, connector: Connector, request: { readonly clientRedirectUrl: string; readonly host?: string | undefined; readonly origin: RequestOrigin }): Promise<SsoStart>;

@@ -5,8 +5,8 @@ import type { Place } from "./surroundings.ts";
 export interface Link {
   /** On this machine's loopback address, with a port. */
   readonly url: string;
-  /** As people write it. */
-  readonly proxy: string;
+  /** As people write it; absent where a login without a browser here is no way. */
+  readonly proxy?: string | undefined;
 }
 
 function forwarding(url: string, target: string, port: number | undefined): string {
@@ -15,7 +15,7 @@ function forwarding(url: string, target: string, port: number | undefined): stri
   return `ssh -N${port === undefined ? "" : ` -p ${port}`} -L ${here}${hostname}:${local} ${target}`;
 }
 
-const headless = ({ proxy }: Link): string => `tsh login --headless --proxy=${proxy}`;
+const headless = ({ proxy }: Link, before: string): string => (proxy === undefined ? "" : `${before}${escapeLine(`tsh login --headless --proxy=${proxy}`)}`);
 
 /** What to do about a link that no browser on this machine can open for the person; empty where one can. Whole lines. */
 export function linkAdvice(place: Place, link: Link): string {
@@ -26,18 +26,17 @@ export function linkAdvice(place: Place, link: Link): string {
     case "ssh":
       return `This is an SSH session, and the link answers on this machine alone. On the machine with the browser, forward its port, then open the link there:
   ${escapeLine(forwarding(link.url, place.target ?? "<this machine>", place.port))}
-The same port every time: --bind-addr=127.0.0.1:${port}. Without a port to forward: ${escapeLine(headless(link))}
+The same port every time: --bind-addr=127.0.0.1:${port}.${headless(link, " Without a port to forward: ")}
 `;
     case "wsl":
       return `This is Linux within Windows: open the link in a browser of Windows. The package wslu (wslview) lets tsh do it.\n`;
     case "container":
-      return `This is a container, and the link answers inside it alone. Approve the login in a browser elsewhere instead: ${escapeLine(headless(link))}
+      return `This is a container, and the link answers inside it alone.${headless(link, " Approve the login in a browser elsewhere instead: ")}
 (A container that was started with --network=host shares the link with its host.)
 `;
     case "no-display":
       return `There is no display here (DISPLAY and WAYLAND_DISPLAY are not set), and the link answers on this machine alone. From the machine with the browser, forward its port, then open the link there:
-  ${escapeLine(forwarding(link.url, "<this machine>", undefined))}
-Without a port to forward: ${escapeLine(headless(link))}
+  ${escapeLine(forwarding(link.url, "<this machine>", undefined))}${headless(link, "\nWithout a port to forward: ")}
 `;
   }
 }

@@ -120,7 +120,7 @@ async function getCertificates(connection: WebConnection, ping: PingResponse, ad
   const provider = providerOf(ping);
   return ssoLogin({
     web: connection.web,
-    address,
+    proxy: address.text.replace(/:3080$/, ""),
     kind: provider.kind,
     connector: provider.name,
     display: provider.display,

@@ -12,7 +12,7 @@ describe("a browser login that nobody finishes", () => {
     const web = { consoleLogin: () => Promise.resolve({ redirect_url: "https://gw.example.com/start" }) } as unknown as Parameters<typeof ssoLogin>[0]["web"];
     const login = ssoLogin({
       web,
-      address: { host: "gw.example.com", port: 3080, text: "gw.example.com:3080" },
+      proxy: "gw.example.com",
       kind: "github",
       connector: "github",
       display: "GitHub",
@@ -37,7 +37,7 @@ describe("a browser login where no browser can be started", () => {
     const web = { consoleLogin: () => Promise.resolve({ redirect_url: "https://gw.example.com/start" }) } as unknown as Parameters<typeof ssoLogin>[0]["web"];
     const login = ssoLogin({
       web,
-      address: { host: "gw.example.com", port: 3080, text: "gw.example.com:3080" },
+      proxy: "gw.example.com",
       kind: "github",
       connector: "github",
       display: "GitHub",

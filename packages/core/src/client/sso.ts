@@ -1,25 +1,20 @@
+import type { z } from "zod";
 import { loginFailure, sshLoginResponse, type SshLoginResponse, type WebClient } from "../api/index.ts";
 import { GatehouseError, errorMessage, escapeLine, limits, type ErrorCode, type Random } from "../base/index.ts";
 import { open } from "../formats/index.ts";
 import { openBrowser } from "./browser.ts";
 import { linkAdvice, noBrowserReason } from "./browser-advice.ts";
-import type { Environment, ProxyAddress } from "./lean/index.ts";
+import type { Environment } from "./lean/index.ts";
 import { startLoopback, type CallbackQuery, type Verdict } from "./loopback.ts";
 import type { Place } from "./surroundings.ts";
 import { startSpinner, type Output } from "./terminal/index.ts";
 
-/** How a browser login goes. */
-export interface SsoOptions {
-  readonly web: WebClient;
-  readonly address: ProxyAddress;
-  readonly kind: "github" | "oidc" | "saml";
-  readonly connector: string;
+/** How a way through the browser and back goes. */
+export interface BrowserTrip {
+  /** The gateway as people write it, where the trip is a login that can be made without a browser here. */
+  readonly proxy?: string | undefined;
   /** What people call the provider. */
   readonly display: string;
-  /** `authorized_keys` line. */
-  readonly publicKey: string;
-  /** ms. */
-  readonly ttl: number;
   readonly env: Environment;
   readonly place: Place;
   readonly output: Output;
@@ -29,6 +24,17 @@ export interface SsoOptions {
   readonly bindAddress: string | undefined;
   /** ms to wait for the browser; 180 s where absent. */
   readonly wait?: number | undefined;
+}
+
+/** How a browser login goes. */
+export interface SsoOptions extends BrowserTrip {
+  readonly web: WebClient;
+  readonly kind: "github" | "oidc" | "saml";
+  readonly connector: string;
+  /** `authorized_keys` line. */
+  readonly publicKey: string;
+  /** ms. */
+  readonly ttl: number;
 }
 
 const keyLength = 32;
@@ -41,7 +47,7 @@ function failure(plain: string): GatehouseError {
 }
 
 /** Opens what the browser brought: only the gateway that has this login's key can have sealed it. */
-function judge(key: Uint8Array, query: CallbackQuery): Verdict<SshLoginResponse> {
+function judge<T>(key: Uint8Array, schema: z.ZodType<T>, query: CallbackQuery): Verdict<T> {
   let plain: string;
   try {
     plain = open(key, query.error ?? query.response ?? "").toString("utf8");
@@ -49,7 +55,7 @@ function judge(key: Uint8Array, query: CallbackQuery): Verdict<SshLoginResponse>
     return { kind: "stray" };
   }
   try {
-    return query.error === undefined ? { kind: "good", value: sshLoginResponse.parse(JSON.parse(plain)) } : { kind: "bad", error: failure(plain) };
+    return query.error === undefined ? { kind: "good", value: schema.parse(JSON.parse(plain)) } : { kind: "bad", error: failure(plain) };
   } catch (error) {
     return { kind: "bad", error: new GatehouseError("internal", "login failed: the gateway's answer cannot be read", { cause: error }) };
   }
@@ -76,9 +82,9 @@ async function within<T>(promise: Promise<T>, ms: number, late: () => GatehouseE
  * Brings the link to the person: through a browser where one can be started, with what to do about it where not. Throws `unauthenticated` where there is neither a
  * browser nor anybody to read the link, rather than wait for nothing.
  */
-async function showLink(options: SsoOptions, shortUrl: string): Promise<void> {
+async function showLink(options: BrowserTrip, shortUrl: string): Promise<void> {
   const { output, browser, env, place } = options;
-  const advice = linkAdvice(place, { url: shortUrl, proxy: options.address.text.replace(/:3080$/, "") });
+  const advice = linkAdvice(place, { url: shortUrl, proxy: options.proxy });
   if (browser === "none") {
     output.stderr.write(`Open this link in a browser on this machine:\n  ${shortUrl}\n${advice}`);
     return;
@@ -99,7 +105,7 @@ async function showLink(options: SsoOptions, shortUrl: string): Promise<void> {
   }
 }
 
-async function waitForBrowser<T>(options: SsoOptions, shortUrl: string, answer: Promise<T>, strays: () => number): Promise<T> {
+async function waitForBrowser<T>(options: BrowserTrip, shortUrl: string, answer: Promise<T>, strays: () => number): Promise<T> {
   const { output, browser, place } = options;
   const wait = options.wait ?? limits.loginTime;
   await showLink(options, shortUrl);
@@ -115,34 +121,48 @@ async function waitForBrowser<T>(options: SsoOptions, shortUrl: string, answer: 
 }
 
 /**
- * Logs in through the browser (reference §1.8): a loopback listener, a key that only this process and the gateway know, a link, an answer.
- * Throws the gateway's own error at once where the login failed there, and `internal` after 180 s.
+ * Goes through the browser and back (reference §1.8): a loopback listener, a key that only this process and the gateway know, a link, an answer of this
+ * shape. `begin` tells the gateway where the answer goes, and gets the address for the browser. Throws the gateway's own error at once where it
+ * failed there, and `internal` after 180 s.
  */
-export async function ssoLogin(options: SsoOptions): Promise<SshLoginResponse> {
-  const { web, address } = options;
-  const key = options.random(keyLength);
-  const loopback = await startLoopback({
-    bindAddress: options.bindAddress,
-    random: options.random,
-    successUrl: `https://${address.text}/web/msg/info/login_success`,
-    failureUrl: `https://${address.text}/web/msg/error/login_failed`,
-    judge: (query) => judge(key, query),
+export async function throughBrowser<T>(trip: BrowserTrip, schema: z.ZodType<T>, begin: (redirectUrl: string) => Promise<{ readonly redirect_url: string }>): Promise<T> {
+  const key = trip.random(keyLength);
+  let gateway = "";
+  const loopback = await startLoopback<T>({
+    bindAddress: trip.bindAddress,
+    random: trip.random,
+    // Where the gateway's pages are follows from where it sends the browser.
+    get successUrl() {
+      return `${gateway}/web/msg/info/login_success`;
+    },
+    get failureUrl() {
+      return `${gateway}/web/msg/error/login_failed`;
+    },
+    judge: (query) => judge(key, schema, query),
   });
   try {
     const secret = encodeURIComponent(Buffer.from(key).toString("base64"));
-    const start = await web.consoleLogin(options.kind, {
-      redirect_url: `${loopback.callbackUrl}?secret=${secret}`,
-      public_key: Buffer.from(options.publicKey).toString("base64"),
-      cert_ttl: options.ttl * 1_000_000,
-      connector_id: options.connector,
-      compatibility: "",
-    });
-    loopback.setTarget(checkTarget(start.redirect_url));
-    return await waitForBrowser(options, loopback.shortUrl, loopback.answer, loopback.strays);
+    const target = checkTarget((await begin(`${loopback.callbackUrl}?secret=${secret}`)).redirect_url);
+    gateway = new URL(target).origin;
+    loopback.setTarget(target);
+    return await waitForBrowser(trip, loopback.shortUrl, loopback.answer, loopback.strays);
   } catch (error) {
     if (error instanceof GatehouseError) throw error;
     throw new GatehouseError("internal", `login failed: ${errorMessage(error)}`, { cause: error });
   } finally {
     await loopback.close();
   }
+}
+
+/** Logs in through the browser. Throws as {@link throughBrowser} does. */
+export function ssoLogin(options: SsoOptions): Promise<SshLoginResponse> {
+  return throughBrowser(options, sshLoginResponse, (redirect_url) =>
+    options.web.consoleLogin(options.kind, {
+      redirect_url,
+      public_key: Buffer.from(options.publicKey).toString("base64"),
+      cert_ttl: options.ttl * 1_000_000,
+      connector_id: options.connector,
+      compatibility: "",
+    }),
+  );
 }
