@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { manualClock, nullLogger, uuid, type ManualClock } from "../../base/index.ts";
 import { openAuditLog, type AuditEventInput, type EventValue, type OwnAuditLog } from "../index.ts";
-import { chainText, readWitnessLine, verifyLogs, type LogSource, type Verification } from "./index.ts";
+import { chainText, lineHash, readWitnessLine, verifyLogs, type LogSource, type Verification } from "./index.ts";
 
 /** What somebody who is root on the gateway would try, one way each. */
 const server = "gw1";
@@ -140,6 +140,25 @@ describe("a log that begins behind a pruning", () => {
     const gap = await verify(files, joined(lines.filter((_, index) => index !== first - 1)));
     expect(gap.findings).toEqual([]);
     expect(gap.notes).toContainEqual(expect.objectContaining({ kind: "witness", text: expect.stringContaining("not proven") as string }));
+  });
+
+  it("cannot begin after more than the pruning says that it took", async () => {
+    const directory = await folder();
+    const witness = join(await folder(), "w");
+    const first = "2026-11-23.00:00:00.log";
+    await write(
+      async (log, clock) => {
+        await deeds("mallory")(log, clock);
+        const hash = lineHash(linesOf((await filesOf(directory)).get(first)!).at(-1)!);
+        // As retention would write it of days of long ago, but for the hash.
+        await log.emit(stub({ before: "2026-11-20T00:00:00.000Z", retention_ms: 86_400_000, files: [{ file: "2026-11-19.00:00:00.log", bytes: 1, hash }] }));
+      },
+      { directory, witness },
+    );
+    const files = await filesOf(directory);
+    expect((await verify(files, await readFile(witness))).findings).toEqual([]);
+    files.delete(first);
+    expect(kinds(await verify(files, await readFile(witness)))).toContain("witness");
   });
 
   it("cannot go on with a number that a pruned day had", async () => {

@@ -84,9 +84,10 @@ export class ServerCheck {
     if (this.#runs.full) this.#tell.finding("many", undefined, `the log is broken in more than ${maxRuns} places`);
     this.#tellPrunings(pruning);
     this.#missed(pruning);
+    const oldest = await this.#oldest();
     await this.#sessions.finish({
       over: (chain) => this.#closed.has(chain) || (this.#chains.get(chain) ?? 0) < this.#signed,
-      pruned: ({ file }) => this.#prunings.some(({ signed, before }) => signed && file.slice(0, 10) < before.slice(0, 10)),
+      pruned: ({ file }) => file <= oldest && this.#prunings.some(({ signed, before }) => signed && file.slice(0, 10) < before.slice(0, 10)),
       partial: earlier.length > 0 || pruning !== undefined,
       later: later.length > 0,
     });
@@ -101,6 +102,14 @@ export class ServerCheck {
       from: earlier.length > 0 ? from?.slice(0, 10) : undefined,
       unproven: this.#unproven,
     };
+  }
+
+  /** The first day that is still there: pruning takes one after the other, each behind its recordings, so none after this one lacks any. */
+  async #oldest(): Promise<string> {
+    for (const file of [...this.#options.earlier, ...this.#source.files]) {
+      for await (const piece of file.read()) if (piece.byteLength > 0) return file.name;
+    }
+    return "~";
   }
 
   /** The last line before what is looked at: the first one has to follow it. */
@@ -293,10 +302,12 @@ export class ServerCheck {
     if (joined && !joined.signed && later.length === 0) this.#tell.finding("pruned", joined.place, "what was pruned is gone, and no checkpoint signs the pruning: the log signs it first");
   }
 
-  /** What a witness saw and the log does not have. Only days before the log's beginning may be missing, and only where it begins behind a pruning. */
+  /** What a witness saw and the log does not have. Only days before the log's beginning may be missing, and only those that the pruning behind which it begins says went. */
   #missed(pruning: Pruning | undefined): void {
     const { testimony, from, to } = this.#options;
-    const begin = pruning ? (this.#begin ?? "").slice(0, 10) : "";
+    const day = (this.#begin ?? "").slice(0, 10);
+    // It can begin before what was pruned: a crash may have left some of that.
+    const begin = pruning === undefined ? "" : day < pruning.before ? day : pruning.before.slice(0, 10);
     const all = testimony.servers.get(this.#source.server) ?? [];
     const missed = all.filter(({ server, chain, n, time }) => {
       const outside = time.slice(0, 10) < begin || (from !== undefined && time < from) || (to !== undefined && time >= to);

@@ -36,7 +36,7 @@ interface OpenSession {
 export interface LogEnd {
   /** Whether all sessions of a chain must have ended: it was closed, or a process after it has signed already. */
   readonly over: (chain: string) => boolean;
-  /** Whether this day's file is one that a pruning was about to take away. */
+  /** Whether this day's file is the one that a pruning was about to take away. */
   readonly pruned: (place: Place) => boolean;
   /** Earlier or later days were not looked at, or have been pruned. */
   readonly partial: boolean;
