@@ -1,4 +1,4 @@
-import { lineHash, readChain, type ChainLink } from "./chain-line.ts";
+import { lineHash, readChain, readDay, type ChainLink } from "./chain-line.ts";
 import { isKey, readCheckpoint, verifyCheckpoint, type CheckpointLine } from "./checkpoint.ts";
 import { analyseRuns, type Teller } from "./gaps.ts";
 import { readLines, type RawLine } from "./lines.ts";
@@ -52,6 +52,8 @@ export class ServerCheck {
   /** Those that were closed, and the latest that has a checkpoint. */
   readonly #closed = new Set<string>();
   #signed = -1;
+  /** The line before was of another day than its file. */
+  #astray = false;
   /** The first file that has a line. */
   #begin: string | undefined;
   #first = true;
@@ -150,13 +152,17 @@ export class ServerCheck {
 
   async #file(file: LogSourceFile, last: boolean): Promise<void> {
     let line = 0;
+    this.#astray = false;
     for await (const batch of readLines(this.#progress(file))) {
       for (const raw of batch) {
         line += 1;
         this.#begin ??= file.name;
         const place = { file: file.name, line };
         if (!raw.whole && last) this.#tell.note("torn", place, `${raw.bytes.length} bytes without an end: a write under way, or torn by a crash`);
-        else await this.#line(raw, place);
+        else {
+          if (!raw.whole) this.#tell.finding("changed", place, "the file ends within this line, and is not the last one");
+          await this.#line(raw, place);
+        }
       }
     }
   }
@@ -174,11 +180,11 @@ export class ServerCheck {
     const link = cut ? undefined : readChain(bytes);
     const hash = lineHash(bytes);
     this.#settle(link);
+    if (link) this.#day(readDay(bytes, link), place);
     let previous: Predecessor | null | undefined;
     if (link && !this.#chains.has(link.id)) this.#chains.set(link.id, this.#chains.size);
     if (link && (bytes.includes('"event":"audit.') || bytes.includes('"event":"session.'))) {
       const event = parse(bytes);
-      if (event) this.#day(event, place);
       if (event?.["event"] === "audit.start" && link.n === 0) {
         previous = predecessorOf(event);
         this.#start(event, place);
@@ -281,9 +287,15 @@ export class ServerCheck {
     else if (before.next !== key) this.#tell.finding("witness", place, `${where} saw another key announced for this checkpoint`);
   }
 
-  /** A file has no lines of later days: renamed, it would stand for another day. */
-  #day({ time }: Fields, place: Place): void {
-    if (typeof time === "string" && time.slice(0, 10) > place.file.slice(0, 10)) this.#tell.finding("moved", place, `this line is of ${time.slice(0, 32)}: the file has another day's name`);
+  /**
+   * A file is made for the line that it begins with, and has none of later days; behind its first one there may be earlier ones, where the clock was set back.
+   * Anything else was renamed, or moved over midnight.
+   */
+  #day(day: string | undefined, place: Place): void {
+    const own = place.file.slice(0, 10);
+    const astray = day !== undefined && (day > own || (place.line === 1 && day < own));
+    if (astray && !this.#astray) this.#tell.finding("moved", place, `this line is of ${day}: it is in the file of another day, or the file has another day's name`);
+    this.#astray = astray;
   }
 
   #pruned(event: Fields, place: Place): void {
