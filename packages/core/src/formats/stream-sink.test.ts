@@ -68,7 +68,7 @@ class Opener {
   open(id: number, headers: Readonly<Record<string, string>>, flags = 0): Buffer {
     const texts = Object.entries(headers).flat();
     const plain = Buffer.concat([uint32(texts.length / 2), ...texts.flatMap((text) => [uint32(text.length), Buffer.from(text, "latin1")])]);
-    const stored = Buffer.concat([Buffer.from([0, plain.length & 0xff, plain.length >> 8, ~plain.length & 0xff, (~plain.length >> 8) & 0xff]), plain]);
+    const stored = Buffer.concat([Buffer.from([0, plain.length & 0xff, plain.length >> 8, ~plain.length & 0xff, (~plain.length >> 8) & 0xff]), plain, Buffer.from([0, 0, 0, 0xff, 0xff])]);
     const head = Buffer.from("78bbe3c6a7c2", "hex");
     head[1] = 0x20;
     head[1] += 31 - (head.readUInt16BE(0) % 31);
