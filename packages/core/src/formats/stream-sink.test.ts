@@ -158,6 +158,26 @@ describe("a sink of a command", () => {
     );
   });
 
+  it.each<[string, readonly string[]]>([
+    ["line breaks, which API servers pass over", ["b\n\n\nH\n\n\nM\n\n\n=\n\n\n"]],
+    ["something after its end", ["bHM=", "bHM="]],
+    ["characters of another base64", ["bH-_"]],
+    ["too little padding", ["bHM"]],
+    ["too much padding", ["bH==", "="]],
+  ])("takes no base64 with %s: the command and the recording could get different bytes", (_, pieces) => {
+    for (const [number, from] of [[0, "client"], [1, "server"]] as const) {
+      const sink = new Told();
+      const tap = createWebSocketTap({ subprotocol: "v4.base64.channel.k8s.io", purpose: "command", ...sink.sinks });
+      const words = channel(0x30 + number, pieces.join(""));
+      const key = Buffer.from("mask");
+      pass(tap, [[from, from === "client" ? masked(words, key, 1) : webSocketFrame(1, words)]], [0.3, 0.6]);
+      expect(tap.problem).toMatch(/is not base64/);
+    }
+    const unheard = createWebSocketTap({ subprotocol: "v4.base64.channel.k8s.io", purpose: "command", command: {} });
+    unheard.fromClient(masked(channel(0x30, pieces.join("")), Buffer.from("mask"), 1));
+    expect(unheard.problem).toBeUndefined();
+  });
+
   it("hears the server's fragments as one message, and no message of a client in fragments", () => {
     const open = (frame: Buffer): Buffer => {
       frame[0]! &= 0x7f;
