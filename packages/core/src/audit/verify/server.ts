@@ -38,6 +38,11 @@ function predecessorOf(event: Fields): Predecessor | null {
   return { hash: typeof hash === "string" ? hash : "", chain: typeof chain === "string" ? chain : undefined, n: typeof n === "number" ? n : undefined };
 }
 
+/** Bytes without a newline after which a file is not read on: a sparse one may have more of them than anybody waits for. */
+const maxBare = 64 * 1024 * 1024;
+/** One a day for longer than a log is kept; more are no gateway's. */
+const maxPrunings = 10_000;
+
 /** Verifies the log of one server. */
 export class ServerCheck {
   readonly #source: LogSource;
@@ -46,6 +51,9 @@ export class ServerCheck {
   readonly #runs = new RunBuilder();
   readonly #sessions: SessionCheck;
   readonly #prunings: Pruning[] = [];
+  /** The first of them that no checkpoint signs, and that no witness has one behind. */
+  #unsignedPruning = 0;
+  #unprovenPruning = 0;
   readonly #matched = new Set<string>();
   /** In the order of their appearance. */
   readonly #chains = new Map<string, number>();
@@ -87,9 +95,10 @@ export class ServerCheck {
     this.#tellPrunings(pruning);
     this.#missed(pruning);
     const oldest = await this.#oldest();
+    const taken = this.#prunings.reduce((latest, { signed, before }) => (signed && before > latest ? before : latest), "");
     await this.#sessions.finish({
       over: (chain) => this.#closed.has(chain) || (this.#chains.get(chain) ?? 0) < this.#signed,
-      pruned: ({ file }) => file <= oldest && this.#prunings.some(({ signed, before }) => signed && file.slice(0, 10) < before.slice(0, 10)),
+      pruned: ({ file }) => file <= oldest && file.slice(0, 10) < taken.slice(0, 10),
       partial: earlier.length > 0 || pruning !== undefined,
       later: later.length > 0,
     });
@@ -119,7 +128,7 @@ export class ServerCheck {
     for (const file of this.#options.earlier.toReversed()) {
       let last: RawLine | undefined;
       let line = 0;
-      for await (const batch of readLines(file.read())) {
+      for await (const batch of readLines(this.#pieces(file))) {
         for (const raw of batch) {
           line += 1;
           if (raw.whole) last = raw;
@@ -168,9 +177,21 @@ export class ServerCheck {
   }
 
   async *#progress(file: LogSourceFile): AsyncGenerator<Uint8Array, void, void> {
-    for await (const piece of file.read()) {
+    for await (const piece of this.#pieces(file)) {
       yield piece;
       this.#options.onProgress(piece.byteLength);
+    }
+  }
+
+  async *#pieces(file: LogSourceFile): AsyncGenerator<Uint8Array, void, void> {
+    let bare = 0;
+    for await (const piece of file.read()) {
+      yield piece;
+      const newline = piece.lastIndexOf(0x0a);
+      bare = newline < 0 ? bare + piece.byteLength : piece.byteLength - newline - 1;
+      if (bare <= maxBare) continue;
+      this.#tell.finding("many", undefined, `${file.name} has more than ${maxBare} bytes without an end of a line, and is not read on`);
+      return;
     }
   }
 
@@ -182,7 +203,7 @@ export class ServerCheck {
     this.#settle(link);
     if (link) this.#day(readDay(bytes, link), place);
     let previous: Predecessor | null | undefined;
-    if (link && !this.#chains.has(link.id)) this.#chains.set(link.id, this.#chains.size);
+    if (link && !this.#runs.full && !this.#chains.has(link.id)) this.#chains.set(link.id, this.#chains.size);
     if (link && (bytes.includes('"event":"audit.') || bytes.includes('"event":"session.'))) {
       const event = parse(bytes);
       if (event?.["event"] === "audit.start" && link.n === 0) {
@@ -258,8 +279,9 @@ export class ServerCheck {
       this.#tell.finding("checkpoint", place, "the signature is not right");
     } else {
       this.#signed = Math.max(this.#signed, this.#chains.get(link.id) ?? 0);
-      if (checkpoint.last) this.#closed.add(link.id);
-      for (const pruning of this.#prunings) pruning.signed = true;
+      if (checkpoint.last && this.#chains.has(link.id)) this.#closed.add(link.id);
+      for (const pruning of this.#prunings.slice(this.#unsignedPruning)) pruning.signed = true;
+      this.#unsignedPruning = this.#prunings.length;
     }
     if (this.#first) this.#announced(checkpoint, place);
     this.#first = false;
@@ -274,7 +296,8 @@ export class ServerCheck {
     if (witnessed.hash !== hash) this.#doubt = { place, hash, witnessed };
     this.#proven = { time: checkpoint.time, witness: witnessed.witness, place };
     this.#unproven = 0;
-    for (const pruning of this.#prunings) pruning.proven = true;
+    for (const pruning of this.#prunings.slice(this.#unprovenPruning)) pruning.proven = true;
+    this.#unprovenPruning = this.#prunings.length;
   }
 
   /** The first checkpoint that is left: a witness may know which key had to sign it. */
@@ -301,7 +324,8 @@ export class ServerCheck {
   #pruned(event: Fields, place: Place): void {
     const pruning = readPruning(event, place);
     if (typeof pruning === "string") this.#tell.finding("pruned", place, `the log never wrote this pruning: ${pruning}`);
-    else this.#prunings.push(pruning);
+    else if (this.#prunings.length < maxPrunings) this.#prunings.push(pruning);
+    else this.#tell.finding("many", place, `there are more than ${maxPrunings} prunings: this one is not looked at`);
   }
 
   /** Each of them, so that whoever reads this can ask for it. */
