@@ -44,6 +44,7 @@ it("prunes whole days with the recordings of their sessions, and verification kn
     const sid = sidOf(day);
     const file = `gw1/sessions/default/${sid}.rec`;
     await writeFile(join(directory, file), "x");
+    if (day === 1) await writeFile(join(directory, file.replace(".rec", ".damaged")), "x");
     await log.emit({ event: "session.start", code: "T2000I", sid });
     await log.emit({ event: "session.end", code: "T2004I", sid, ...(day < 3 ? { recording: { file, bytes: 1, sha256: "0" } } : {}) });
     await log.checkpoint();
