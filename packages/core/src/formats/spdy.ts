@@ -128,7 +128,10 @@ export function createSpdySpans(options: SpdyTapOptions): SpdySpans {
       reset(id);
       return;
     }
-    if (frame.type === spdyType.synReply) stream.replied = true;
+    if (frame.type === spdyType.synReply) {
+      stream.replied = true;
+      watch?.replied(id);
+    }
     if ((frame.flags & spdyFin) === 0) return;
     stream.serverDone = true;
     watch?.finished(id, "server");

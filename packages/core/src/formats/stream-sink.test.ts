@@ -203,7 +203,24 @@ describe("a sink of a command", () => {
     const many = createSpdyTap({ protocol: "v4.channel.k8s.io", ...new Told().sinks });
     const again = new Opener();
     for (let id = 1; id < 40; id += 2) many.fromClient(again.open(id, { streamtype: "stdin" }, spdyFin));
-    expect(many.problem).toMatch(/more than 16/);
+    expect(many.problem).toMatch(/a second SPDY stream for stdin/);
+  });
+
+  it("is told nothing that the command does not get: of a second stdin, or on one that the server has not taken", () => {
+    const opened = (): { readonly tap: StreamTap; readonly sink: Told; readonly opener: Opener } => {
+      const sink = new Told();
+      const opener = new Opener();
+      const tap = createSpdyTap({ protocol: "v4.channel.k8s.io", ...sink.sinks });
+      tap.fromClient(Buffer.concat([opener.open(1, { streamtype: "error" }), opener.open(3, { streamtype: "stdin" })]));
+      return { tap, sink, opener };
+    };
+    const early = opened();
+    early.tap.fromClient(data(3, "# only a comment: "));
+    expect([early.tap.problem, early.sink.lines]).toEqual(["a client writes to a SPDY stream of a command before the server has taken it", []]);
+    const twice = opened();
+    twice.tap.fromServer(Buffer.concat([reply(1), reply(3)]));
+    twice.tap.fromClient(Buffer.concat([data(3, "rm"), reset(3), twice.opener.open(5, { streamtype: "stdin\0x" })]));
+    expect([twice.tap.problem, twice.sink.lines]).toEqual(["a command opens a second SPDY stream for stdin", ["in:rm"]]);
   });
 
   it("passes over sizes that are none", () => {
