@@ -17,6 +17,8 @@ export interface ChannelReader extends Pick<WebSocketSink, "data"> {
   readonly channel: number;
   /** Bytes of the message so far, its channel included. */
   readonly length: number;
+  /** Why what somebody takes cannot be told, once it cannot. */
+  readonly problem: string | undefined;
   readonly reset: () => void;
 }
 
@@ -25,12 +27,20 @@ export function createChannelReader(base64: boolean, takerOf?: (channel: number)
   let number = -1;
   let length = 0;
   let taker: Taker | undefined;
+  let decoder: Base64Decoder | undefined;
+  let problem: string | undefined;
+  const check = (fits: boolean | undefined): void => {
+    if (fits === false) problem ??= "a WebSocket message is not base64";
+  };
   return {
     get channel() {
       return number;
     },
     get length() {
       return length;
+    },
+    get problem() {
+      return problem;
     },
     data(chunk, start, end, mask, maskIndex) {
       if (end === start) return;
@@ -40,29 +50,52 @@ export function createChannelReader(base64: boolean, takerOf?: (channel: number)
         const byte = (chunk[start] ?? 0) ^ (mask === 0 ? 0 : maskByte(mask, maskIndex));
         number = byte - (base64 ? 0x30 : 0);
         const taken = takerOf?.(number);
-        taker = taken && base64 ? fromBase64(taken) : taken;
+        decoder = taken && base64 ? new Base64Decoder(taken) : undefined;
+        taker = decoder ? (bytes) => check(decoder?.add(bytes)) : taken;
       }
       const skip = first ? 1 : 0;
       if (taker !== undefined) passUnmasked(chunk, start + skip, end, mask, maskIndex + skip, taker);
     },
     reset() {
+      check(decoder?.whole);
       number = -1;
       length = 0;
       taker = undefined;
+      decoder = undefined;
     },
   };
 }
 
-/** Decodes base64 cut anywhere; of a text that is not whole groups of four the rest is left. */
-function fromBase64(take: Taker): Taker {
-  let rest = "";
-  return (bytes) => {
-    const text = rest + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
-    const whole = text.length - (text.length % 4);
-    rest = text.slice(whole);
-    const decoded = Buffer.from(text.slice(0, whole), "base64");
-    if (decoded.length > 0) take(decoded);
-  };
+const base64Text = /^[A-Za-z0-9+/]*={0,2}$/;
+
+/**
+ * Decodes the base64 of one message, cut anywhere. Takes the one way to write bytes and no other: API servers pass over line breaks and drop messages
+ * that are wrong anywhere, `Buffer` passes over whatever it does not know, and what one of them drops the other would take.
+ */
+class Base64Decoder {
+  readonly #take: Taker;
+  #rest = "";
+  #over = false;
+
+  constructor(take: Taker) {
+    this.#take = take;
+  }
+
+  /** Nothing is missing at its end. */
+  get whole(): boolean {
+    return this.#rest === "";
+  }
+
+  /** False for what is not base64. */
+  add(bytes: Uint8Array): boolean {
+    const text = this.#rest + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+    if (text !== "" && (this.#over || !base64Text.test(text))) return false;
+    const whole = text.slice(0, text.length - (text.length % 4));
+    this.#rest = text.slice(whole.length);
+    this.#over = whole.endsWith("=");
+    if (whole !== "") this.#take(Buffer.from(whole, "base64"));
+    return true;
+  }
 }
 
 /** A whole message of a channel. */

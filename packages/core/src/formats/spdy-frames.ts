@@ -52,7 +52,7 @@ export class SpdyFrames {
   #left = 0;
   #payload: Buffer = empty;
 
-  /** `onFrame` is called at the end of each frame, and may throw: its message becomes the problem. */
+  /** `onFrame` is called at the end of each frame; it and `onData` may throw: the message becomes the problem. */
   constructor(wanted: readonly number[], onFrame: (frame: SpdyFrame) => void, onData?: SpdyDataSink) {
     this.#wanted = new Set(wanted);
     this.#onFrame = onFrame;
@@ -80,7 +80,7 @@ export class SpdyFrames {
         const length = Math.min(this.#left, end - at);
         if (!isControl(this.#header)) {
           this.carried += length;
-          this.#onData?.(this.#header.readUInt32BE(0), chunk, at, at + length, mask, maskIndex + at - start);
+          this.#data(chunk, at, at + length, mask, maskIndex + at - start);
         }
         if (this.#payload.length > 0) this.#gather(chunk, at, length, mask, maskIndex + at - start);
         at += length;
@@ -108,6 +108,18 @@ export class SpdyFrames {
     }
   }
 
+  #data(chunk: Uint8Array, start: number, end: number, mask: number, maskIndex: number): void {
+    try {
+      this.#onData?.(this.#header.readUInt32BE(0), chunk, start, end, mask, maskIndex);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.problem = error instanceof Error ? error.message : String(error);
+  }
+
   #gather(chunk: Uint8Array, at: number, length: number, mask: number, maskIndex: number): void {
     const filled = this.#payload.length - this.#left;
     for (let index = 0; index < length; index++) {
@@ -130,7 +142,7 @@ export class SpdyFrames {
     try {
       this.#onFrame(frame);
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
+      this.#fail(error);
     }
   }
 }

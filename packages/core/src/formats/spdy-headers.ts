@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { inflateRawSync } from "node:zlib";
 import { GatehouseError } from "../base/index.ts";
 
@@ -29,17 +30,21 @@ export const spdyDictionary: Buffer = Buffer.concat([
 const dictionaryId = 0xe3c6a7c2;
 const zlibHeaderLength = 6;
 
-/** An empty last block: deflate data can be ended by it exactly where a flush has left it on a byte. */
-const lastBlock = Buffer.from([0x01, 0x00, 0x00, 0xff, 0xff]);
+/** How a flush ends: length and complement of an empty stored block, on a byte. Go hands out what it has when it sees them. */
+const flushed = Buffer.from([0x00, 0x00, 0xff, 0xff]);
+
+/** Bytes that show where header blocks end; no client can foresee them. */
+const probeLength = 16;
 
 /** How far back deflate can refer. */
 const windowSize = 32 * 1024;
-const maxInflated = 64 * 1024;
+/** Kubernetes has three short headers. Deflate makes a thousand bytes of one: what a block may cost is bounded by this. */
+const maxInflated = 8 * 1024;
 const maxPairs = 128;
 
 /** Reads the header blocks of one direction of one SPDY connection, in order. */
 export interface SpdyHeaderReader {
-  /** Names (lower case) and values of the next block. Throws `bad_parameter` for a malformed block, `limit_exceeded` for one of over 64 KiB or 128 pairs. */
+  /** Names (lower case) and values of the next block. Throws `bad_parameter` for a malformed block, `limit_exceeded` for one of over 8 KiB or 128 pairs. */
   read(block: Uint8Array): ReadonlyMap<string, string>;
 }
 
@@ -49,12 +54,13 @@ export interface SpdyHeaderReader {
  * window as its dictionary. That keeps this synchronous and holds no zlib object for the life of the connection.
  */
 export function createSpdyHeaderReader(): SpdyHeaderReader {
+  const probe = randomBytes(probeLength);
   let window: Buffer | undefined;
   return {
     read(block) {
       const deflated = window === undefined ? withoutZlibHeader(block) : block;
       const past = window ?? spdyDictionary;
-      const plain = inflate(deflated, past);
+      const plain = inflate(deflated, past, probe);
       window = Buffer.concat([past, plain]).subarray(-windowSize);
       return parsePairs(plain);
     },
@@ -109,19 +115,32 @@ function withoutZlibHeader(block: Uint8Array): Uint8Array {
   return block.subarray(zlibHeaderLength);
 }
 
-function inflate(deflated: Uint8Array, dictionary: Buffer): Buffer {
-  const input = Buffer.concat([deflated, lastBlock]);
+/**
+ * Inflates a header block. Throws where it does not end in a flush, between two deflate blocks: servers, which keep their state, would read the next one
+ * from within the deflate block under way, and so as another than we do.
+ *
+ * What is read behind it is a stored block of the probe, and an empty last one. Only where the data before has come to its end is nothing but the probe
+ * made of that; anywhere else these bits would be read as something else. All that a stored block leaves free are set, so that it does not begin a
+ * bit later either, and the flush leaves no zeros over with which it could begin earlier (RFC 1951 §3.2.4).
+ */
+function inflate(deflated: Uint8Array, dictionary: Buffer, probe: Buffer): Buffer {
+  const stored = Buffer.from([0xf8, probe.length, 0x00, ~probe.length & 0xff, 0xff]);
+  const lastBlock = Buffer.from([0x01, 0x00, 0x00, 0xff, 0xff]);
+  const input = Buffer.concat([deflated, stored, probe, lastBlock]);
   let result: unknown;
   try {
     // With `info`, zlib returns its engine too; the types do not say so.
-    result = inflateRawSync(input, { dictionary, maxOutputLength: maxInflated, chunkSize: 4096, info: true });
+    result = inflateRawSync(input, { dictionary, maxOutputLength: maxInflated + probe.length, chunkSize: 4096, info: true });
   } catch (error) {
     if (error instanceof RangeError) throw new GatehouseError("limit_exceeded", `SPDY header block is larger than ${String(maxInflated)} bytes`, { cause: error });
     throw malformed("it cannot be inflated", error);
   }
   if (!isInflated(result)) throw new GatehouseError("internal", "zlib did not return its engine");
   if (result.engine.bytesWritten !== input.length) throw malformed("its compression ends too early");
-  return result.buffer;
+  const length = result.buffer.length - probe.length;
+  const whole = flushed.equals(deflated.subarray(-flushed.length)) && length >= 0 && probe.equals(result.buffer.subarray(length));
+  if (!whole) throw malformed("its compression is not flushed at its end");
+  return result.buffer.subarray(0, length);
 }
 
 function isInflated(result: unknown): result is { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } } {

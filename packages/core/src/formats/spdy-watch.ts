@@ -7,6 +7,8 @@ type Side = "client" | "server";
 /** Turns what happens to the streams of one SPDY connection into the terms of what they carry. May throw: the connection is then not what it should be. */
 export interface SpdyWatch {
   opened(id: number, headers: ReadonlyMap<string, string>): void;
+  /** The server has taken this stream. */
+  replied(id: number): void;
   data(from: Side, id: number, chunk: Uint8Array, start: number, end: number, mask: number, maskIndex: number): void;
   /** One side is done sending on this stream. */
   finished(id: number, by: Side): void;
@@ -20,9 +22,6 @@ export function createSpdyWatch({ command, ports }: StreamSinks): SpdyWatch | un
   return ports === undefined ? undefined : watchPorts(ports);
 }
 
-/** A command has five; some room for clients that try again. */
-const maxCommandStreams = 16;
-
 /** Go joins repeated values with NUL, and its servers look at the first. */
 function first(headers: ReadonlyMap<string, string>, name: string): string {
   return headers.get(name)?.split("\0", 1)[0] ?? "";
@@ -35,34 +34,47 @@ interface CommandEntry {
   readonly from: Side;
   readonly take: Taker | undefined;
   readonly stream: CommandStream | undefined;
+  replied: boolean;
   ended: boolean;
 }
 
 function watchCommand(sink: CommandSink): SpdyWatch {
   const entries = new Map<number, CommandEntry>();
+  const types = new Set<string>();
   const entryOf = (type: string): CommandEntry => {
     switch (type) {
       case "stdin":
-        return { from: "client", take: sink.stdin, stream: type, ended: false };
+        return { from: "client", take: sink.stdin, stream: type, replied: false, ended: false };
       case "stdout":
       case "stderr":
-        return { from: "server", take: sink[type], stream: type, ended: false };
+        return { from: "server", take: sink[type], stream: type, replied: false, ended: false };
       case "error":
-        return { from: "server", take: sink.error, stream: undefined, ended: false };
+        return { from: "server", take: sink.error, stream: undefined, replied: false, ended: false };
       case "resize":
-        return { from: "client", take: sink.resized && createResizeReader(sink.resized), stream: undefined, ended: false };
+        return { from: "client", take: sink.resized && createResizeReader(sink.resized), stream: undefined, replied: false, ended: false };
       default:
         throw new GatehouseError("bad_parameter", "a SPDY stream is of a type that no command has");
     }
   };
   return {
     opened(id, headers) {
-      if (entries.size >= maxCommandStreams) throw new GatehouseError("limit_exceeded", `a command opens more than ${maxCommandStreams} SPDY streams`);
-      entries.set(id, entryOf(first(headers, "streamtype")));
+      const type = first(headers, "streamtype");
+      const entry = entryOf(type);
+      // Of two the kubelet reads one; what is written to the other would be told as if the command got it.
+      if (types.has(type)) throw new GatehouseError("bad_parameter", `a command opens a second SPDY stream for ${type}`);
+      types.add(type);
+      entries.set(id, entry);
+    },
+    replied(id) {
+      const entry = entries.get(id);
+      if (entry !== undefined) entry.replied = true;
     },
     data(from, id, chunk, start, end, mask, maskIndex) {
       const entry = entries.get(id);
-      if (entry?.take !== undefined && entry.from === from) passUnmasked(chunk, start, end, mask, maskIndex, entry.take);
+      if (entry?.take === undefined || entry.from !== from) return;
+      // Servers drop it; told, it would stand before what the command gets. Clients wait.
+      if (from === "client" && !entry.replied) throw new GatehouseError("bad_parameter", "a client writes to a SPDY stream of a command before the server has taken it");
+      passUnmasked(chunk, start, end, mask, maskIndex, entry.take);
     },
     finished(id, by) {
       const entry = entries.get(id);
@@ -107,6 +119,7 @@ function watchPorts(sink: PortSink): SpdyWatch {
       else throw new GatehouseError("limit_exceeded", `more than ${maxUnpaired} SPDY streams of a port-forward lack their other one`);
       if (type === "data") sink.opened(pair.connection);
     },
+    replied: () => undefined,
     data(from, id, chunk, start, end, mask, maskIndex) {
       const pair = byStream.get(id);
       if (pair === undefined) return;

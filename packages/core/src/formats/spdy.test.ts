@@ -57,8 +57,33 @@ function uint32(...values: readonly number[]): Buffer {
 }
 
 const synStream = (id: number, block: Buffer, flags = 0): Buffer => control(spdyType.synStream, Buffer.concat([uint32(id, 0), Buffer.alloc(2), block]), flags);
-/** A stored empty block list: `0 pairs` in a stored deflate block needs no compressor. */
-const none = Buffer.concat([Buffer.from([0x00, 0x04, 0x00, 0xfb, 0xff]), uint32(0)]);
+/** A stored deflate block needs no compressor. */
+function stored(bytes: Buffer): Buffer {
+  const header = Buffer.alloc(5);
+  header.writeUInt16LE(bytes.length, 1);
+  header.writeUInt16LE(~bytes.length & 0xffff, 3);
+  return Buffer.concat([header, bytes]);
+}
+const flush = stored(Buffer.alloc(0));
+/** A header block of no pairs. */
+const none = Buffer.concat([stored(uint32(0)), flush]);
+
+/** A whole header block and, behind it, the beginning of a dynamic deflate block: five bytes `01 00 00 ff ff` would end that, and tell nothing more. */
+function withBeginning(): Buffer {
+  const bits: number[] = [];
+  const number = (value: number, length: number): void => {
+    for (let index = 0; index < length; index++) bits.push((value >> index) & 1);
+  };
+  // Last block, dynamic; 257 literals, 26 distances, 18 lengths of code lengths: `0` stands for 0, `10` for 1, `11` for 2.
+  for (const [value, length] of [[1, 1], [2, 2], [0, 5], [25, 5], [14, 4]] as const) number(value, length);
+  for (const symbol of [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1]) number(symbol === 0 ? 1 : symbol <= 2 ? 2 : 0, 3);
+  // The first literal has a code of one bit, and 255 have none.
+  bits.push(1, 0, ...Array<number>(255).fill(0));
+  const beginning = Buffer.alloc(bits.length / 8);
+  bits.forEach((bit, index) => beginning.writeUInt8(beginning.readUInt8(index >> 3) | (bit << (index & 7)), index >> 3));
+  const pairs = Buffer.concat([uint32(1, 10), Buffer.from("streamtype"), uint32(6), Buffer.from("stdout")]);
+  return Buffer.concat([Buffer.from("78bbe3c6a7c2", "hex"), stored(pairs), flush, beginning]);
+}
 const synReply = (id: number): Buffer => control(spdyType.synReply, Buffer.concat([uint32(id), Buffer.from("opaque")]));
 
 /** What client and server of `kubectl exec -i` send: streams error 1, stdin 3, stdout 5. */
@@ -131,8 +156,8 @@ describe("header blocks", () => {
     expect(await code(good.subarray(0, -1))).toBe("bad_parameter");
     expect(await code(good.subarray(0, 3))).toBe("bad_parameter");
     expect(await code(Buffer.concat([good, Buffer.from([1, 0, 0, 0xff, 0xff]), good]))).toBe("bad_parameter");
-    expect(await code(new Compressor().block([["a", "0".repeat(70_000)]]))).toBe("limit_exceeded");
-    expect(await code(new Compressor().block([["a", "0".repeat(60_000)]]))).toBe("accepted");
+    expect(await code(new Compressor().block([["a", "0".repeat(9000)]]))).toBe("limit_exceeded");
+    expect(await code(new Compressor().block([["a", "0".repeat(8000)]]))).toBe("accepted");
     expect(await code(new Compressor().raw(uint32(1_000_000)))).toBe("limit_exceeded");
     expect(await code(new Compressor().raw(uint32(1, 0xffff_ffff)))).toBe("bad_parameter");
     expect(await code(new Compressor().raw(uint32(0, 7)))).toBe("bad_parameter");
@@ -239,9 +264,13 @@ describe("SPDY tap", () => {
     ["HTTP", () => Buffer.from("\x80GET / HTTP/1.1\r\n", "latin1")],
     ["a control frame of 16 MB", () => Buffer.from([0x80, 3, 0, 1, 0, 0xff, 0xff, 0xff])],
     ["a SYN_STREAM without a block", () => control(spdyType.synStream, uint32(1))],
-    ["a stream opened twice", (block) => Buffer.concat([synStream(1, block), synStream(1, Buffer.from([0, 4, 0, 0xfb, 0xff, 0, 0, 0, 0]))])],
+    ["a stream opened twice", (block) => Buffer.concat([synStream(1, block), synStream(1, none)])],
     ["stream 0", (block) => synStream(0, block)],
     ["a block that is no deflate data", () => synStream(1, Buffer.from("not compressed"))],
+    // What the next block means would depend on whether its reader is still in the one under way.
+    ["a block whose compression ends within a deflate block", () => synStream(1, withBeginning())],
+    ["a block whose compression ends within a byte", () => synStream(1, Buffer.concat([Buffer.from("78bbe3c6a7c2", "hex"), stored(uint32(0)), Buffer.from([0x02, 0x00])]))],
+    ["a block that is not flushed", () => synStream(1, Buffer.concat([Buffer.from("78bbe3c6a7c2", "hex"), stored(uint32(0))]))],
   ])("stops at %s from the client", async (_, bytes) => {
     const tap = createSpdyTap({ protocol: "v4.channel.k8s.io" });
     tap.fromClient(bytes(await new Compressor().block([["streamtype", "error"]])));
@@ -263,6 +292,16 @@ describe("SPDY tap", () => {
       const tap = createSpdyTap({ protocol: "v4.channel.k8s.io", ...sinks });
       tap.fromClient(client);
       expect(tap.problem).toMatch(/opened twice, or out of order|reserved bit/);
+    }
+  });
+
+  it.each([["SYN_REPLY", spdyType.synReply], ["HEADERS", spdyType.headers]])("stops at %s of a client where somebody listens: Kubernetes has no use for it", async (_, type) => {
+    const compressor = new Compressor();
+    const client = Buffer.concat([synStream(1, await compressor.block([["streamtype", "error"]])), control(type, Buffer.concat([uint32(1), await compressor.block([["a", "b"]])]))]);
+    for (const [sinks, problem] of [[{}, undefined], [{ command: {} }, "a SPDY client sends headers of a stream that it has not just opened"]] as const) {
+      const tap = createSpdyTap({ protocol: "v4.channel.k8s.io", ...sinks });
+      tap.fromClient(client);
+      expect(tap.problem).toBe(problem);
     }
   });
 

@@ -104,8 +104,12 @@ export function createSpdySpans(options: SpdyTapOptions): SpdySpans {
       reset(streamIdOf(frame.payload));
       return;
     }
-    // Every block counts: they share one compression.
-    if (frame.type === spdyType.synReply || frame.type === spdyType.headers) headers.read(need(frame.payload, 4).subarray(4));
+    if (frame.type === spdyType.synReply || frame.type === spdyType.headers) {
+      // Servers open nothing that could be answered, and read no more headers of a stream; but each costs us more than its sender.
+      if (watch !== undefined) throw new GatehouseError("bad_parameter", "a SPDY client sends headers of a stream that it has not just opened");
+      // Every block counts: they share one compression.
+      headers.read(need(frame.payload, 4).subarray(4));
+    }
     const id = frame.type === spdyType.data ? frame.streamId : frame.payload.length > 0 ? streamIdOf(frame.payload) : 0;
     const stream = streams.get(id);
     if (stream === undefined || (frame.flags & spdyFin) === 0) return;
@@ -124,7 +128,10 @@ export function createSpdySpans(options: SpdyTapOptions): SpdySpans {
       reset(id);
       return;
     }
-    if (frame.type === spdyType.synReply) stream.replied = true;
+    if (frame.type === spdyType.synReply) {
+      stream.replied = true;
+      watch?.replied(id);
+    }
     if ((frame.flags & spdyFin) === 0) return;
     stream.serverDone = true;
     watch?.finished(id, "server");

@@ -68,7 +68,7 @@ class Opener {
   open(id: number, headers: Readonly<Record<string, string>>, flags = 0): Buffer {
     const texts = Object.entries(headers).flat();
     const plain = Buffer.concat([uint32(texts.length / 2), ...texts.flatMap((text) => [uint32(text.length), Buffer.from(text, "latin1")])]);
-    const stored = Buffer.concat([Buffer.from([0, plain.length & 0xff, plain.length >> 8, ~plain.length & 0xff, (~plain.length >> 8) & 0xff]), plain]);
+    const stored = Buffer.concat([Buffer.from([0, plain.length & 0xff, plain.length >> 8, ~plain.length & 0xff, (~plain.length >> 8) & 0xff]), plain, Buffer.from([0, 0, 0, 0xff, 0xff])]);
     const head = Buffer.from("78bbe3c6a7c2", "hex");
     head[1] = 0x20;
     head[1] += 31 - (head.readUInt16BE(0) % 31);
@@ -158,6 +158,26 @@ describe("a sink of a command", () => {
     );
   });
 
+  it.each<[string, readonly string[]]>([
+    ["line breaks, which API servers pass over", ["b\n\n\nH\n\n\nM\n\n\n=\n\n\n"]],
+    ["something after its end", ["bHM=", "bHM="]],
+    ["characters of another base64", ["bH-_"]],
+    ["too little padding", ["bHM"]],
+    ["too much padding", ["bH==", "="]],
+  ])("takes no base64 with %s: the command and the recording could get different bytes", (_, pieces) => {
+    for (const [number, from] of [[0, "client"], [1, "server"]] as const) {
+      const sink = new Told();
+      const tap = createWebSocketTap({ subprotocol: "v4.base64.channel.k8s.io", purpose: "command", ...sink.sinks });
+      const words = channel(0x30 + number, pieces.join(""));
+      const key = Buffer.from("mask");
+      pass(tap, [[from, from === "client" ? masked(words, key, 1) : webSocketFrame(1, words)]], [0.3, 0.6]);
+      expect(tap.problem).toMatch(/is not base64/);
+    }
+    const unheard = createWebSocketTap({ subprotocol: "v4.base64.channel.k8s.io", purpose: "command", command: {} });
+    unheard.fromClient(masked(channel(0x30, pieces.join("")), Buffer.from("mask"), 1));
+    expect(unheard.problem).toBeUndefined();
+  });
+
   it("hears the server's fragments as one message, and no message of a client in fragments", () => {
     const open = (frame: Buffer): Buffer => {
       frame[0]! &= 0x7f;
@@ -183,7 +203,24 @@ describe("a sink of a command", () => {
     const many = createSpdyTap({ protocol: "v4.channel.k8s.io", ...new Told().sinks });
     const again = new Opener();
     for (let id = 1; id < 40; id += 2) many.fromClient(again.open(id, { streamtype: "stdin" }, spdyFin));
-    expect(many.problem).toMatch(/more than 16/);
+    expect(many.problem).toMatch(/a second SPDY stream for stdin/);
+  });
+
+  it("is told nothing that the command does not get: of a second stdin, or on one that the server has not taken", () => {
+    const opened = (): { readonly tap: StreamTap; readonly sink: Told; readonly opener: Opener } => {
+      const sink = new Told();
+      const opener = new Opener();
+      const tap = createSpdyTap({ protocol: "v4.channel.k8s.io", ...sink.sinks });
+      tap.fromClient(Buffer.concat([opener.open(1, { streamtype: "error" }), opener.open(3, { streamtype: "stdin" })]));
+      return { tap, sink, opener };
+    };
+    const early = opened();
+    early.tap.fromClient(data(3, "# only a comment: "));
+    expect([early.tap.problem, early.sink.lines]).toEqual(["a client writes to a SPDY stream of a command before the server has taken it", []]);
+    const twice = opened();
+    twice.tap.fromServer(Buffer.concat([reply(1), reply(3)]));
+    twice.tap.fromClient(Buffer.concat([data(3, "rm"), reset(3), twice.opener.open(5, { streamtype: "stdin\0x" })]));
+    expect([twice.tap.problem, twice.sink.lines]).toEqual(["a command opens a second SPDY stream for stdin", ["in:rm"]]);
   });
 
   it("passes over sizes that are none", () => {

@@ -85,8 +85,9 @@ export function maskByte(mask: number, index: number): number {
   return (mask >>> (24 - 8 * (index & 3))) & 0xff;
 }
 
-/** Bytes of one size; real ones have about 30. */
+/** Bytes of one size; real ones have about 30, and none has fewer than `{"Width":1,"Height":1}`. */
 const maxSize = 256;
+const minSize = 22;
 
 /** Reads sizes of a terminal, `{"Width":80,"Height":24}`, one after the other and cut anywhere. What is none is passed over. */
 export function createResizeReader(resized: (columns: number, rows: number) => void): (bytes: Uint8Array) => void {
@@ -95,7 +96,7 @@ export function createResizeReader(resized: (columns: number, rows: number) => v
     for (const byte of bytes) {
       if (text.length < maxSize) text += String.fromCharCode(byte);
       if (byte !== 0x7d) continue;
-      const size = sizeOf(text);
+      const size = text.length < minSize ? undefined : sizeOf(text);
       text = "";
       if (size !== undefined) resized(size.columns, size.rows);
     }

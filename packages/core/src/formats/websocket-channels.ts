@@ -45,6 +45,7 @@ export function commandChannels(channels: Channels, { command }: StreamSinks): C
         server.reset();
       },
     },
+    problem: () => client?.problem ?? server.problem,
     endFrames(end) {
       // Clients read the error channel to its end, and take only a normal close for that end.
       const close = webSocketClose(closeNormal, "");
@@ -115,6 +116,7 @@ export function portChannels({ base64 }: Channels, { ports }: StreamSinks): Carr
         server.reset();
       },
     },
+    problem: () => client?.problem ?? server.problem,
     endFrames(end) {
       return Buffer.concat([...[...errorChannels].map((number) => channelMessage(number, Buffer.from(endText(end)), base64)), webSocketClose(closePolicy, endText(end))]);
     },

@@ -79,6 +79,15 @@ describe("days", () => {
     expect(await readdir(directory)).toEqual(["events.log", "gw1"]);
   });
 
+  it("have nothing of a later day, their process's beginning neither", async () => {
+    const log = await open();
+    clock.advance(1000);
+    await log.emit(numbered(1));
+    const times = (await readFile(fileOf(), "utf8")).split("\n").slice(0, -1).map((line) => (JSON.parse(line) as AuditEvent).time);
+    expect(times).toEqual(["2026-11-24T23:59:59.999Z"]);
+    expect(await events("2026-11-25")).toHaveLength(1);
+  });
+
   it("do not replace an events.log that is no link", async () => {
     await writeFile(join(directory, "events.log"), "mine");
     const warnings: string[] = [];

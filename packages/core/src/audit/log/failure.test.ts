@@ -3,13 +3,14 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { manualClock, nullLogger } from "../../base/index.ts";
+import { manualClock, nullLogger, systemRandom } from "../../base/index.ts";
 import { createChain } from "./chain.ts";
 import { createChainedLog } from "./log.ts";
+import { createWriter } from "./writer.ts";
 import { openAuditLog, type AuditEventInput, type AuditLog } from "../index.ts";
 
 /** What the next calls on the log's file do instead of what was asked. */
-const faults = vi.hoisted(() => ({ write: [] as ("full" | "short")[], truncate: 0, sync: 0, writes: 0, syncs: 0 }));
+const faults = vi.hoisted(() => ({ write: [] as ("full" | "short")[], truncate: 0, sync: 0, writes: 0, syncs: 0, hang: undefined as Promise<void> | undefined }));
 
 vi.mock("node:fs/promises", async (original) => {
   const real = await original<typeof promises>();
@@ -38,6 +39,7 @@ vi.mock("node:fs/promises", async (original) => {
       },
       async datasync() {
         faults.syncs += 1;
+        await faults.hang;
         if (faults.sync > 0) {
           faults.sync -= 1;
           throw full();
@@ -66,7 +68,7 @@ async function found(): Promise<unknown[]> {
 }
 
 beforeEach(async () => {
-  Object.assign(faults, { write: [], truncate: 0, sync: 0, writes: 0, syncs: 0 });
+  Object.assign(faults, { write: [], truncate: 0, sync: 0, writes: 0, syncs: 0, hang: undefined });
   directory = await mkdtemp(join(tmpdir(), "gatehouse-audit-"));
 });
 afterEach(async () => {
@@ -105,6 +107,25 @@ it("strict waits for the disk, and refuses when it fails", async () => {
   await expect(log.emit(numbered(2))).rejects.toMatchObject({ code: "unavailable" });
   await log.emit(numbered(3));
   expect((await found()).at(-1)).toBe(3);
+});
+
+it("a sync that hangs is alone, and events are refused until it comes back", async () => {
+  const writer = createWriter({ directory, serverId: "gw1", random: systemRandom, logger: nullLogger, slowSyncMs: 300 });
+  await writer.open(clock.now());
+  log = createChainedLog({ writer, chain: createChain("0123456789abcdef", ""), first: () => ({ event: "audit.start", code: "G4000I" }), clock, sync: "group", logger: nullLogger });
+  let go = (): void => undefined;
+  faults.hang = new Promise((resolve) => (go = resolve));
+  await log.emit(numbered(1));
+  await vi.waitFor(() => expect(faults.syncs).toBe(1));
+  await log.emit(numbered(2));
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  await expect(log.emit(numbered(3))).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining("does not secure it") as string });
+  expect(faults.syncs).toBe(1);
+  faults.hang = undefined;
+  go();
+  await vi.waitFor(() => expect(faults.syncs).toBe(2));
+  await log.emit(numbered(4));
+  expect(await found()).toEqual([1, 2, 4]);
 });
 
 it("many events of one turn are one write, and are synced soon after", async () => {

@@ -12,6 +12,11 @@ export function dayOf(time: number): number {
   return Math.floor(time / dayMs);
 }
 
+/** The last ms of a day. */
+export function endOfDay(day: number): number {
+  return (day + 1) * dayMs - 1;
+}
+
 /** v3's name of a day's file (reference §12.2): `2026-11-24.00:00:00.log`. */
 export function dayFileName(day: number): string {
   return `${new Date(day * dayMs).toISOString().slice(0, 10)}.00:00:00.log`;

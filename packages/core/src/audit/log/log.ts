@@ -3,7 +3,7 @@ import type { AuditEventInput, AuditLog } from "../types.ts";
 import type { ChainLink } from "../verify/index.ts";
 import { createBatches, type Batch } from "./batches.ts";
 import type { Chain } from "./chain.ts";
-import { dayOf } from "./log-file.ts";
+import { dayOf, endOfDay } from "./log-file.ts";
 import { serialiseEvent } from "./serialise.ts";
 import type { LogWriter } from "./writer.ts";
 
@@ -71,7 +71,8 @@ export function createChainedLog(options: ChainedLogOptions): ChainedLog {
 
   async function write(day: number, lines: readonly string[]): Promise<readonly string[]> {
     const starts = chain.next.n === 0;
-    const all = starts ? [serialiseEvent(options.first(), uuid(), timeText(clock.now())), ...lines] : lines;
+    // The lines may have waited over midnight for a disk that takes them, and a file has no line of a later day.
+    const all = starts ? [serialiseEvent(options.first(), uuid(), timeText(Math.min(clock.now(), endOfDay(day)))), ...lines] : lines;
     const sealed = chain.seal(all);
     await writer.append(day, Buffer.from(`${sealed.lines.join("\n")}\n`));
     sealed.commit();

@@ -44,6 +44,7 @@ it("prunes whole days with the recordings of their sessions, and verification kn
     const sid = sidOf(day);
     const file = `gw1/sessions/default/${sid}.rec`;
     await writeFile(join(directory, file), "x");
+    if (day === 1) await writeFile(join(directory, file.replace(".rec", ".damaged")), "x");
     await log.emit({ event: "session.start", code: "T2000I", sid });
     await log.emit({ event: "session.end", code: "T2004I", sid, ...(day < 3 ? { recording: { file, bytes: 1, sha256: "0" } } : {}) });
     await log.checkpoint();
@@ -65,11 +66,14 @@ it("prunes whole days with the recordings of their sessions, and verification kn
   // One day more is tampering: no stub has it.
   const tampered = await verify((files) => files.delete("2026-11-06.00:00:00.log"));
   expect(tampered.findings.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["removed", "witness"]));
-  // Pruned days that a crash has left, when their recordings had gone already.
-  const cut = await verify((files) => {
-    for (const [name, bytes] of old) files.set(name, bytes);
-  });
-  expect(cut.findings).toEqual([]);
+  // Pruned days that a crash has left, when the recordings of the first of them had gone already.
+  const left = (days: typeof old) => (files: Map<string, Buffer>) => {
+    for (const [name, bytes] of days) files.set(name, bytes);
+  };
+  expect((await verify(left(old.slice(1)))).findings).toEqual([]);
+  // Pruning takes the recordings of one day at a time: those of the 3rd are there while there is a 2nd.
+  const more = await verify(left(old));
+  expect(more.findings).toEqual([expect.objectContaining({ kind: "recording", place: expect.objectContaining({ file: "2026-11-03.00:00:00.log" }) as unknown })]);
   // Nothing is pruned twice.
   const before = await names();
   await log.prune();

@@ -34,7 +34,10 @@ async function removeRecordings(directory: string, path: string): Promise<void> 
       try {
         const event = JSON.parse(bytes.toString("utf8")) as { event?: unknown; recording?: { file?: unknown } | null };
         const file = event.event === "session.end" ? event.recording?.file : undefined;
-        if (isRecordingName(file)) await removeFile(join(directory, file));
+        if (!isRecordingName(file)) continue;
+        await removeFile(join(directory, file));
+        // As a crash left it, where it was damaged.
+        await removeFile(join(directory, file.replace(/\.rec$/, ".damaged")));
       } catch (error) {
         // A line that is no JSON names no recording.
         if (!(error instanceof SyntaxError)) throw error;

@@ -20,17 +20,24 @@ export interface LogWriter {
   append(day: number, bytes: Buffer): Promise<void>;
   /** Where the next line goes; what a failed write left behind it does not count. */
   position(): LogPosition;
-  /** fsync of what was appended. After a failure the next append tries it again first. */
+  /** fsync of what was appended. After a failure the next append tries it again first; while one hangs, appends fail. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
+/** How long a sync may take, ms, before nothing more is appended. */
+const slowSync = 10_000;
+
 /** A writer for `<directory>/<serverId>/`. */
-export function createWriter(options: { readonly directory: string; readonly serverId: string; readonly random: Random; readonly logger: Logger }): LogWriter {
-  const { directory, serverId, random, logger } = options;
+export function createWriter(options: { readonly directory: string; readonly serverId: string; readonly random: Random; readonly logger: Logger; readonly slowSyncMs?: number | undefined }): LogWriter {
+  const { directory, serverId, random, logger, slowSyncMs = slowSync } = options;
   const folder = `${directory}/${serverId}`;
   let file: LogFile | undefined;
   let syncing: Promise<void> = Promise.resolve();
+  /** When the sync under way began. */
+  let began: number | undefined;
+  /** What was asked for meanwhile, and begins behind it. */
+  let queued: Promise<void> | undefined;
   let size = 0;
   let unsynced = false;
   let syncFailed = false;
@@ -39,6 +46,7 @@ export function createWriter(options: { readonly directory: string; readonly ser
 
   async function syncNow(opened: LogFile): Promise<void> {
     unsynced = false;
+    began = performance.now();
     try {
       await opened.handle.datasync();
       syncFailed = false;
@@ -46,18 +54,27 @@ export function createWriter(options: { readonly directory: string; readonly ser
       unsynced = true;
       syncFailed = true;
       throw error;
+    } finally {
+      began = undefined;
     }
   }
 
+  /** One at a time: each that hangs has one of the few threads that the process has for files. */
   function sync(): Promise<void> {
-    if (file && unsynced) syncing = syncNow(file);
-    return syncing;
+    if (!file || !unsynced) return syncing;
+    if (began === undefined) return (syncing = syncNow(file));
+    queued ??= syncing.then(ignore, ignore).then(() => {
+      queued = undefined;
+      return sync();
+    });
+    return queued;
   }
 
   async function repair(): Promise<void> {
     if (!file) return;
     if (torn) await file.handle.truncate(size);
     torn = false;
+    if (began !== undefined && performance.now() - began > slowSyncMs) throw new Error("the disk takes what is written and does not secure it");
     if (syncFailed) await sync();
   }
 
@@ -126,3 +143,5 @@ export function createWriter(options: { readonly directory: string; readonly ser
     },
   };
 }
+
+const ignore = (): void => undefined;

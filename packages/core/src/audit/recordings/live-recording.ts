@@ -68,6 +68,9 @@ export class LiveRecording implements Recording, Syncable {
   #gap: { bytes: number; readonly why: string } | undefined;
   #lost = false;
   #unsynced = false;
+  /** The disk took what was written, and for some time did not say that it has it. */
+  #volatile = false;
+  #volatileTimer: NodeJS.Timeout | undefined;
   #synced: { readonly bytes: number; readonly sha256: string } | undefined;
   #ended: Promise<RecordingResult> | undefined;
   #closed = false;
@@ -160,6 +163,11 @@ export class LiveRecording implements Recording, Syncable {
     const synced = { bytes: this.#size, sha256: this.#digest.toString("hex") };
     await this.#target.file.datasync();
     this.#synced = synced;
+    this.#volatile = false;
+    clearTimeout(this.#volatileTimer);
+    this.#volatileTimer = undefined;
+    if (this.#size > synced.bytes) this.#volatileLater();
+    this.#measure();
   }
 
   syncFailed(why: string): void {
@@ -277,6 +285,7 @@ export class LiveRecording implements Recording, Syncable {
     this.#lateTimer = this.#queue.length > 0 && !this.#isEnding() ? this.#lateLater() : undefined;
     this.#unsynced = true;
     this.#context.syncs.add(this);
+    this.#volatileLater();
     for (const follower of this.#followers) follower();
   }
 
@@ -288,18 +297,29 @@ export class LiveRecording implements Recording, Syncable {
     }, this.#context.limits.late).unref();
   }
 
+  /** A disk that takes everything and secures nothing must not either. Where gaps are allowed there is none to make: what was written can be read. */
+  #volatileLater(): void {
+    if (this.#target.mode !== "strict" || this.#isEnding() || this.#closed) return;
+    this.#volatileTimer ??= setTimeout(() => {
+      this.#volatile = true;
+      this.#measure();
+    }, this.#context.limits.unsynced).unref();
+  }
+
   /** Looks whether the session is to be held back. */
   #measure(): void {
     const { limits, buffers } = this.#context;
     const crowded = buffers.out > limits.total && this.#waiting > 0;
-    if (!this.#behind && (this.#waiting > limits.waiting || crowded || this.#late)) {
+    const hung = this.#late || this.#volatile;
+    if (this.#isEnding() || this.#closed) return;
+    if (!this.#behind && (this.#waiting > limits.waiting || crowded || hung)) {
       this.#behind = true;
       const strict = this.#target.mode === "strict";
       // A disk that fails is not waited for.
       const patience = this.#failure === undefined ? limits.patience : 0;
       this.#behindTimer = setTimeout(() => this.#stalled(), strict ? limits.stall : patience).unref();
       this.#target.listener.changed();
-    } else if (this.#behind && this.#waiting <= limits.waiting / 4 && !crowded && !this.#late) {
+    } else if (this.#behind && this.#waiting <= limits.waiting / 4 && !crowded && !hung) {
       this.#behind = false;
       this.#impatient = false;
       clearTimeout(this.#behindTimer);
@@ -327,6 +347,7 @@ export class LiveRecording implements Recording, Syncable {
     clearTimeout(this.#flushTimer);
     clearTimeout(this.#behindTimer);
     clearTimeout(this.#lateTimer);
+    clearTimeout(this.#volatileTimer);
     this.#wake();
     const { limits, lanes, syncs } = this.#context;
     if (!this.#builder.ready) this.#builder.use(this.#context.buffers.take(smallBuffer));
@@ -375,6 +396,7 @@ export class LiveRecording implements Recording, Syncable {
     clearTimeout(this.#flushTimer);
     clearTimeout(this.#behindTimer);
     clearTimeout(this.#lateTimer);
+    clearTimeout(this.#volatileTimer);
     this.#context.syncs.remove(this);
     if (this.#builder.ready) {
       if (this.#builder.pending === 0) this.#builder.append("o", 0, Buffer.alloc(1));

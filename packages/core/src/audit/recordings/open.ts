@@ -26,7 +26,7 @@ export interface RecordingsOptions {
 }
 
 const mebibyte = 1024 * 1024;
-const defaults: RecordingLimits = { flush: 250, sync: 1000, waiting: mebibyte, late: 2000, total: 256 * mebibyte, stall: 30_000, patience: 2000, retry: 1000, deadline: 10_000 };
+const defaults: RecordingLimits = { flush: 250, sync: 1000, waiting: mebibyte, late: 2000, unsynced: 10_000, total: 256 * mebibyte, stall: 30_000, patience: 2000, retry: 1000, deadline: 10_000 };
 /** Of the four threads that Node has for files. */
 const lanes = 2;
 

@@ -281,6 +281,52 @@ describe("a disk that hangs while little is written", () => {
   });
 });
 
+describe("a disk that takes what it is given and never secures it", () => {
+  /** Syncs that wait for as long as `gate` does; the first one of each file, with its header, comes back. */
+  const unsure = (gate: () => Promise<void>): CreateFile => async (path) => {
+    const file = await createFile(path);
+    return { ...file, datasync: () => gate().then(() => file.datasync()) };
+  };
+
+  it("holds a strict session back, and lets it go on when it answers", async () => {
+    let go = (): void => undefined;
+    let hanging: Promise<void> | undefined;
+    open({ create: unsure(() => hanging ?? Promise.resolve()), limits: { sync: 20, unsynced: 300, stall: 60_000 } });
+    const heard = listener();
+    const recording = await recordings.open(header(), "strict", heard);
+    const timer = setInterval(() => recording.write("o", Buffer.from("x")), 20);
+    // One that answers is never late, however much is written meanwhile.
+    await new Promise((resolve) => setTimeout(resolve, 900));
+    expect([recording.behind, heard.changes]).toEqual([false, 0]);
+    hanging = new Promise((resolve) => (go = resolve));
+    await vi.waitFor(() => expect(recording.behind).toBe(true), { timeout: 2000 });
+    hanging = undefined;
+    go();
+    await vi.waitFor(() => expect(recording.behind).toBe(false));
+    clearInterval(timer);
+    expect(recording.problem).toBeUndefined();
+    expect(await recording.end({ reason: "done" })).toMatchObject({ complete: true });
+  });
+
+  it("ends a strict session after a while, though nothing more is written, and every other one with it", async () => {
+    let go = (): void => undefined;
+    let hanging: Promise<void> | undefined;
+    open({ create: unsure(() => hanging ?? Promise.resolve()), limits: { sync: 20, unsynced: 200, stall: 200, deadline: 100 } });
+    const both = [await recordings.open(header(), "strict", listener()), await recordings.open(header(), "strict", listener())];
+    const loose = await recordings.open(header(), "best_effort", listener());
+    hanging = new Promise((resolve) => (go = resolve));
+    for (const recording of [...both, loose]) recording.write("o", Buffer.from("x"));
+    await vi.waitFor(() => expect(both.map(({ problem }) => problem)).toEqual([expect.stringContaining("keep up"), expect.stringContaining("keep up")]), { timeout: 3000 });
+    expect([loose.behind, loose.problem]).toEqual([false, undefined]);
+    const begun = performance.now();
+    await Promise.all([...both, loose].map((recording) => recording.end({ reason: "held back" })));
+    expect(performance.now() - begun).toBeLessThan(2000);
+    await expect(recordings.open(header(), "strict", listener())).rejects.toMatchObject({ code: "unavailable" });
+    hanging = undefined;
+    go();
+  });
+});
+
 describe("a disk that fails", () => {
   it("ends a strict session with the reason, and what it took is whole", async () => {
     let broken = false;

@@ -79,6 +79,8 @@ export interface RecordingLimits {
   readonly waiting: number;
   /** How long nothing is written of what waits, however little, before the session is held back. */
   readonly late: number;
+  /** How long what was written may be short of the disk before the session is held back (strict). */
+  readonly unsynced: number;
   /** What may wait of all sessions before all are held back. */
   readonly total: number;
   /** How long a session is held back before it ends (strict). */

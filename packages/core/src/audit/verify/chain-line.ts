@@ -30,3 +30,13 @@ export function readChain(line: Buffer): ChainLink | undefined {
   const match = suffix.exec(end);
   return match ? { id: match[1] ?? "", n: Number(match[2]), prev: match[3] ?? "" } : undefined;
 }
+
+const timePattern = /,"time":"(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}:\d{2}\.\d{3}Z"$/;
+/** Length of what it matches. */
+const timeRoom = 34;
+
+/** The day (`YYYY-MM-DD`) of a line with this link; undefined where its time is not where the log writes it, in front of the link. */
+export function readDay(line: Buffer, link: ChainLink): string | undefined {
+  const end = line.length - chainText(link).length;
+  return timePattern.exec(line.toString("latin1", Math.max(0, end - timeRoom), end))?.[1];
+}

@@ -1,10 +1,11 @@
+import { generateKeyPairSync, sign } from "node:crypto";
 import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { manualClock, nullLogger, uuid, type ManualClock } from "../../base/index.ts";
 import { openAuditLog, type AuditEventInput, type EventValue, type OwnAuditLog } from "../index.ts";
-import { chainText, readWitnessLine, verifyLogs, type LogSource, type Verification } from "./index.ts";
+import { chainText, checkpointText, lineHash, readWitnessLine, verifyLogs, type LogSource, type Verification } from "./index.ts";
 
 /** What somebody who is root on the gateway would try, one way each. */
 const server = "gw1";
@@ -140,6 +141,25 @@ describe("a log that begins behind a pruning", () => {
     const gap = await verify(files, joined(lines.filter((_, index) => index !== first - 1)));
     expect(gap.findings).toEqual([]);
     expect(gap.notes).toContainEqual(expect.objectContaining({ kind: "witness", text: expect.stringContaining("not proven") as string }));
+  });
+
+  it("cannot begin after more than the pruning says that it took", async () => {
+    const directory = await folder();
+    const witness = join(await folder(), "w");
+    const first = "2026-11-23.00:00:00.log";
+    await write(
+      async (log, clock) => {
+        await deeds("mallory")(log, clock);
+        const hash = lineHash(linesOf((await filesOf(directory)).get(first)!).at(-1)!);
+        // As retention would write it of days of long ago, but for the hash.
+        await log.emit(stub({ before: "2026-11-20T00:00:00.000Z", retention_ms: 86_400_000, files: [{ file: "2026-11-19.00:00:00.log", bytes: 1, hash }] }));
+      },
+      { directory, witness },
+    );
+    const files = await filesOf(directory);
+    expect((await verify(files, await readFile(witness))).findings).toEqual([]);
+    files.delete(first);
+    expect(kinds(await verify(files, await readFile(witness)))).toContain("witness");
   });
 
   it("cannot go on with a number that a pruned day had", async () => {
@@ -286,5 +306,65 @@ describe("an honest witness's file", () => {
     const { files, lines } = await log();
     const found = await verify(files, joined(["<85>1 gw sudo: ana : COMMAND=/usr/bin/tctl events ls --event=audit.checkpoint", ...lines]));
     expect(found).toMatchObject({ unbroken: true, notes: [] });
+  });
+});
+
+describe("a log made to keep verification busy", () => {
+  it("with prunings and checkpoints by the thousand is taken only so far", async () => {
+    const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+    const key = publicKey.export({ format: "der", type: "spki" }).subarray(-32).toString("base64url");
+    const time = "2026-11-23T12:00:00.000Z";
+    const id = "0".repeat(16);
+    const lines: string[] = [];
+    let prev = "";
+    const add = (event: Readonly<Record<string, unknown>>): void => {
+      const whole = JSON.stringify({ ...event, time }).slice(0, -1) + chainText({ id, n: lines.length, prev });
+      prev = lineHash(whole);
+      lines.push(whole);
+    };
+    for (let n = 0; n < 12_000; n += 1) add({ ...stub({ before: "2026-11-20T00:00:00.000Z", retention_ms: 86_400_000, files: [{ file: "2026-11-19.00:00:00.log", bytes: 1, hash }] }) });
+    const checkpoint = { server: server, chain: { id, n: lines.length, prev }, time, seq: 0, key, next: key, last: false };
+    add({ event: "audit.checkpoint", server_id: server, seq: 0, key, next: key, signature: sign(null, Buffer.from(checkpointText(checkpoint)), privateKey).toString("base64url") });
+    const found = await verify(new Map([["2026-11-23.00:00:00.log", joined(lines)]]));
+    expect(kinds(found)).toContain("many");
+    expect(found.notes.filter(({ kind }) => kind === "pruned")).toHaveLength(1000);
+  });
+
+  it("with a chain for every line is no reason to remember them all", async () => {
+    const lines = Array.from({ length: 120_000 }, (_, n) => `{${chainText({ id: n.toString(16).padStart(16, "0"), n: 0, prev: "" })}`);
+    const found = await verify(new Map([["2026-11-23.00:00:00.log", joined(lines)]]));
+    expect(kinds(found)).toContain("many");
+    expect(found.servers[0]!.chains).toBeLessThanOrEqual(100_000);
+  });
+
+  it.each(["its only file", "a day that is left out"])("with no end of a line in %s is not read on", async (where) => {
+    let read = 0;
+    async function* endless(): AsyncGenerator<Uint8Array, void, void> {
+      const piece = Buffer.alloc(1024 * 1024);
+      for (; read < 1000; read += 1) yield piece;
+    }
+    const files = [{ name: "2026-11-23.00:00:00.log", size: 1e15, read: endless }];
+    const found = await verifyLogs({ sources: [sourceOf(new Map(), { files })], witnesses: [], ...(where === "its only file" ? {} : { from: Date.parse("2026-11-24") }) });
+    expect(kinds(found)).toContain("many");
+    expect(read).toBeLessThan(100);
+  });
+
+  it("with recordings that nobody knows has none of them open", async () => {
+    let open = 0;
+    const names = Array.from({ length: 50 }, () => `${server}/sessions/default/${uuid()}.rec`);
+    async function* stream(): AsyncGenerator<Uint8Array, void, void> {
+      try {
+        yield Buffer.from("x");
+      } finally {
+        open -= 1;
+      }
+    }
+    const recording = (): Promise<AsyncIterable<Uint8Array>> => {
+      open += 1;
+      return Promise.resolve(stream());
+    };
+    const found = await verify(await filesOf(await write(deeds("ana"))), undefined, {}, { recordings: names, recording });
+    expect(kinds(found)).toEqual(names.map(() => "added"));
+    expect(open).toBe(0);
   });
 });

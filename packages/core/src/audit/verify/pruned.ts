@@ -23,7 +23,8 @@ const midnightPattern = /^\d{4}-\d{2}-\d{2}T00:00:00\.000Z$/;
 const timePattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
 const dayPattern = /^\d{4}-\d{2}-\d{2}\.00:00:00\.log$/;
 const hashPattern = /^[A-Za-z0-9_-]{43}$/;
-const maxFiles = 1000;
+/** The log names no more in one event. */
+const maxFiles = 100;
 
 /** Reads an `audit.pruned` event; in words, what it says that the log would never write. */
 export function readPruning(event: Readonly<Record<string, unknown>>, place: Place): Pruning | string {

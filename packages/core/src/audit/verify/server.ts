@@ -1,4 +1,4 @@
-import { lineHash, readChain, type ChainLink } from "./chain-line.ts";
+import { lineHash, readChain, readDay, type ChainLink } from "./chain-line.ts";
 import { isKey, readCheckpoint, verifyCheckpoint, type CheckpointLine } from "./checkpoint.ts";
 import { analyseRuns, type Teller } from "./gaps.ts";
 import { readLines, type RawLine } from "./lines.ts";
@@ -38,6 +38,11 @@ function predecessorOf(event: Fields): Predecessor | null {
   return { hash: typeof hash === "string" ? hash : "", chain: typeof chain === "string" ? chain : undefined, n: typeof n === "number" ? n : undefined };
 }
 
+/** Bytes without a newline after which a file is not read on: a sparse one may have more of them than anybody waits for. */
+const maxBare = 64 * 1024 * 1024;
+/** One a day for longer than a log is kept; more are no gateway's. */
+const maxPrunings = 10_000;
+
 /** Verifies the log of one server. */
 export class ServerCheck {
   readonly #source: LogSource;
@@ -46,12 +51,17 @@ export class ServerCheck {
   readonly #runs = new RunBuilder();
   readonly #sessions: SessionCheck;
   readonly #prunings: Pruning[] = [];
+  /** The first of them that no checkpoint signs, and that no witness has one behind. */
+  #unsignedPruning = 0;
+  #unprovenPruning = 0;
   readonly #matched = new Set<string>();
   /** In the order of their appearance. */
   readonly #chains = new Map<string, number>();
   /** Those that were closed, and the latest that has a checkpoint. */
   readonly #closed = new Set<string>();
   #signed = -1;
+  /** The line before was of another day than its file. */
+  #astray = false;
   /** The first file that has a line. */
   #begin: string | undefined;
   #first = true;
@@ -84,9 +94,11 @@ export class ServerCheck {
     if (this.#runs.full) this.#tell.finding("many", undefined, `the log is broken in more than ${maxRuns} places`);
     this.#tellPrunings(pruning);
     this.#missed(pruning);
+    const oldest = await this.#oldest();
+    const taken = this.#prunings.reduce((latest, { signed, before }) => (signed && before > latest ? before : latest), "");
     await this.#sessions.finish({
       over: (chain) => this.#closed.has(chain) || (this.#chains.get(chain) ?? 0) < this.#signed,
-      pruned: ({ file }) => this.#prunings.some(({ signed, before }) => signed && file.slice(0, 10) < before.slice(0, 10)),
+      pruned: ({ file }) => file <= oldest && file.slice(0, 10) < taken.slice(0, 10),
       partial: earlier.length > 0 || pruning !== undefined,
       later: later.length > 0,
     });
@@ -103,12 +115,20 @@ export class ServerCheck {
     };
   }
 
+  /** The first day that is still there: pruning takes one after the other, each behind its recordings, so none after this one lacks any. */
+  async #oldest(): Promise<string> {
+    for (const file of [...this.#options.earlier, ...this.#source.files]) {
+      for await (const piece of file.read()) if (piece.byteLength > 0) return file.name;
+    }
+    return "~";
+  }
+
   /** The last line before what is looked at: the first one has to follow it. */
   async #before(): Promise<void> {
     for (const file of this.#options.earlier.toReversed()) {
       let last: RawLine | undefined;
       let line = 0;
-      for await (const batch of readLines(file.read())) {
+      for await (const batch of readLines(this.#pieces(file))) {
         for (const raw of batch) {
           line += 1;
           if (raw.whole) last = raw;
@@ -141,21 +161,37 @@ export class ServerCheck {
 
   async #file(file: LogSourceFile, last: boolean): Promise<void> {
     let line = 0;
+    this.#astray = false;
     for await (const batch of readLines(this.#progress(file))) {
       for (const raw of batch) {
         line += 1;
         this.#begin ??= file.name;
         const place = { file: file.name, line };
         if (!raw.whole && last) this.#tell.note("torn", place, `${raw.bytes.length} bytes without an end: a write under way, or torn by a crash`);
-        else await this.#line(raw, place);
+        else {
+          if (!raw.whole) this.#tell.finding("changed", place, "the file ends within this line, and is not the last one");
+          await this.#line(raw, place);
+        }
       }
     }
   }
 
   async *#progress(file: LogSourceFile): AsyncGenerator<Uint8Array, void, void> {
-    for await (const piece of file.read()) {
+    for await (const piece of this.#pieces(file)) {
       yield piece;
       this.#options.onProgress(piece.byteLength);
+    }
+  }
+
+  async *#pieces(file: LogSourceFile): AsyncGenerator<Uint8Array, void, void> {
+    let bare = 0;
+    for await (const piece of file.read()) {
+      yield piece;
+      const newline = piece.lastIndexOf(0x0a);
+      bare = newline < 0 ? bare + piece.byteLength : piece.byteLength - newline - 1;
+      if (bare <= maxBare) continue;
+      this.#tell.finding("many", undefined, `${file.name} has more than ${maxBare} bytes without an end of a line, and is not read on`);
+      return;
     }
   }
 
@@ -165,11 +201,11 @@ export class ServerCheck {
     const link = cut ? undefined : readChain(bytes);
     const hash = lineHash(bytes);
     this.#settle(link);
+    if (link) this.#day(readDay(bytes, link), place);
     let previous: Predecessor | null | undefined;
-    if (link && !this.#chains.has(link.id)) this.#chains.set(link.id, this.#chains.size);
+    if (link && !this.#runs.full && !this.#chains.has(link.id)) this.#chains.set(link.id, this.#chains.size);
     if (link && (bytes.includes('"event":"audit.') || bytes.includes('"event":"session.'))) {
       const event = parse(bytes);
-      if (event) this.#day(event, place);
       if (event?.["event"] === "audit.start" && link.n === 0) {
         previous = predecessorOf(event);
         this.#start(event, place);
@@ -243,8 +279,9 @@ export class ServerCheck {
       this.#tell.finding("checkpoint", place, "the signature is not right");
     } else {
       this.#signed = Math.max(this.#signed, this.#chains.get(link.id) ?? 0);
-      if (checkpoint.last) this.#closed.add(link.id);
-      for (const pruning of this.#prunings) pruning.signed = true;
+      if (checkpoint.last && this.#chains.has(link.id)) this.#closed.add(link.id);
+      for (const pruning of this.#prunings.slice(this.#unsignedPruning)) pruning.signed = true;
+      this.#unsignedPruning = this.#prunings.length;
     }
     if (this.#first) this.#announced(checkpoint, place);
     this.#first = false;
@@ -259,7 +296,8 @@ export class ServerCheck {
     if (witnessed.hash !== hash) this.#doubt = { place, hash, witnessed };
     this.#proven = { time: checkpoint.time, witness: witnessed.witness, place };
     this.#unproven = 0;
-    for (const pruning of this.#prunings) pruning.proven = true;
+    for (const pruning of this.#prunings.slice(this.#unprovenPruning)) pruning.proven = true;
+    this.#unprovenPruning = this.#prunings.length;
   }
 
   /** The first checkpoint that is left: a witness may know which key had to sign it. */
@@ -272,15 +310,22 @@ export class ServerCheck {
     else if (before.next !== key) this.#tell.finding("witness", place, `${where} saw another key announced for this checkpoint`);
   }
 
-  /** A file has no lines of later days: renamed, it would stand for another day. */
-  #day({ time }: Fields, place: Place): void {
-    if (typeof time === "string" && time.slice(0, 10) > place.file.slice(0, 10)) this.#tell.finding("moved", place, `this line is of ${time.slice(0, 32)}: the file has another day's name`);
+  /**
+   * A file is made for the line that it begins with, and has none of later days; behind its first one there may be earlier ones, where the clock was set back.
+   * Anything else was renamed, or moved over midnight.
+   */
+  #day(day: string | undefined, place: Place): void {
+    const own = place.file.slice(0, 10);
+    const astray = day !== undefined && (day > own || (place.line === 1 && day < own));
+    if (astray && !this.#astray) this.#tell.finding("moved", place, `this line is of ${day}: it is in the file of another day, or the file has another day's name`);
+    this.#astray = astray;
   }
 
   #pruned(event: Fields, place: Place): void {
     const pruning = readPruning(event, place);
     if (typeof pruning === "string") this.#tell.finding("pruned", place, `the log never wrote this pruning: ${pruning}`);
-    else this.#prunings.push(pruning);
+    else if (this.#prunings.length < maxPrunings) this.#prunings.push(pruning);
+    else this.#tell.finding("many", place, `there are more than ${maxPrunings} prunings: this one is not looked at`);
   }
 
   /** Each of them, so that whoever reads this can ask for it. */
@@ -293,10 +338,12 @@ export class ServerCheck {
     if (joined && !joined.signed && later.length === 0) this.#tell.finding("pruned", joined.place, "what was pruned is gone, and no checkpoint signs the pruning: the log signs it first");
   }
 
-  /** What a witness saw and the log does not have. Only days before the log's beginning may be missing, and only where it begins behind a pruning. */
+  /** What a witness saw and the log does not have. Only days before the log's beginning may be missing, and only those that the pruning behind which it begins says went. */
   #missed(pruning: Pruning | undefined): void {
     const { testimony, from, to } = this.#options;
-    const begin = pruning ? (this.#begin ?? "").slice(0, 10) : "";
+    const day = (this.#begin ?? "").slice(0, 10);
+    // It can begin before what was pruned: a crash may have left some of that.
+    const begin = pruning === undefined ? "" : day < pruning.before ? day : pruning.before.slice(0, 10);
     const all = testimony.servers.get(this.#source.server) ?? [];
     const missed = all.filter(({ server, chain, n, time }) => {
       const outside = time.slice(0, 10) < begin || (from !== undefined && time < from) || (to !== undefined && time >= to);

@@ -36,7 +36,7 @@ interface OpenSession {
 export interface LogEnd {
   /** Whether all sessions of a chain must have ended: it was closed, or a process after it has signed already. */
   readonly over: (chain: string) => boolean;
-  /** Whether this day's file is one that a pruning was about to take away. */
+  /** Whether this day's file is the one that a pruning was about to take away. */
   readonly pruned: (place: Place) => boolean;
   /** Earlier or later days were not looked at, or have been pruned. */
   readonly partial: boolean;
@@ -126,10 +126,17 @@ export class SessionCheck {
         if (!this.#open.has(sid) && !log.partial && !log.later) this.#tell.note("open", undefined, `${name} is the recording of a session that the log does not know, or not yet`);
       } else if (namePattern.test(name)) {
         if (log.partial || log.later || this.#named.size >= maxNamed) outside += 1;
-        else if (!this.#open.has(sid) && (await this.#source.recording(name)) !== undefined) this.#tell.finding("added", undefined, `${name} is a recording that no session's end names`);
+        else if (!this.#open.has(sid) && !this.#tell.full && (await this.#isThere(name))) this.#tell.finding("added", undefined, `${name} is a recording that no session's end names`);
       } else if (!name.endsWith(".damaged")) this.#tell.note("open", undefined, `${name} is no recording`);
     }
     if (outside > 0) this.#tell.note("begins", undefined, `${outside} recording${outside === 1 ? " is" : "s are"} of sessions that ended on days that are not looked at or are pruned, or of none`);
+  }
+
+  async #isThere(name: string): Promise<boolean> {
+    const stream = await this.#source.recording(name);
+    // What is not read to its end, or left, stays open.
+    for await (const bytes of stream ?? []) if (bytes.byteLength > 0) break;
+    return stream !== undefined;
   }
 
   async #problem(file: string, whole: Stretch, part: Stretch | undefined): Promise<string | undefined> {

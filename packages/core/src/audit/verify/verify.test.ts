@@ -245,8 +245,6 @@ const tamperings: Readonly<Record<string, Tamper>> = {
     const where = Math.min(to, there.length);
     there.splice(where, 0, line);
     log.files.set(target, joined(there));
-    // From the end of one file to the beginning of the next it has not changed its place in the log.
-    if (Buffer.concat([...log.files.values()]).equals(Buffer.concat([...whole.files.values()]))) return tamperings["duplicate"]!(pick);
     // What moved is one line, or the ones that it passed by.
     return { name: "move", log, named: (findings) => at(target, where + 1)(findings) || findings.some(({ kind }) => kind === "moved") };
   },
@@ -273,6 +271,41 @@ const tamperings: Readonly<Record<string, Tamper>> = {
     const gone = names[pick(names.length)]!;
     log.files.delete(gone);
     return { name: "file", log, named: (findings) => findings.some(({ kind }) => kind === "removed" || kind === "witness") };
+  },
+  /** The log's own bytes, with another midnight. */
+  midnight(pick) {
+    const log = copy();
+    const names = [...whole.files.keys()].filter((name) => name <= proven.file);
+    const at = pick(names.length - 1);
+    const [a, b] = [linesOf(whole.files.get(names[at]!)!), linesOf(whole.files.get(names[at + 1]!)!)];
+    if (pick(2) === 0) b.unshift(...a.splice(-1 - pick(a.length - 1)));
+    else a.push(...b.splice(0, 1 + pick(names[at + 1] === proven.file ? proven.line - 1 : b.length - 1)));
+    log.files.set(names[at]!, joined(a));
+    log.files.set(names[at + 1]!, joined(b));
+    return { name: "midnight", log, named: (findings) => findings.length === 1 && findings[0]!.kind === "moved" };
+  },
+  /** A day under the name of another, in its place among the others. */
+  renamed(pick) {
+    const names = [...whole.files.keys()];
+    const at = pick(names.length);
+    const log: Log = { files: new Map(), recordings: whole.recordings };
+    const earlier = pick(2) === 0;
+    // Those on the way move too.
+    for (const [index, name] of names.entries()) {
+      const moves = earlier ? index <= at : index >= at;
+      const to = new Date(Date.parse(name.slice(0, 10)) + (moves ? (earlier ? -86_400_000 : 86_400_000) : 0)).toISOString().slice(0, 10);
+      log.files.set(`${to}.00:00:00.log`, whole.files.get(name)!);
+    }
+    return { name: "renamed", log, named: (findings) => findings.every(({ kind }) => kind === "moved") };
+  },
+  /** A day without its last newline. */
+  unended(pick) {
+    const log = copy();
+    const names = [...whole.files.keys()].filter((name) => name < proven.file);
+    const name = names[pick(names.length)]!;
+    const bytes = whole.files.get(name)!;
+    log.files.set(name, bytes.subarray(0, -1));
+    return { name: "unended", log, named: at(name, linesOf(bytes).length) };
   },
   files(pick) {
     const log = copy();
@@ -417,9 +450,9 @@ it("a witness's file that is damaged anywhere breaks no log that is whole", asyn
 }, 60_000);
 
 describe("10,000 tamperings before the last witnessed checkpoint", () => {
-  const each = Math.ceil(10_000 / 26);
+  const each = Math.ceil(10_000 / 29);
   it.each(Object.keys(all))("%s: each is named", async (name) => {
-    expect(Object.keys(all)).toHaveLength(26);
+    expect(Object.keys(all)).toHaveLength(29);
     const pick = generator(name.length * 7919 + name.charCodeAt(0));
     for (let round = 0; round < each; round += 1) {
       const { log, named, options } = all[name]!(pick);

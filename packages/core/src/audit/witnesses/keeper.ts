@@ -83,7 +83,8 @@ export function createWitnessKeeper(options: { readonly directory: string; reado
     try {
       const { size } = await file.stat();
       const { bytes: end, checkpoint: found } = await readEnd(file, size);
-      const before = last.get(name) ?? found;
+      // Moved away, with what was kept: another log may begin.
+      const before = size === 0 ? undefined : (last.get(name) ?? found);
       if (before) {
         if (before.hash === checkpoint.hash) return;
         follows(name, before, checkpoint);

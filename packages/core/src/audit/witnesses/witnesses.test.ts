@@ -1,6 +1,6 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -165,6 +165,10 @@ describe("a gateway that is a witness", () => {
     let text = "";
     for await (const chunk of await one.read("gw1")) text += String(chunk);
     expect(text).toBe([mine[0]!, mine[1]!, mine[3]!, ""].join("\n"));
+    // A new log of that gateway, once what was kept of the old one is moved away; no restart is asked for.
+    await rename(join(folder, "kept/gw1.log"), join(folder, "moved.log"));
+    await one.accept("gw1", right, anew[0]!);
+    await expect(one.accept("gw1", right, mine[1]!)).rejects.toMatchObject({ code: "compare_failed" });
     // After a write that was cut short.
     await writeFile(join(folder, "kept/gw1.log"), `${mine[0]!}\n${mine[1]!.slice(0, 50)}`);
     one = keeper();

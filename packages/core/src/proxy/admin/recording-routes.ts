@@ -5,6 +5,7 @@ import { auditEvents, type AuditLog, type ListedRecording, type RecordingLibrary
 import type { Admin } from "../../auth/index.ts";
 import { originOf, parseRequest } from "../http/index.ts";
 import type { CallerOf } from "./caller.ts";
+import { nameOf, whileAllowed } from "./streams.ts";
 
 /** Of what cannot be read nothing is known: those may see it whose rules ask nothing of it. */
 const unknown: SessionView = { sid: "", kind: "", user: "", participants: [], cluster: "", namespace: "", pod: "", container: "" };
@@ -55,7 +56,7 @@ export function recordingRoutes(app: FastifyInstance, options: { readonly admin:
       const { remoteAddress, localAddress } = originOf(request.raw.socket);
       await audit.emit({
         ...auditEvents.sessionPlay,
-        user: caller.type === "person" ? caller.identity.username : "local-admin",
+        user: nameOf(caller),
         sid: facts.session.sid,
         server_id: facts.session.server_id,
         session_user: facts.session.user,
@@ -70,6 +71,12 @@ export function recordingRoutes(app: FastifyInstance, options: { readonly admin:
       await recording.close();
       throw error;
     }
+    if (reply.raw.destroyed) {
+      await recording.close();
+      return reply.hijack();
+    }
+    // As long as its reader takes for it.
+    reply.raw.once("close", whileAllowed(() => admin.explainSession(callerOf(request.raw), "read", viewOf(facts.session)).allowed, () => void reply.raw.destroy()));
     return reply.type("application/octet-stream").header("content-length", facts.bytes).send(recording.stream());
   });
 }

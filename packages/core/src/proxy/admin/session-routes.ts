@@ -8,10 +8,8 @@ import { GatehouseError, errorMessage, type Clock, type Logger } from "../../bas
 import { originOf, parseRequest } from "../http/index.ts";
 import type { LiveSession, LiveSessions } from "../kube/index.ts";
 import type { CallerOf } from "./caller.ts";
-import { createSlots, inTime, nameOf } from "./streams.ts";
+import { createSlots, inTime, nameOf, whileAllowed } from "./streams.ts";
 
-/** How often it is looked at whether a watcher may still watch, ms. */
-const recheck = 1000;
 /** Watches at once, and of one person. */
 const maxWatches = 256;
 const maxOwnWatches = 64;
@@ -93,20 +91,10 @@ export function sessionRoutes(app: FastifyInstance, options: SessionRouteOptions
       stop.abort();
       reply.raw.destroy();
     };
-    const mayStillWatch = (): boolean => {
-      try {
-        return admin.explainSession(callerOf(request.raw), "read", viewOf(session)).allowed;
-      } catch {
-        // Logged out, locked, removed: whatever it is, it ends here as it would at the next request.
-        return false;
-      }
-    };
-    const rights = setInterval(() => {
-      if (!mayStillWatch()) cut();
-    }, recheck).unref();
+    const forget = whileAllowed(() => admin.explainSession(callerOf(request.raw), "read", viewOf(session)).allowed, cut);
     const closed = (): void => {
       stop.abort();
-      clearInterval(rights);
+      forget();
       request.raw.socket.off("close", cut);
       giveBack();
       if (!joined) return;

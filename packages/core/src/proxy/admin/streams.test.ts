@@ -1,12 +1,14 @@
 import { once } from "node:events";
 import { createServer, get, type ClientRequest, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { AuditEventInput } from "../../audit/index.ts";
+import type { AuditEventInput, RecordingLibrary } from "../../audit/index.ts";
 import type { Admin, Caller } from "../../auth/index.ts";
 import { manualClock, nullLogger, systemRandom } from "../../base/index.ts";
 import { createApp, type App } from "../http/index.ts";
 import type { LiveSession } from "../kube/index.ts";
+import { recordingRoutes } from "./recording-routes.ts";
 import { sessionRoutes, type SessionRouteOptions } from "./session-routes.ts";
 import { createSlots, inTime } from "./streams.ts";
 
@@ -15,6 +17,42 @@ const session: LiveSession = {
   ...{ sid, kind: "exec", user: "bo", cluster: "prod", namespace: "dev", pod: "web", container: "web", command: ["sh"], tty: true },
   ...{ address: "10.0.0.1:1", started: 1, lastActive: 1, bytes: 0, recording: 100 },
 };
+
+describe("reading a recording", () => {
+  it("ends within a second or so when its reader no longer may, and the file is closed", async () => {
+    let allowed = true;
+    let closed = false;
+    const stream = (): Readable =>
+      new Readable({
+        read(size) {
+          this.push(Buffer.alloc(size));
+        },
+        destroy(_error, done) {
+          closed = true;
+          done(null);
+        },
+      });
+    const facts = { session: { ...session, server_id: "gw" }, bytes: 1e12 };
+    const library = { open: () => Promise.resolve({ facts, stream, close: () => Promise.resolve() }) } as unknown as RecordingLibrary;
+    const admin = { authorizeSession: () => Promise.resolve(), explainSession: () => ({ allowed, reasons: [] }) } as unknown as Admin;
+    const caller = { type: "person", identity: { username: "ana" } } as unknown as Caller;
+    const audit = { emit: () => Promise.resolve() };
+    const app = await createApp({ bodyLimit: 1024, logger: nullLogger, random: systemRandom, routes: (fastify) => recordingRoutes(fastify, { admin, library, audit }, () => caller) });
+    const server = createServer(app.handler).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const request = get({ port: (server.address() as AddressInfo).port, path: `/gatehouse/v1/recordings/${sid}`, agent: false }).on("error", () => undefined);
+    // Nobody takes it: it would never end.
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    response.on("error", () => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    expect(closed).toBe(false);
+    allowed = false;
+    await vi.waitFor(() => expect(closed).toBe(true), { timeout: 3000 });
+    server.closeAllConnections();
+    server.close();
+    await app.close();
+  });
+});
 
 describe("watching a session", () => {
   let app: App;

@@ -4,6 +4,9 @@ import type { Caller } from "../../auth/index.ts";
 /** How long a reader may take for one piece, ms; then it is cut, so that none lags for ever. */
 const slow = 30_000;
 
+/** How often it is looked at whether a reader may still read, ms. */
+const recheck = 1000;
+
 /** Whom a caller is counted and audited as. */
 export function nameOf(caller: Caller): string {
   return caller.type === "person" ? caller.identity.username : "local-admin";
@@ -50,4 +53,17 @@ export async function* inTime<T>(source: AsyncIterable<T>, late: () => void, lim
       clearTimeout(timer);
     }
   }
+}
+
+/** Asks once a second whether a stream may go on, and calls `cut` where it may not, or where the question throws. Returns how to stop. */
+export function whileAllowed(allowed: () => boolean, cut: () => void): () => void {
+  const timer = setInterval(() => {
+    try {
+      if (allowed()) return;
+    } catch {
+      // Logged out, locked, removed: whatever it is, it ends here as it would at the next request.
+    }
+    cut();
+  }, recheck).unref();
+  return () => clearInterval(timer);
 }

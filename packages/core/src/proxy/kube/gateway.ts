@@ -74,10 +74,13 @@ export function recordDenial(shared: Shared, facts: RequestFacts, upgrade: strin
   recorder.write({ ...deniedEvent(facts, why.code, why.message, id), lock: why.lock }, tell);
 }
 
-/** What two attempts at one stream have in common: certificate, cluster, path and query; undefined for what is no stream of a pod. */
+/** Characters of a path and query that are remembered; attempts at longer commands are told apart. */
+const maxAttempt = 16 * 1024;
+
+/** What two attempts at one stream have in common: certificate, cluster, path and query; undefined for what is no stream of a pod, and for a very long one. */
 export function attemptKey({ connection, path, pathname, query }: RequestFacts): string | undefined {
   const { certificateId } = connection;
-  if (certificateId === undefined || streamKind(path) === "other") return undefined;
+  if (certificateId === undefined || streamKind(path) === "other" || pathname.length + query.length > maxAttempt) return undefined;
   return `${certificateId} ${connection.clusterName} ${pathname}?${query}`;
 }
 

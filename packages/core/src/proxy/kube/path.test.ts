@@ -54,6 +54,13 @@ describe("parseTarget", () => {
     expect(parseTarget(target)).toMatchObject({ ok: false, problem: expect.stringMatching(/^the query /) as string });
   });
 
+  it("as many parameters are taken as Go reads: of one more it would read none", () => {
+    const attach = (count: number): string => `/api/v1/namespaces/web/pods/a/attach?container=decoy${"&".repeat(count - 1)}`;
+    expect(parseTarget(attach(10_000)).ok).toBe(true);
+    expect(parseTarget(attach(10_001))).toEqual({ ok: false, problem: "the query has more than 10000 parameters" });
+    expect(parseTarget(`${exec}?command=${"x".repeat(50_000)}`).ok).toBe(true);
+  });
+
   it.each([`${exec}?command=sh&command=-c&command=echo+a%3Bb+100%25+%C3%A9`, `${exec}?&&command=a=b&=x&stdin`, "/api/v1/namespaces/web/services/a/proxy/x?q=%ff"])("%s is taken", (target) => {
     expect(parseTarget(target).ok).toBe(true);
   });

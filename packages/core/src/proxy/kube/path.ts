@@ -29,10 +29,14 @@ const unsafeInName = /[\u0000-\u001f\u007f/\\%]/u;
 const unsafeInTail = /[\u0000-\u001f\u007f/\\]/u;
 const namespaceSubresources: readonly string[] = ["status", "finalize"];
 
+/** Pairs of a query that Go reads; of a query with more it reads none (`urlmaxqueryparams`). */
+const maxPairs = 10_000;
+
 /** What Go's `url.ParseQuery` drops together with its pair, or reads as part of a name, where others read on. */
 function queryProblem(query: string): string | undefined {
   if (query.includes(";")) return "the query has a semicolon";
   if (query.startsWith("?")) return "the query begins with a question mark";
+  if (query.length >= maxPairs && query.split("&").length > maxPairs) return `the query has more than ${String(maxPairs)} parameters`;
   return malformedEscape.test(query) ? "the query has a malformed percent-encoding" : undefined;
 }
 
@@ -42,8 +46,8 @@ const refuse = (problem: string): Target => ({ ok: false, problem });
  * Takes a request target apart as Go's decoded `URL.Path` will be on the API server, and refuses any that two parsers could read
  * differently: encodings in segments that decide (version, namespace, resource, subresource), encoded slashes, empty and dot segments,
  * backslashes, control characters, fragments, absolute forms. Names and what follows a `proxy` subresource may carry other encoded characters.
- * So it does with queries that Go reads otherwise than `URLSearchParams`: semicolons, malformed encodings, a second question mark, and, but for
- * what a proxied service gets, bytes that are not UTF-8.
+ * So it does with queries that Go reads otherwise than `URLSearchParams`: semicolons, malformed encodings, a second question mark, more parameters
+ * than Go takes, and, but for what a proxied service gets, bytes that are not UTF-8.
  */
 export function parseTarget(target: string): Target {
   if (target.charCodeAt(0) !== 0x2f) return refuse("the request target is not a path");

@@ -377,6 +377,16 @@ describe("two attempts at one stream", () => {
     expect(named("kube.denied")).toHaveLength(2);
   });
 
+  it("at a very long command are told apart: it is not remembered", async () => {
+    await open("off");
+    world.groups.set("ana", []);
+    for (const upgrade of ["websocket", "SPDY/3.1"]) {
+      const stream = await ask(upgrade, `${exec}&command=${"x".repeat(16 * 1024)}`);
+      await once(stream.socket, "close");
+    }
+    expect(named("kube.denied")).toHaveLength(2);
+  });
+
   it("are one denial under one id", async () => {
     await open("off");
     world.groups.set("ana", []);
@@ -435,7 +445,7 @@ it("ten thousand forwarded connections are told of in bounded number, and leave 
   const opened = (id: number, headers: Readonly<Record<string, string>>): Buffer => {
     const texts = Object.entries(headers).flat();
     const plain = Buffer.concat([uint32(texts.length / 2), ...texts.flatMap((text) => [uint32(text.length), Buffer.from(text)])]);
-    const stored = Buffer.concat([Buffer.from([0, plain.length, 0, 0xff - plain.length, 0xff]), plain]);
+    const stored = Buffer.concat([Buffer.from([0, plain.length, 0, 0xff - plain.length, 0xff]), plain, Buffer.from([0, 0, 0, 0xff, 0xff])]);
     const block = first ? Buffer.concat([Buffer.from("7820e3c6a7c2", "hex"), stored]) : stored;
     if (first) block[1]! += 31 - (block.readUInt16BE(0) % 31);
     first = false;

@@ -314,6 +314,15 @@ describe("an API server that speaks it", () => {
     expect([client.head().slice(0, 13), world.arrived.length]).toEqual(["HTTP/1.1 403 ", 1]);
   });
 
+  it("or a balancer before it gives up: the command may be running, and is not run once more without a word", async () => {
+    world = await createTestWorld();
+    world.upgrade = (_request, socket) => socket.end("HTTP/1.1 504 Gateway Timeout\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nlate");
+    const client = await ask();
+    await once(client.socket, "end");
+    expect([client.head().slice(0, 13), client.body().toString(), world.arrived.length]).toEqual(["HTTP/1.1 504 ", "late", 1]);
+    expect(world.events).toContainEqual(expect.objectContaining({ attempt: "first", response_code: 504, command: "sh" }));
+  });
+
   it("and one that takes no v4 in WebSockets gets it by SPDY", async () => {
     world = await createTestWorld();
     const { peer } = spdyOnly();

@@ -69,11 +69,12 @@ export function waysOf(grant: Grant): readonly [Way, ...Way[]] {
 
 /**
  * Whether an API server's refusal is its own decision about the request, which another way would not change. One that does not know the protocol
- * refuses in the words of its HTTP library: with no body, or with plain text.
+ * refuses in the words of its HTTP library: with no body, or with plain text. A failure (5xx) is none of that, and the command may have begun to run: to
+ * try again is its client's affair, so that both attempts are audited.
  */
 export function isDecision(answer: IncomingMessage): boolean {
   const type = answer.headers["content-type"] ?? "";
-  return answer.statusCode === 401 || answer.statusCode === 429 || /^application\/(?:json|vnd\.kubernetes\.protobuf|yaml|cbor)\b/i.test(type);
+  return (answer.statusCode ?? 500) >= 500 || answer.statusCode === 401 || answer.statusCode === 429 || /^application\/(?:json|vnd\.kubernetes\.protobuf|yaml|cbor)\b/i.test(type);
 }
 
 /** As the client asks. */
