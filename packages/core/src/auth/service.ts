@@ -12,6 +12,7 @@ import { createLocalProof } from "./local-proof.ts";
 import { mfaHashes } from "./mfa/index.ts";
 import { createPasswords } from "./passwords.ts";
 import { kinds } from "./records.ts";
+import { createSamlMetadata } from "./saml-metadata.ts";
 import { createSharedKey } from "./shared-key.ts";
 import { createSign } from "./sign.ts";
 import { openSnapshot } from "./snapshot.ts";
@@ -46,7 +47,7 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
   return {
     clusterName: authorities.clusterName,
     gatekeeper: createGatekeeper({ snapshot, clock, maxStaleness }),
-    logins: { ...createLocalLogin(context, proof), ...createSsoStart(context, count), ...createSsoFinish(context), logout },
+    logins: { ...createLocalLogin(context, proof), ...createSsoStart(context, count), ...createSsoFinish(context), ...createSamlMetadata(context), logout },
     admin: {
       ...createAdminGet(context),
       ...createAdminPut(context),

@@ -132,6 +132,8 @@ export interface Logins {
     readonly cookies: Readonly<Record<string, string | undefined>>;
     readonly origin: RequestOrigin;
   }): Promise<{ readonly location: string; readonly clearCookie: string }>;
+  /** XML that tells the provider of a SAML connector of this gateway: entity id, certificates, where answers go. Public. Throws `not_found`. */
+  samlMetadata(connector: string): Promise<string>;
   /** Ends a login session: its certificates are refused from now on. */
   logout(identity: Identity): Promise<void>;
 }

@@ -92,6 +92,9 @@ export async function loginRoutes(
   for (const kind of ["github", "oidc"] as const) {
     app.get(`/webapi/${kind}/callback`, { preHandler: limit.logins }, (request, reply) => finish(kind, request.query, request, reply));
   }
+  app.get<{ Params: { connector: string } }>("/webapi/saml/:connector/metadata", { preHandler: limit.logins }, async (request, reply) =>
+    reply.type("application/samlmetadata+xml").send(await logins.samlMetadata(request.params.connector)),
+  );
   // Forms are taken here alone: everything else of this is JSON.
   await app.register(async (scope) => {
     await scope.register(formbody, { bodyLimit: samlBodyLimit });

@@ -15,7 +15,7 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
   const missing = (): never => {
     throw new Error("not part of this test");
   };
-  const logins = { local: missing, startSso: missing, openSso: missing, finishSso: missing, logout: missing, ...parts.logins };
+  const logins = { local: missing, startSso: missing, openSso: missing, finishSso: missing, samlMetadata: missing, logout: missing, ...parts.logins };
   const admin = {
     get: missing,
     put: missing,
