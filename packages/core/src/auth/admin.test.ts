@@ -40,7 +40,7 @@ const connector = (spec: Record<string, unknown> = {}): Resource =>
 async function person(name: string, rules: readonly Record<string, unknown>[], deny: readonly Record<string, unknown>[] = []): Promise<Caller> {
   await world.put({ kind: "role", version: "v3", metadata: { name: `role-${name}` }, spec: { allow: { rules }, deny: { rules: deny } } });
   const { token } = await world.auth.admin.inviteUser(localAdmin, { name, roles: [`role-${name}`], traits: {}, ttl: hour });
-  await world.auth.admin.acceptInvite(token, password, origin);
+  await world.auth.links.setPassword(token, password, origin);
   const login = await world.auth.logins.local({ user: name, password, otpToken: "", publicKey: newPublicKey(), ttl: hour, compatibility: "", origin });
   return { type: "person", identity: world.auth.gatekeeper.identify(world.certificate(login)) };
 }

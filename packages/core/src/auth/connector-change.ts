@@ -1,5 +1,5 @@
 import { GatehouseError } from "../base/index.ts";
-import { callbackUrl, githubEndpoints, isLoopback, stalePins } from "../connectors/index.ts";
+import { callbackUrl, checkSamlConnector, githubEndpoints, isLoopback, stalePins } from "../connectors/index.ts";
 import type { Connector, GithubConnector, OidcConnector } from "../resources/index.ts";
 import { deleteAll } from "./admin-change.ts";
 import type { Context } from "./context.ts";
@@ -42,7 +42,11 @@ export async function prepareConnector(context: Context, given: Connector, exist
   if (existing && place(existing) !== to && (await identitiesOf(context, kind, name)).length > 0) {
     throw fail(`its people are those of ${place(existing)}, and ${to} gives their ids to others`, "use another name for another provider, or remove this connector first");
   }
-  if (given.kind === "saml") return prepareKeys(given, existing?.kind === "saml" ? existing : undefined, context);
+  if (given.kind === "saml") {
+    const complete = await prepareKeys(given, existing?.kind === "saml" ? existing : undefined, context);
+    checkSamlConnector(complete);
+    return complete;
+  }
   if (given.spec.client_secret !== undefined) return given;
   const stored = existing?.kind === "github" || existing?.kind === "oidc" ? existing : undefined;
   const secret = stored?.spec.client_secret;

@@ -23,7 +23,7 @@ function role(name: string, groups: readonly string[], deny: Record<string, unkn
 
 async function logIn(name: string, roles: readonly string[], ttl = hour): Promise<CertificateIdentity> {
   const { token } = await world.auth.admin.inviteUser(localAdmin, { name, roles, traits: {}, ttl: hour });
-  await world.auth.admin.acceptInvite(token, password, origin);
+  await world.auth.links.setPassword(token, password, origin);
   return again(name, ttl);
 }
 
@@ -95,7 +95,7 @@ describe("who a certificate is now", () => {
     // Whoever is logged in hears of it once, with the reason.
     expect(told).toEqual(['user "bo" was removed, and your login session has ended with it']);
     const { token } = await world.auth.admin.inviteUser(localAdmin, { name: "bo", roles: ["dev"], traits: {}, ttl: hour });
-    await world.auth.admin.acceptInvite(token, password, origin);
+    await world.auth.links.setPassword(token, password, origin);
     expect(refusal(certificate).code).toBe("unauthenticated");
     expect(groups(await again("bo"))).toEqual(["developers"]);
   });

@@ -1,4 +1,6 @@
 /** Logins, sessions, the gatekeeper (who is this certificate, now), and what administrators do. */
 export type * from "./types.ts";
+export type * from "./mfa-types.ts";
+export type { DeviceView, FactorsView } from "./mfa/index.ts";
 export { openAuth } from "./service.ts";
 export { passwordLength } from "./passwords.ts";

@@ -14,7 +14,7 @@ afterEach(() => world.close());
 
 async function signUp(name = "bo"): Promise<void> {
   const { token } = await world.auth.admin.inviteUser(localAdmin, { name, roles: ["access"], traits: { logins: ["root"] }, ttl: hour });
-  await world.auth.admin.acceptInvite(token, password, origin);
+  await world.auth.links.setPassword(token, password, origin);
 }
 
 const logIn = (secret = password, user = "bo", more: { ttl?: number; publicKey?: string } = {}) =>
@@ -149,25 +149,25 @@ describe("sign-up and reset links", () => {
   it("work once, for at most 48 hours", async () => {
     const { token, expires } = await world.auth.admin.inviteUser(localAdmin, { name: "bo", roles: ["access"], traits: {}, ttl: hour });
     expect(expires).toBe(world.clock.now() + hour);
-    expect(await world.auth.admin.readInvite(token)).toEqual({ user: "bo" });
+    expect(await world.auth.links.read(token)).toMatchObject({ user: "bo", step: "password" });
     expect(JSON.stringify(await world.store.list("invite"))).not.toContain(token);
-    const tried = await Promise.allSettled([1, 2].map(() => world.auth.admin.acceptInvite(token, password, origin)));
+    const tried = await Promise.allSettled([1, 2].map(() => world.auth.links.setPassword(token, password, origin)));
     expect(tried.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
-    await expect(world.auth.admin.readInvite(token)).rejects.toMatchObject({ code: "not_found" });
+    await expect(world.auth.links.read(token)).rejects.toMatchObject({ code: "not_found" });
     await expect(world.auth.admin.inviteUser(localAdmin, { name: "cy", roles: ["access"], traits: {}, ttl: 49 * hour })).rejects.toMatchObject({ code: "bad_parameter" });
     const late = await world.auth.admin.inviteUser(localAdmin, { name: "cy", roles: ["access"], traits: {}, ttl: hour });
     world.clock.advance(hour);
-    await expect(world.auth.admin.acceptInvite(late.token, password, origin)).rejects.toMatchObject({ code: "not_found" });
+    await expect(world.auth.links.setPassword(late.token, password, origin)).rejects.toMatchObject({ code: "not_found" });
   });
 
   it.each(["", "short", "1234567", "x".repeat(129), "é".repeat(65)])("refuses the password %j and stays valid", async (bad) => {
     const { token } = await world.auth.admin.inviteUser(localAdmin, { name: "bo", roles: ["access"], traits: {}, ttl: hour });
-    await expect(world.auth.admin.acceptInvite(token, bad, origin)).rejects.toMatchObject({ code: "bad_parameter" });
-    await world.auth.admin.acceptInvite(token, password, origin);
+    await expect(world.auth.links.setPassword(token, bad, origin)).rejects.toMatchObject({ code: "bad_parameter" });
+    await world.auth.links.setPassword(token, password, origin);
   });
 
   it.each(["", "nonsense", "0".repeat(32), "../../x", "A".repeat(32)])("%j is no token", async (token) => {
-    await expect(world.auth.admin.readInvite(token)).rejects.toMatchObject({ code: "not_found" });
+    await expect(world.auth.links.read(token)).rejects.toMatchObject({ code: "not_found" });
   });
 
   it("a reset ends the password, the sessions and older links", async () => {
@@ -177,8 +177,8 @@ describe("sign-up and reset links", () => {
     const second = await world.auth.admin.resetUser(localAdmin, "bo", hour);
     await expect(logIn()).rejects.toMatchObject({ message: "invalid username or password" });
     expect(() => world.auth.gatekeeper.identify(certificate)).toThrow("your login session has ended");
-    await expect(world.auth.admin.acceptInvite(first.token, password, origin)).rejects.toMatchObject({ code: "not_found" });
-    await world.auth.admin.acceptInvite(second.token, "another long password", origin);
+    await expect(world.auth.links.setPassword(first.token, password, origin)).rejects.toMatchObject({ code: "not_found" });
+    await world.auth.links.setPassword(second.token, "another long password", origin);
     expect((await logIn("another long password")).username).toBe("bo");
   });
 
@@ -209,7 +209,7 @@ describe("sign-up and reset links", () => {
   it("a removed user's link is worth nothing", async () => {
     const { token } = await world.auth.admin.inviteUser(localAdmin, { name: "bo", roles: ["access"], traits: {}, ttl: hour });
     await world.auth.admin.remove(localAdmin, { kind: "user", name: "bo" });
-    await expect(world.auth.admin.acceptInvite(token, password, origin)).rejects.toMatchObject({ code: "not_found" });
+    await expect(world.auth.links.setPassword(token, password, origin)).rejects.toMatchObject({ code: "not_found" });
   });
 
   it("refuse a name that exists, a role that does not, names that Kubernetes keeps, and names that no reference can have", async () => {

@@ -1,6 +1,7 @@
 import { userLogin } from "../audit/index.ts";
 import { GatehouseError, errorMessage, refusalId, toGatehouseError } from "../base/index.ts";
 import type { SshLoginResponse } from "../api/index.ts";
+import type { Operation } from "../store/index.ts";
 import type { Context } from "./context.ts";
 import { checkRequest, issueSession } from "./issue.ts";
 import { NotProved, maxUserName, type LocalProof, type Proved } from "./local-proof.ts";
@@ -21,6 +22,8 @@ export interface LocalLogin {
   readonly ttl: number;
   readonly compatibility: string;
   readonly origin: RequestOrigin;
+  /** What else has to be written for it, or still be true. */
+  readonly alongside?: readonly Operation[] | undefined;
 }
 
 /** Starts the session of somebody who has proved who they are. */
@@ -41,6 +44,7 @@ async function admit(context: Context, request: Omit<LocalLogin, "password" | "p
     origin: request.origin,
     // A password that was reset, or a user who was removed, while this went on lets nobody in.
     alongside: () => [
+      ...(request.alongside ?? []),
       { op: "check", kind: "user", name, expect: "present" },
       { op: "check", kind: kinds.identity, name, expect: identityRevision },
       { op: "check", kind: kinds.password, name, expect: passwordRevision },

@@ -28,7 +28,7 @@ function again(user: string) {
 
 async function logIn(name: string, roles: readonly string[]): Promise<CertificateIdentity> {
   const { token } = await world.auth.admin.inviteUser(localAdmin, { name, roles, traits: {}, ttl: hour });
-  await world.auth.admin.acceptInvite(token, password, origin);
+  await world.auth.links.setPassword(token, password, origin);
   return world.certificate(await again(name));
 }
 

@@ -19,10 +19,12 @@ export const kinds = {
   attempts: "login_attempts",
   /** The key, in `secret`, by which names that nobody has share records of failed logins. */
   strangers: "login_strangers",
-  /** One-use tokens to set a password; name = hash of the token. */
+  /** One-use links of local users: to set a password, to change second factors; name = hash of the token. */
   invite: "invite",
   /** Logins through a connector that are under way; name = hash of the state. */
   ssoRequest: "sso_request",
+  /** Logins under way whose way is chosen in the browser; name = hash of the login's id. */
+  consoleLogin: "console_login",
 } as const;
 
 const traits = z.record(z.string(), z.array(z.string()));
@@ -62,8 +64,42 @@ export const attemptsRecord = z.object({
 });
 export type AttemptsRecord = z.infer<typeof attemptsRecord>;
 
-export const inviteRecord = z.object({ user: z.string(), purpose: z.enum(["invite", "reset"]), created: z.number() });
+export const inviteRecord = z.object({
+  user: z.string(),
+  /** A password for the first time or again; a second factor added or removed, new recovery codes. */
+  purpose: z.enum(["invite", "reset", "add", "remove", "codes"]),
+  created: z.number(),
+  /** Id of the device that is to be removed. */
+  device: z.string().optional(),
+  /** The password was chosen, or the person has confirmed who they are: a second factor is registered next. */
+  registering: z.boolean().optional(),
+});
 export type InviteRecord = z.infer<typeof inviteRecord>;
+
+/** A challenge of WebAuthn, good once, and until when (ms since the epoch). */
+export const challengeRecord = z.object({ value: z.string(), ends: z.number() });
+export type ChallengeRecord = z.infer<typeof challengeRecord>;
+
+export const inviteSecret = z.object({
+  passwordHash: z.string().optional(),
+  /** Secret of the app that is being registered, base32. */
+  totp: z.string().optional(),
+  challenge: challengeRecord.optional(),
+});
+export type InviteSecret = z.infer<typeof inviteSecret>;
+
+export const consoleLoginRecord = z.object({
+  publicKey: z.string(),
+  /** ms. */
+  ttl: z.number(),
+  compatibility: z.string(),
+  /** Hash of the cookie of the browser that opened the login; absent until one did. */
+  cookieHash: z.string().optional(),
+  challenge: challengeRecord.optional(),
+});
+export type ConsoleLoginRecord = z.infer<typeof consoleLoginRecord>;
+
+export const consoleLoginSecret = z.object({ clientRedirectUrl: z.string() });
 
 /** What a login through a connector is for. */
 const purpose = z.discriminatedUnion("type", [

@@ -4,14 +4,18 @@ import { createAdminPut } from "./admin-put.ts";
 import { createAdminRemove } from "./admin-remove.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { authorize, authorizeEver, authorizeSession, decide, decideEvent } from "./caller.ts";
+import { createConsoleLogins } from "./console-login.ts";
 import type { Context } from "./context.ts";
 import { createGatekeeper } from "./gatekeeper.ts";
 import { createInvites } from "./invites.ts";
 import { createLocalLogin } from "./local-login.ts";
+import { createLinks } from "./links.ts";
 import { createLocalProof } from "./local-proof.ts";
+import { createMfaAdmin } from "./mfa-admin.ts";
 import { mfaHashes } from "./mfa/index.ts";
 import { createPasswords } from "./passwords.ts";
 import { kinds } from "./records.ts";
+import { createSamlMetadata } from "./saml-metadata.ts";
 import { createSharedKey } from "./shared-key.ts";
 import { createSign } from "./sign.ts";
 import { openSnapshot } from "./snapshot.ts";
@@ -36,6 +40,7 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
   const context: Context = { store, authorities, audit, clock, random, logger, snapshot, passwords, providers, kubeClusters, onApplied, mfaHashes: options.hashes?.mfa ?? mfaHashes, sharedKey: createSharedKey(store, random), publicUrls: options.publicUrls ?? (() => []) };
   const proof = createLocalProof(context);
   const count = createLoginCounter(context);
+  const start = createSsoStart(context, count);
 
   async function logout(identity: Identity): Promise<void> {
     await store.transact([{ op: "delete", kind: kinds.session, name: identity.sessionId }]);
@@ -46,7 +51,14 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
   return {
     clusterName: authorities.clusterName,
     gatekeeper: createGatekeeper({ snapshot, clock, maxStaleness }),
-    logins: { ...createLocalLogin(context, proof), ...createSsoStart(context, count), ...createSsoFinish(context), logout },
+    logins: {
+      ...createLocalLogin(context, proof),
+      ...start,
+      ...createConsoleLogins(context, proof, { count, startSso: start.startSso }),
+      ...createSsoFinish(context),
+      ...createSamlMetadata(context),
+      logout,
+    },
     admin: {
       ...createAdminGet(context),
       ...createAdminPut(context),
@@ -61,6 +73,8 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
       explainSession: (caller, verb, session) => decide(caller, "session", verb, undefined, session),
       authorizeSession: (caller, verb, session) => authorizeSession(context, caller, verb, session),
     },
+    links: createLinks(context, proof),
+    mfa: createMfaAdmin(context),
     async close() {
       snapshot.close();
       await providers.close();

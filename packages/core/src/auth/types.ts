@@ -4,6 +4,7 @@ import type { AuditLog } from "../audit/index.ts";
 import type { Clock, Logger, Random } from "../base/index.ts";
 import type { Authorities, CertificateIdentity } from "../ca/index.ts";
 import type { ProviderTimeouts } from "../connectors/index.ts";
+import type { ConsoleLogins, Links, MfaAdmin } from "./mfa-types.ts";
 import type { MfaHashes } from "./mfa/index.ts";
 import type { PasswordHashes } from "./passwords.ts";
 import type { AuthPreference, Connector, Resource, ResourceRef, Traits } from "../resources/index.ts";
@@ -132,6 +133,8 @@ export interface Logins {
     readonly cookies: Readonly<Record<string, string | undefined>>;
     readonly origin: RequestOrigin;
   }): Promise<{ readonly location: string; readonly clearCookie: string }>;
+  /** XML that tells the provider of a SAML connector of this gateway: entity id, certificates, where answers go. Public. Throws `not_found`. */
+  samlMetadata(connector: string): Promise<string>;
   /** Ends a login session: its certificates are refused from now on. */
   logout(identity: Identity): Promise<void>;
 }
@@ -144,7 +147,7 @@ export interface Admin {
   remove(caller: Caller, ref: ResourceRef): Promise<AdminChange>;
   /** Creates a user and an invite; returns the one-use sign-up token. */
   inviteUser(caller: Caller, request: { readonly name: string; readonly roles: readonly string[]; readonly traits: Traits; readonly ttl: number }): Promise<{ readonly token: string; readonly expires: number }>;
-  /** Invalidates the password; returns a one-use reset token. */
+  /** Takes the password and every second factor away; returns a one-use reset token. */
   resetUser(caller: Caller, name: string, ttl: number): Promise<{ readonly token: string; readonly expires: number }>;
   /**
    * Signs a public key (one `authorized_keys` line) as a user's, for `ttl` ms: a login session like any other. As long as the user's roles allow; the administrator
@@ -154,10 +157,6 @@ export interface Admin {
     caller: Caller,
     request: { readonly name: string; readonly publicKey: string; readonly ttl: number; readonly compatibility: string; readonly origin: RequestOrigin },
   ): Promise<SshLoginResponse>;
-  /** Whose invite a token is. Throws `not_found`. */
-  readInvite(token: string): Promise<{ readonly user: string }>;
-  /** Sets the password of an invited or reset user; the token is spent. */
-  acceptInvite(token: string, password: string, origin: RequestOrigin): Promise<void>;
   /**
    * Begins a login through a connector as it is given, stored or not, that lets nobody in: the terminal gets an `SsoTestOutcome` instead of certificates. Needs the
    * rights to write the connector.
@@ -211,7 +210,9 @@ export interface AuthOptions {
 export interface AuthService {
   readonly clusterName: string;
   readonly gatekeeper: Gatekeeper;
-  readonly logins: Logins;
+  readonly logins: Logins & ConsoleLogins;
   readonly admin: Admin;
+  readonly links: Links;
+  readonly mfa: MfaAdmin;
   close(): Promise<void>;
 }

@@ -1,4 +1,3 @@
-import { GatehouseError } from "../base/index.ts";
 import type { Connector } from "../resources/index.ts";
 import { createGithubProvider } from "./github/client.ts";
 import type { Provider, ProviderOptions } from "./types.ts";
@@ -11,6 +10,6 @@ export async function openProvider(connector: Connector, options: ProviderOption
     case "oidc":
       return (await import("./oidc/provider.ts")).createOidcProvider(connector, options);
     case "saml":
-      throw new GatehouseError("not_implemented", `this gateway does not do logins by ${connector.kind.toUpperCase()} yet`);
+      return (await import("./saml/provider.ts")).createSamlProvider(connector, options);
   }
 }

@@ -1,4 +1,4 @@
-/** Pure functions over bytes: keys and certificates, ClientHello, the sealed login answer, SPDY and WebSocket frames, recordings. */
+/** Pure functions over bytes: keys and certificates, ClientHello, the sealed login answer, SPDY and WebSocket frames, recordings, plain XML. */
 export { createSpdyTap } from "./spdy.ts";
 export type { SpdyTapOptions } from "./spdy.ts";
 export { createWebSocketTap, isWebSocketKnown } from "./websocket.ts";
@@ -59,3 +59,5 @@ export {
 } from "./recording-payloads.ts";
 export { createAsciicastExport, createJsonExport } from "./asciicast.ts";
 export type { RecordingExport } from "./asciicast.ts";
+export { attributeOf, elementsOf, readXml, textOf } from "./xml.ts";
+export type { XmlAttribute, XmlElement, XmlLimits } from "./xml.ts";

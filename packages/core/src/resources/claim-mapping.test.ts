@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { compileClaimValue, expandRole, mapAttributes, mappingProblems, matchClaim, maxClaimLength } from "./index.ts";
+import { compileClaimValue, expandRole, mapAttributes, mappingProblems, matchClaim, maxClaimLength, parseResources } from "./index.ts";
 
 test.each<[string, string, readonly string[] | undefined]>([
   ["admins", "admins", ["admins"]],
@@ -104,13 +104,24 @@ test("only an attribute's own name counts", () => {
 test("a connector's rule is told what is wrong with it", () => {
   expect(mappingProblems("team-*", ["$1", "${1}-x", "dev"])).toEqual([]);
   expect(mappingProblems("^(a$", ["dev"])).toMatchObject([{ field: "value" }]);
-  expect(mappingProblems("team-*", ["dev", "$2", "$1x", "a b", "Proxy"]).map(({ index, message }) => [index, message])).toEqual([
+  expect(mappingProblems("team-*", ["dev", "$2", "$1x", "a b", "Proxy", "a b-$1", "team/${1}"]).map(({ index, message }) => [index, message])).toEqual([
     [1, expect.stringContaining("refers to group 2, and the last one is 1")],
     [2, expect.stringContaining("write $1, ${1}")],
     [3, expect.stringContaining("is no name of a role")],
     [4, expect.stringContaining("built-in role")],
+    [5, expect.stringContaining('"a b-$1" is no name of a role')],
   ]);
   expect(mappingProblems("dev", ["$1"])[0]?.message).toContain("there is none");
+});
+
+test("a connector whose rules can give nothing is refused with line and field", () => {
+  const rules = "- {claim: groups, value: '^(a$', roles: [dev]}\n  - {claim: groups, value: 'team-*', roles: [dev, '$2']}\n  - {claim: groups, value: '*', roles: []}\n  - {claim: groups, value: 'team-*', roles: ['${1}-x', '$1']}\n";
+  const text = `kind: oidc\nversion: v2\nmetadata: {name: corp}\nspec:\n  issuer_url: https://idp.example.com\n  client_id: a\n  redirect_url: https://t.example.com/v1/webapi/oidc/callback\n  claims_to_roles:\n  ${rules}`;
+  const read = (): unknown => parseResources(text, "corp.yaml");
+  expect(read).toThrow(/corp\.yaml:9:\d+ spec\.claims_to_roles\[0\]\.value: the regular expression cannot be used: a "\(" is not closed/);
+  expect(read).toThrow(/corp\.yaml:10:\d+ spec\.claims_to_roles\[1\]\.roles\[1\]: "\$2" refers to group 2, and the last one is 1/);
+  expect(read).toThrow(/corp\.yaml:11:\d+ spec\.claims_to_roles\[2\]: gives nothing: it needs roles/);
+  expect(read).not.toThrow(/claims_to_roles\[3\]/);
 });
 
 // With a backtracking matcher each of these runs longer than the universe is old: that they end is the test.

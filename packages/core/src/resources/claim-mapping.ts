@@ -45,7 +45,7 @@ export function mappingProblems(value: string, roles: readonly string[]): readon
   const compiled = compileOrTell(value);
   if (typeof compiled === "string") return [{ field: "value", message: compiled }];
   return roles.flatMap((role, index) => {
-    const problem = groupsProblem(role, compiled.groups) ?? (role.includes("$") ? undefined : problemOfRole(role));
+    const problem = groupsProblem(role, compiled.groups) ?? problemOfRole(role.replaceAll(/\$(?:\d+|\{\d+\})/g, "x"), role);
     return problem === undefined ? [] : [{ field: "roles", index, message: problem } as const];
   });
 }
@@ -81,8 +81,8 @@ function outcomeOf({ name, value, roles: templates }: AttributeMapping, attribut
   return { name, value, matched: by.length > 0, by, roles: [...roles], problems: [...problems] };
 }
 
-function problemOfRole(role: string): string | undefined {
-  const shown = escapeLine(role.slice(0, 80));
+function problemOfRole(role: string, written = role): string | undefined {
+  const shown = escapeLine(written.slice(0, 80));
   const syntax = nameProblem(role);
   if (syntax !== undefined) return `"${shown}" is no name of a role: it ${syntax}`;
   return roleNameProblem(role);

@@ -5,3 +5,6 @@ export { factorsOperation, loadFactors, maxDevices, readFactors, viewOf } from "
 export { newRecoverySet } from "./recovery.ts";
 export { newTotpSecret, totpCode, totpPeriod, totpStep, totpUri } from "./totp.ts";
 export { authenticationOptions, challengeTime, registrationOptions, relyingParty, verifyRegistration } from "./webauthn.ts";
+export { liveChallenge, newChallenge } from "./challenge.ts";
+export { acceptedKinds, register, suffices } from "./register.ts";
+export type { Registration } from "./register.ts";

@@ -2,8 +2,9 @@
 import { GatehouseError, createRateLimiter } from "../../base/index.ts";
 import { createApp, errorBody, type App } from "../http/index.ts";
 import { pagePolicy } from "./html.ts";
-import { inviteRoutes } from "./invite-routes.ts";
+import { consoleRoutes } from "./console-routes.ts";
 import { limited } from "./limit-hook.ts";
+import { linkRoutes } from "./link-routes.ts";
 import { loginRoutes } from "./login-routes.ts";
 import { errorPage, frontPage, loginFailedPage, loginSuccessPage } from "./pages.ts";
 import { ping, pingConnector } from "./ping.ts";
@@ -22,7 +23,8 @@ function isPage(url: string): boolean {
 }
 
 function errorTitle(url: string): string {
-  return /\/webapi\/(?:github|oidc|saml)\//.test(url) ? "This login cannot go on" : url.includes("/newuser/") ? "This address does not work" : "Not here";
+  if (/\/webapi\/(?:github|oidc|saml)\/|\/web\/login/.test(url)) return "This login cannot go on";
+  return /\/web\/(?:newuser|mfa)\//.test(url) ? "This address does not work" : "Not here";
 }
 
 /** The web application of one gateway. */
@@ -41,7 +43,7 @@ export async function createWebApp(options: WebOptions): Promise<App> {
     errorPage: (error, url) => (isPage(url) ? errorPage(errorTitle(url), error) : undefined),
     routes: async (app) => {
       app.addHook("onSend", async (request, reply) => {
-        if (isPage(request.url)) reply.header("content-security-policy", pagePolicy);
+        if (isPage(request.url) && !reply.getHeader("content-security-policy")?.toString().includes("script-src")) reply.header("content-security-policy", pagePolicy);
       });
       app.get("/webapi/ping", async () => ping(await options.loginSettings(), options.facts()));
       app.get<{ Params: { connector: string } }>("/webapi/ping/:connector", async (request, reply) => {
@@ -54,7 +56,8 @@ export async function createWebApp(options: WebOptions): Promise<App> {
         }
       });
       await loginRoutes(app, options, { logins, passwords });
-      await inviteRoutes(app, options, passwords, loginLine);
+      await consoleRoutes(app, options, { logins, passwords });
+      await linkRoutes(app, options, passwords, loginLine);
       if (options.witness) witnessRoutes(app, options.witness, limited(createRateLimiter({ burst: 240, perSecond: 4, keys: 1000 }, clock)));
       for (const path of ["/", "/web"]) {
         app.get(path, (_request, reply) => reply.type("text/html; charset=utf-8").send(frontPage(options.auth.clusterName, loginLine())));

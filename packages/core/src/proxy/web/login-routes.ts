@@ -5,6 +5,7 @@ import { GatehouseError, limits } from "../../base/index.ts";
 import { connectorKinds, type Connector } from "../../resources/index.ts";
 import { originOf, parseRequest, publicKeyLine } from "../http/index.ts";
 import { clearCookie, readCookies, setCookie } from "./cookies.ts";
+import { loopbackOnly } from "./loopback-only.ts";
 import type { WebOptions } from "./types.ts";
 
 /** Bytes of a SAML answer, a form that holds base64 of XML. */
@@ -23,15 +24,6 @@ function singleValues(query: unknown): Readonly<Record<string, string | undefine
     values[name] = value;
   }
   return values;
-}
-
-/** A finished login goes to a terminal on the browser's own machine and nowhere else, whatever was stored. */
-function loopbackOnly(location: string): string {
-  const url = new URL(location);
-  if (url.protocol !== "http:" || !["127.0.0.1", "[::1]", "localhost"].includes(url.hostname)) {
-    throw new GatehouseError("internal", "a finished login would have gone to another machine");
-  }
-  return location;
 }
 
 /** The logins of people (reference §1.6, §1.8). */
@@ -56,6 +48,21 @@ export async function loginRoutes(
       compatibility: body.compatibility ?? "",
       origin: originOf(request.raw.socket),
     });
+  });
+
+  app.post("/webapi/local/login/console", { preHandler: limit.logins }, async (request) => {
+    const body = parseRequest(consoleLoginRequest, request.body);
+    for (const field of ["redirect_url", "public_key"] as const) {
+      if (body[field] === "") throw new GatehouseError("bad_parameter", `missing ${field}`);
+    }
+    const start = await logins.startConsole({
+      clientRedirectUrl: body.redirect_url,
+      publicKey: publicKeyLine(body.public_key),
+      ttl: milliseconds(body.cert_ttl),
+      compatibility: body.compatibility ?? "",
+      origin: originOf(request.raw.socket),
+    });
+    return { redirect_url: start.redirectUrl };
   });
 
   for (const kind of connectorKinds) {
@@ -92,6 +99,9 @@ export async function loginRoutes(
   for (const kind of ["github", "oidc"] as const) {
     app.get(`/webapi/${kind}/callback`, { preHandler: limit.logins }, (request, reply) => finish(kind, request.query, request, reply));
   }
+  app.get<{ Params: { connector: string } }>("/webapi/saml/:connector/metadata", { preHandler: limit.logins }, async (request, reply) =>
+    reply.type("application/samlmetadata+xml").send(await logins.samlMetadata(request.params.connector)),
+  );
   // Forms are taken here alone: everything else of this is JSON.
   await app.register(async (scope) => {
     await scope.register(formbody, { bodyLimit: samlBodyLimit });

@@ -44,6 +44,7 @@ export function passwordPage(user: string, rules: PasswordRules, problem?: strin
     title: `Choose a password for ${user}`,
     body: html`${problem === undefined ? [] : [html`<p class="bad" role="alert">${problem}</p>`]}
 <form method="post">
+<input type="hidden" name="step" value="password">
 <input type="text" name="username" value="${user}" autocomplete="username" hidden readonly>
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="new-password" minlength="${String(rules.minLength)}" maxlength="${String(rules.maxBytes)}" required autofocus aria-describedby="rules">
@@ -54,9 +55,4 @@ export function passwordPage(user: string, rules: PasswordRules, problem?: strin
 </form>
 <p class="soft">This address works once.</p>`,
   });
-}
-
-/** After {@link passwordPage}. */
-export function passwordSetPage(loginLine: string): string {
-  return page({ title: "Password set", tone: "good", body: html`<p>Log in from your terminal:</p><pre>${loginLine}</pre>` });
 }

@@ -11,11 +11,12 @@ import { createWebApp, type LoginSettings, type WebOptions } from "./index.ts";
 const token = "0123456789abcdef0123456789abcdef";
 
 /** An auth service that does nothing but what the test gives it. */
-function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partial<AuthService["admin"]> }): AuthService {
+function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partial<AuthService["admin"]>; links?: Partial<AuthService["links"]> }): AuthService {
   const missing = (): never => {
     throw new Error("not part of this test");
   };
-  const logins = { local: missing, startSso: missing, openSso: missing, finishSso: missing, logout: missing, ...parts.logins };
+  const consoleLogins = { startConsole: missing, openConsole: missing, chooseConnector: missing, consoleKey: missing, finishConsole: missing, cancelConsole: missing };
+  const logins = { local: missing, ...consoleLogins, startSso: missing, openSso: missing, finishSso: missing, samlMetadata: missing, logout: missing, ...parts.logins };
   const admin = {
     get: missing,
     put: missing,
@@ -24,8 +25,6 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
     inviteUser: missing,
     resetUser: missing,
     signUser: missing,
-    readInvite: missing,
-    acceptInvite: missing,
     requireRule: missing,
     requireEver: missing,
     explainRule: missing,
@@ -34,8 +33,9 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
     authorizeSession: missing,
     ...parts.admin,
   };
+  const links = { read: missing, setPassword: missing, confirm: missing, keyOptions: missing, finish: missing, ...parts.links };
   const gatekeeper = { identify: missing, kube: missing, node: missing, sessionLock: missing, generation: 0, onChange: () => () => undefined };
-  return { clusterName: "example", gatekeeper, logins, admin, close: async () => undefined };
+  return { clusterName: "example", gatekeeper, logins, admin, links, mfa: { own: missing, link: missing, of: missing, remove: missing }, close: async () => undefined };
 }
 
 const github: LoginSettings = {
@@ -288,14 +288,15 @@ describe("invites", () => {
   function invited(): { auth: AuthService; accepted: string[] } {
     const accepted: string[] = [];
     const auth = authOf({
-      admin: {
-        readInvite: async (given) => {
+      links: {
+        read: async (given) => {
           if (given !== token || accepted.length > 0) throw new GatehouseError("not_found", "this invite is not known, was used, or has ended");
-          return { user: "ana <b>" };
+          return { user: "ana <b>", purpose: "invite", step: "password" };
         },
-        acceptInvite: async (_token, password) => {
+        setPassword: async (_token, password) => {
           if (password.length < 8) throw new GatehouseError("bad_parameter", "a password has at least 8 characters");
           accepted.push(password);
+          return { done: { user: "ana <b>", purpose: "invite" } };
         },
       },
     });

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { compilePattern } from "../pattern.ts";
+import { mappingProblems } from "../claim-mapping.ts";
 import type { AttributeToRoles, ClaimToRoles, GithubConnector, KeyPair, OidcConnector, SamlConnector } from "../types.ts";
 import { optionalAddress, webAddress } from "./address.ts";
-import { anyText, attempt, compact, fields, list, readBy, text } from "./fields.ts";
+import { anyText, compact, fields, list, readBy, text } from "./fields.ts";
 import { metadata, nameProblem } from "./metadata.ts";
 import { literalGroup } from "./values.ts";
 
@@ -62,27 +62,18 @@ const roleTemplate: z.ZodType<undefined> = readBy((value, fail) => {
   return undefined;
 });
 
-/** A name of a role that may hold `$1` or `${1}` of what a value matched. */
-const roleOrExpansion: z.ZodType<string> = readBy((value, fail) => {
-  const given = typeof value === "string" ? value : "";
-  const problem = typeof value === "string" ? nameProblem(given.replaceAll(/\$(?:\d+|\{\d+\})/g, "x")) : "must be text";
-  if (problem !== undefined) fail(`is no name of a role: it ${problem}`);
-  return given;
-});
+/** A mapping's value and roles fit together: what cannot be compiled or expanded would give nothing, or to nobody. */
+function checkMapping({ value, roles }: { readonly value: string; readonly roles: readonly string[] }, context: z.RefinementCtx): void {
+  if (roles.length === 0) context.addIssue({ code: "custom", message: "gives nothing: it needs roles" });
+  for (const { field, index, message } of mappingProblems(value, roles)) context.addIssue({ code: "custom", message, path: index === undefined ? [field] : [field, index] });
+}
 
-/** A value of a mapping: text with globs, or an expression. */
-const matched: z.ZodType<string> = readBy((value, fail) => {
-  if (typeof value !== "string" || value === "") fail(value === undefined ? "is missing" : "must be text");
-  else attempt(fail, () => compilePattern(value));
-  return String(value);
-});
-
-const claimToRoles: z.ZodType<ClaimToRoles> = fields({ claim: text(256), value: matched, roles: list(roleOrExpansion), role_template: roleTemplate })
-  .refine((entry) => entry.roles.length > 0, "gives nothing: it needs roles")
+const claimToRoles: z.ZodType<ClaimToRoles> = fields({ claim: text(256), value: text(), roles: list(text(256)), role_template: roleTemplate })
+  .superRefine(checkMapping)
   .transform(({ claim, value, roles }) => ({ claim, value, roles }));
 
-const attributeToRoles: z.ZodType<AttributeToRoles> = fields({ name: text(256), value: matched, roles: list(roleOrExpansion), role_template: roleTemplate })
-  .refine((entry) => entry.roles.length > 0, "gives nothing: it needs roles")
+const attributeToRoles: z.ZodType<AttributeToRoles> = fields({ name: text(256), value: text(), roles: list(text(256)), role_template: roleTemplate })
+  .superRefine(checkMapping)
   .transform(({ name, value, roles }) => ({ name, value, roles }));
 
 const oidcSpec = fields({

@@ -1,0 +1,64 @@
+import { GatehouseError, type Clock } from "../../base/index.ts";
+import type { SamlConnector } from "../../resources/index.ts";
+import { describedProvider, type IdentityProvider } from "./identity-provider.ts";
+import { parseMetadata } from "./metadata.ts";
+
+const day = 24 * 3_600_000;
+const minute = 60_000;
+
+/** Where a connector's provider is described, now. */
+export interface MetadataSource {
+  /** Throws `unavailable` where the metadata cannot be read, `internal` where it is of no use. */
+  current(): Promise<IdentityProvider>;
+  /** Reads it anew, at most once a minute; whether its keys are others since. Throws nothing: what cannot be read has not changed. */
+  renewed(): Promise<boolean>;
+}
+
+interface Held {
+  readonly provider: IdentityProvider;
+  readonly at: number;
+}
+
+/** Metadata by address is kept for its cacheDuration, at most a day, and beyond that while the address does not answer, never past its validUntil. */
+export function createMetadataSource(connector: SamlConnector, clock: Clock, fetch: (url: string) => Promise<string>): MetadataSource {
+  const { entity_descriptor: inline, entity_descriptor_url: url, issuer } = connector.spec;
+  let held: Held | undefined;
+  let reading: Promise<Held> | undefined;
+
+  const describe = (text: string | undefined): IdentityProvider => {
+    try {
+      return describedProvider(connector, text === undefined ? undefined : parseMetadata(text, issuer));
+    } catch (error) {
+      if (!(error instanceof GatehouseError)) throw error;
+      throw new GatehouseError("internal", `connector "${connector.metadata.name}": ${error.message}`, { hint: error.hint, cause: error });
+    }
+  };
+  const read = async (): Promise<Held> => {
+    const text = url === undefined ? inline : await fetch(url);
+    return (held = { provider: describe(text), at: clock.now() });
+  };
+  const readOnce = (): Promise<Held> => (reading ??= read().finally(() => (reading = undefined)));
+  const valid = ({ provider }: Held): boolean => provider.validUntil === undefined || clock.now() < provider.validUntil;
+  const fresh = (one: Held): boolean => url === undefined || clock.now() - one.at < Math.min(day, Math.max(minute, one.provider.cacheDuration ?? day));
+
+  return {
+    async current() {
+      const kept = held && valid(held) ? held : undefined;
+      if (kept && fresh(kept)) return kept.provider;
+      const now = await readOnce().catch((error: unknown) => {
+        if (kept) return kept;
+        throw error;
+      });
+      if (valid(now)) return now.provider;
+      throw new GatehouseError("unavailable", `connector "${connector.metadata.name}": the provider's metadata was valid until ${new Date(now.provider.validUntil ?? 0).toISOString()}`, {
+        hint: "an administrator gives the connector the provider's new metadata",
+      });
+    },
+    async renewed() {
+      const before = held;
+      if (url === undefined || !before || clock.now() - before.at < minute) return false;
+      const after = await readOnce().catch(() => before);
+      return after.provider.certificates.join() !== before.provider.certificates.join();
+    },
+  };
+}
