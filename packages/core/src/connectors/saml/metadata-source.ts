@@ -5,12 +5,14 @@ import { parseMetadata } from "./metadata.ts";
 
 const day = 24 * 3_600_000;
 const minute = 60_000;
+/** Between two readings that an unknown signature asks for: anybody who logs in can send one. */
+const betweenRenewals = 10_000;
 
 /** Where a connector's provider is described, now. */
 export interface MetadataSource {
   /** Throws `unavailable` where the metadata cannot be read, `internal` where it is of no use. */
   current(): Promise<IdentityProvider>;
-  /** Reads it anew, at most once a minute; whether its keys are others since. Throws nothing: what cannot be read has not changed. */
+  /** Reads it anew, at most once in ten seconds; whether its keys are others since. Throws nothing: what cannot be read has not changed. */
   renewed(): Promise<boolean>;
 }
 
@@ -56,7 +58,7 @@ export function createMetadataSource(connector: SamlConnector, clock: Clock, fet
     },
     async renewed() {
       const before = held;
-      if (url === undefined || !before || clock.now() - before.at < minute) return false;
+      if (url === undefined || !before || clock.now() - before.at < betweenRenewals) return false;
       const after = await readOnce().catch(() => before);
       return after.provider.certificates.join() !== before.provider.certificates.join();
     },
