@@ -353,6 +353,20 @@ describe("who GitHub says it is", () => {
     expect((await world.store.list("github_pin")).map(({ name }) => name).sort()).toEqual(["github/octocats", "github/octocats/developers"]);
   });
 
+  it("a mapping without a team is for every active member of the organization, whose id is pinned", async () => {
+    const acme = { organization: "acme", organizationId: 7 };
+    await world.put(connector({ teams_to_logins: [], teams_to_roles: [{ organization: "acme", roles: ["access"] }] }));
+    github.setUsers([{ ...ana, teams: [], memberships: [{ ...acme, state: "pending" }] }]);
+    expect((await logIn()).error).toMatchObject({ code: "access_denied", message: containing("none of the teams and organizations that connector \"github\" maps (acme/*)"), hint: containing("no team and no organization") });
+    github.setUsers([{ ...ana, teams: [web], memberships: [{ ...acme, state: "active" }, { organization: "later", organizationId: 5, state: "active" }] }]);
+    expect((await logIn()).response).toBeDefined();
+    expect((await world.store.list("github_pin")).map(({ name }) => name)).toEqual(["github/acme"]);
+    github.setUsers([{ ...ana, teams: [web], memberships: [{ organization: "acme", organizationId: 666, state: "active" }] }]);
+    expect((await logIn()).error).toMatchObject({ code: "access_denied", message: containing('organization acme is not the one that connector "github" knows') });
+    github.setFault("memberships", "500");
+    expect((await logIn()).error).toMatchObject({ code: "internal", message: containing("GitHub answered 500 to the organizations request") });
+  });
+
   it("taking a team out of the mapping and putting it back forgets its id", async () => {
     await logIn();
     await world.put(connector({ teams_to_logins: [] }));

@@ -75,7 +75,7 @@ describe("the stand-in GitHub refuses what the real one refuses", () => {
     expect((await api("/user", "gho_x")).status).toBe(401);
     expect((await api("/user", undefined)).status).toBe(401);
     const { access_token } = await exchange({ code: await newCode({ scope: "" }) });
-    expect([(await api("/user", access_token)).status, (await api("/user/teams", access_token)).status]).toEqual([200, 404]);
+    expect([(await api("/user", access_token)).status, (await api("/user/teams", access_token)).status, (await api("/user/memberships/orgs", access_token)).status]).toEqual([200, 404, 403]);
   });
 });
 
@@ -88,6 +88,19 @@ describe("the stand-in GitHub", () => {
     const second = await fetch(next, { headers: { authorization: `Bearer ${access_token!}` } });
     expect(await second.json()).toHaveLength(5);
     expect(second.headers.get("link")).not.toContain('rel="next"');
+  });
+
+  it("gives memberships of organizations: those of teams, those without, and invitations apart", async () => {
+    const beside = [{ organization: "acme", organizationId: 2, state: "active" as const }, { organization: "later", organizationId: 3, state: "pending" as const }];
+    github.setUsers([{ login: "ana", id: 1001, teams: [{ organization: "octocats", organizationId: 1, team: "t", teamId: 1 }], memberships: beside }]);
+    const { access_token } = await exchange({ code: await newCode() });
+    const list = async (query: string): Promise<readonly string[]> =>
+      ((await (await api(`/user/memberships/orgs${query}`, access_token)).json()) as { state: string; organization: { login: string; id: number } }[]).map(({ state, organization }) => `${organization.login} ${String(organization.id)} ${state}`);
+    expect(await list("")).toEqual(["acme 2 active", "later 3 pending", "octocats 1 active"]);
+    expect(await list("?state=active")).toEqual(["acme 2 active", "octocats 1 active"]);
+    const page = await api("/user/memberships/orgs?state=active&per_page=1", access_token);
+    expect(page.headers.get("link")).toContain(`<${github.apiUrl}/user/memberships/orgs?state=active&per_page=1&page=2>; rel="next"`);
+    expect((await api("/user/memberships/orgs?state=gone", access_token)).status).toBe(422);
   });
 
   it("asks who one is, then whether one agrees", async () => {

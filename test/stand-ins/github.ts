@@ -12,15 +12,24 @@ export interface GithubTeam {
   readonly teamId: number;
 }
 
+/** A person's place in an organization; `pending` is an invitation that they have not accepted. */
+export interface GithubMembership {
+  readonly organization: string;
+  readonly organizationId: number;
+  readonly state: "active" | "pending";
+}
+
 /** An account with its teams. */
 export interface GithubUser {
   readonly login: string;
   readonly id: number;
   readonly teams: readonly GithubTeam[];
+  /** Beside the organizations of the teams, of which everybody in a team is an active member. */
+  readonly memberships?: readonly GithubMembership[];
 }
 
 /** Where a fault strikes. */
-export type GithubRoute = "authorize" | "token" | "user" | "teams";
+export type GithubRoute = "authorize" | "token" | "user" | "teams" | "memberships";
 
 /** `hang` never answers, `slow` answers after 2 s, `garbage` is HTML with status 200, `redirect` points elsewhere, `huge` never stops sending. */
 export type GithubFault = "500" | "refused" | "hang" | "slow" | "garbage" | "redirect" | "huge";
@@ -48,7 +57,7 @@ export interface GithubOptions {
   readonly now?: () => number;
 }
 
-/** A stand-in for GitHub's OAuth pages and the two API routes that a login needs. */
+/** A stand-in for GitHub's OAuth pages and the three API routes that a login needs. */
 export interface Github {
   /** `endpoint_url` of a connector. */
   readonly url: string;
@@ -262,21 +271,33 @@ export async function startGithub(options: GithubOptions): Promise<Github> {
     return { user, scope: entry.scope };
   }
 
+  const hasScope = (given: string, ...enough: readonly string[]): boolean => given.split(/[ ,]/).some((scope) => enough.includes(scope));
+
+  /** A page of a list, 30 items where nothing is said, with links to the others. */
+  function page(response: ServerResponse, path: string, query: URLSearchParams, all: readonly unknown[]): void {
+    const perPage = Math.min(Math.max(Number(query.get("per_page") ?? 30) || 30, 1), 100);
+    const at = Math.max(Number(query.get("page") ?? 1) || 1, 1);
+    const last = Math.max(Math.ceil(all.length / perPage), 1);
+    const link = (to: number, rel: string): string => {
+      const next = new URLSearchParams(query);
+      next.set("per_page", String(perPage));
+      next.set("page", String(to));
+      return `<${url}${path}?${next.toString()}>; rel="${rel}"`;
+    };
+    const links = [
+      ...(at > 1 ? [link(at - 1, "prev"), link(1, "first")] : []),
+      ...(at < last ? [link(at + 1, "next"), link(last, "last")] : []),
+    ];
+    json(response, 200, all.slice((at - 1) * perPage, at * perPage), links.length > 0 ? { link: links.join(", ") } : {});
+  }
+
   function teams(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
     const who = caller(request, response);
     if (!who) return;
-    if (!who.scope.split(/[ ,]/).some((scope) => ["read:org", "write:org", "admin:org", "repo", "user"].includes(scope))) {
+    if (!hasScope(who.scope, "read:org", "write:org", "admin:org", "repo", "user")) {
       return json(response, 404, { message: "Not Found", documentation_url: "https://docs.github.com/rest", status: "404" });
     }
-    const perPage = Math.min(Math.max(Number(query.get("per_page") ?? 30) || 30, 1), 100);
-    const page = Math.max(Number(query.get("page") ?? 1) || 1, 1);
-    const last = Math.max(Math.ceil(who.user.teams.length / perPage), 1);
-    const link = (to: number, rel: string): string => `<${url}/api/v3/user/teams?per_page=${String(perPage)}&page=${String(to)}>; rel="${rel}"`;
-    const links = [
-      ...(page > 1 ? [link(page - 1, "prev"), link(1, "first")] : []),
-      ...(page < last ? [link(page + 1, "next"), link(last, "last")] : []),
-    ];
-    const items = who.user.teams.slice((page - 1) * perPage, page * perPage).map((team) => ({
+    const items = who.user.teams.map((team) => ({
       id: team.teamId,
       node_id: Buffer.from(`04:Team${String(team.teamId)}`).toString("base64"),
       name: team.team,
@@ -285,7 +306,29 @@ export async function startGithub(options: GithubOptions): Promise<Github> {
       permission: "pull",
       organization: { login: team.organization, id: team.organizationId },
     }));
-    json(response, 200, items, links.length > 0 ? { link: links.join(", ") } : {});
+    page(response, "/api/v3/user/teams", query, items);
+  }
+
+  function memberships(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
+    const who = caller(request, response);
+    if (!who) return;
+    if (!hasScope(who.scope, "read:org", "write:org", "admin:org")) {
+      return json(response, 403, { message: "You need at least read:org scope to list your organization memberships.", documentation_url: "https://docs.github.com/rest", status: "403" });
+    }
+    const state = query.get("state");
+    if (state !== null && state !== "active" && state !== "pending") return json(response, 422, { message: "Validation Failed", documentation_url: "https://docs.github.com/rest", status: "422" });
+    const places: readonly GithubMembership[] = [...(who.user.memberships ?? []), ...who.user.teams.map((team) => ({ ...team, state: "active" as const }))];
+    const items = [...new Map(places.map((place) => [place.organizationId, place])).values()]
+      .filter((place) => state === null || place.state === state)
+      .map((place) => ({
+        url: `${url}/api/v3/orgs/${place.organization}/memberships/${who.user.login}`,
+        state: place.state,
+        role: "member",
+        organization_url: `${url}/api/v3/orgs/${place.organization}`,
+        organization: { login: place.organization, id: place.organizationId },
+        user: { login: who.user.login, id: who.user.id },
+      }));
+    page(response, "/api/v3/user/memberships/orgs", query, items);
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -315,6 +358,9 @@ export async function startGithub(options: GithubOptions): Promise<Github> {
       }
       case "/api/v3/user/teams":
         if (!(await strike("teams", response))) teams(request, response, searchParams);
+        return;
+      case "/api/v3/user/memberships/orgs":
+        if (!(await strike("memberships", response))) memberships(request, response, searchParams);
         return;
       default:
         html(response, pathname === "/" ? 200 : 404, messagePage(pathname === "/" ? "A stand-in for GitHub, on this machine alone." : "Page not found"));

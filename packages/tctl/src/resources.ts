@@ -71,7 +71,7 @@ const until = (resource: Resource): string => {
 function mapped(connector: Connector): readonly string[] {
   switch (connector.kind) {
     case "github":
-      return [...connector.spec.teams_to_logins, ...connector.spec.teams_to_roles].map(({ organization, team }) => `${organization}/${team}`);
+      return [...connector.spec.teams_to_logins, ...connector.spec.teams_to_roles].map(({ organization, team }) => `${organization}/${team ?? "*"}`);
     case "oidc":
       return connector.spec.claims_to_roles.map(({ claim, value }) => `${claim}=${value}`);
     case "saml":

@@ -64,7 +64,7 @@ async function admit(
   const { connector, revision } = inUse;
   const { name } = connector.metadata;
   const stillThat: Operation = { op: "check", kind, name, expect: revision };
-  if (connector.kind === "github") await checkPins(context.store, connector, found.teams ?? [], [stillThat]);
+  if (connector.kind === "github") await checkPins(context.store, connector, found.memberships ?? { teams: [] }, [stillThat]);
   const { roles, traits, problem } = found.mapping;
   if (problem) throw problem;
   const person: ExternalPerson = { type: kind, connector: name, name: found.name, id: found.id };

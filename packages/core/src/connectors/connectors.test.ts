@@ -6,7 +6,7 @@ import { GatehouseError } from "../base/index.ts";
 import type { GithubConnector } from "../resources/index.ts";
 import { nextLink } from "./github/link.ts";
 import { createGithubProvider } from "./github/client.ts";
-import { mapTeams, type GithubTeam, type Provider } from "./index.ts";
+import { mapTeams, type GithubOrganization, type GithubTeam, type Provider } from "./index.ts";
 
 const open: (Server | Provider)[] = [];
 afterEach(async () => {
@@ -41,13 +41,16 @@ function connector(spec: Partial<GithubConnector["spec"]> = {}): GithubConnector
 }
 
 /** A client of a GitHub that answers what this says, by path. */
-async function client(answers: (path: string, origin: string) => { readonly body: unknown; readonly headers?: Record<string, string> }): Promise<Provider> {
+async function client(
+  answers: (path: string, origin: string) => { readonly body: unknown; readonly headers?: Record<string, string> },
+  spec: Partial<GithubConnector["spec"]> = {},
+): Promise<Provider> {
   const origin = await serve((request, response) => {
     request.resume();
     const { body, headers = {} } = answers(request.url ?? "", `http://${request.headers.host ?? ""}`);
     response.writeHead(200, headers).end(typeof body === "string" ? body : JSON.stringify(body));
   });
-  const made = createGithubProvider(connector({ endpoint_url: origin, api_endpoint_url: `${origin}/api/v3/` }), { timeouts: { request: 1000, login: 5000 } });
+  const made = createGithubProvider(connector({ endpoint_url: origin, api_endpoint_url: `${origin}/api/v3/`, ...spec }), { timeouts: { request: 1000, login: 5000 } });
   open.push(made);
   return made;
 }
@@ -56,8 +59,8 @@ const token = { access_token: "gho_token", token_type: "bearer" };
 const team = (id: number): unknown => ({ id, slug: `team-${String(id)}`, organization: { login: "octocats", id: 1 } });
 const login = { state: "s t&a=te", codeVerifier: "v".repeat(43), callbackUrl: "https://gateway.example/v1/webapi/github/callback" };
 const ask = async (github: Provider) => {
-  const { name, id, teams } = await github.authenticate({ ...login, parameters: { code: "code" } });
-  return { login: name, id: Number(id), teams };
+  const { name, id, memberships } = await github.authenticate({ ...login, parameters: { code: "code" } });
+  return { login: name, id: Number(id), ...memberships };
 };
 
 describe("the addresses of a GitHub", () => {
@@ -92,6 +95,43 @@ describe("what a GitHub answers", () => {
       id: 1001,
       teams: [1, 2].map((id) => ({ organization: "octocats", organizationId: 1, team: `team-${String(id)}`, teamId: id })),
     });
+  });
+
+  it("asks for organizations where some mapping is about a whole one, by pages, and takes active members alone", async () => {
+    const asked: string[] = [];
+    const member = (login: string, id: number, state: string): unknown => ({ state, role: "member", organization: { login, id } });
+    const answers: Parameters<typeof client>[0] = (path, origin) => {
+      asked.push(path);
+      if (path.endsWith("/access_token")) return { body: token };
+      if (path === "/api/v3/user") return { body: { login: "ana", id: 1001 } };
+      if (path.startsWith("/api/v3/user/teams")) return { body: [] };
+      if (path === "/api/v3/user/memberships/orgs?state=active&per_page=100") return { body: [member("octocats", 1, "active"), member("invited", 2, "pending")], headers: { link: `<${origin}/api/v3/user/memberships/orgs?page=2>; rel="next"` } };
+      return { body: [member("acme", 3, "active")] };
+    };
+    const whole = { teams_to_roles: [{ organization: "octocats", roles: ["r"] }] };
+    expect(await ask(await client(answers, whole))).toMatchObject({ organizations: [{ organization: "octocats", organizationId: 1 }, { organization: "acme", organizationId: 3 }] });
+    asked.length = 0;
+    expect(await ask(await client(answers, { teams_to_roles: [{ organization: "octocats", team: "t", roles: ["r"] }] }))).toMatchObject({ organizations: undefined });
+    expect(asked.filter((path) => path.includes("memberships"))).toEqual([]);
+  });
+
+  it("is asked below the paths of a GitHub Enterprise server", async () => {
+    const asked: string[] = [];
+    let at = "";
+    const github = await client((path, origin) => {
+      asked.push(path);
+      at = origin;
+      if (path.endsWith("/access_token")) return { body: token };
+      return { body: path.endsWith("/user") ? { login: "ana", id: 1 } : [] };
+    }, { teams_to_logins: [{ organization: "octocats", logins: ["ana"], kubernetes_groups: [] }] });
+    await ask(github);
+    expect(asked).toEqual(["/login/oauth/access_token", "/api/v3/user", "/api/v3/user/teams?per_page=100", "/api/v3/user/memberships/orgs?state=active&per_page=100"]);
+    expect(new URL(await github.authorizeUrl(login)).href).toContain(`${at}/login/oauth/authorize?`);
+    for (const slash of ["", "/"]) {
+      const enterprise = createGithubProvider(connector({ endpoint_url: `https://ghe.example.com/github${slash}`, api_endpoint_url: `https://ghe.example.com/api/v3${slash}` }));
+      open.push(enterprise);
+      expect(await enterprise.authorizeUrl(login)).toMatch(/^https:\/\/ghe\.example\.com\/github\/login\/oauth\/authorize\?/);
+    }
   });
 
   it("sends the token to no other server", async () => {
@@ -169,12 +209,13 @@ describe("a Link header", () => {
 
 describe("teams to roles, logins and groups", () => {
   const name = fc.constantFrom("a", "b", "A", "c/d", "");
-  const mapping = fc.record({ organization: name, team: name });
+  const mapping = fc.record({ organization: name, team: fc.option(name, { nil: undefined }) });
+  const places = fc.array(fc.record({ organization: name, organizationId: fc.nat() }), { maxLength: 3 });
   const member: fc.Arbitrary<GithubTeam> = fc.record({ organization: name, team: name, organizationId: fc.nat(), teamId: fc.nat() });
-  const logins = fc.array(fc.record({ organization: name, team: name, logins: fc.array(name), kubernetes_groups: fc.array(name) }), { maxLength: 4 });
+  const logins = fc.array(mapping.chain((entry) => fc.record({ organization: fc.constant(entry.organization), team: fc.constant(entry.team), logins: fc.array(name), kubernetes_groups: fc.array(name) })), { maxLength: 4 });
   const roles = fc.array(mapping.chain((entry) => fc.record({ organization: fc.constant(entry.organization), team: fc.constant(entry.team), roles: fc.array(name, { minLength: 1 }) })), { maxLength: 4 });
-  const granted = (spec: Partial<GithubConnector["spec"]>, teams: readonly GithubTeam[]): readonly string[] => {
-    const { roles: given, traits, problem } = mapTeams(connector(spec), { login: "ana", id: 1, teams });
+  const granted = (spec: Partial<GithubConnector["spec"]>, teams: readonly GithubTeam[], organizations?: readonly GithubOrganization[]): readonly string[] => {
+    const { roles: given, traits, problem } = mapTeams(connector(spec), { login: "ana", id: 1, teams, organizations });
     const all = [...given.map((role) => `role ${role}`), ...(traits["logins"] ?? []).map((login) => `login ${login}`), ...(traits["kubernetes_groups"] ?? []).map((group) => `group ${group}`)];
     expect(all.length === 0 || problem === undefined).toBe(true);
     return all;
@@ -189,6 +230,31 @@ describe("teams to roles, logins and groups", () => {
         expect(granted({ teams_to_logins, teams_to_roles }, [...teams].reverse())).toEqual(all);
       }),
     );
+  });
+
+  it("a mapping without a team is for members of that organization alone, whatever team they are in or not in", () => {
+    fc.assert(
+      fc.property(logins, roles, fc.array(member, { maxLength: 3 }), places, (teams_to_logins, teams_to_roles, teams, organizations) => {
+        const spec = { teams_to_logins, teams_to_roles };
+        const all = new Set(granted(spec, teams, organizations));
+        const whole = { teams_to_logins: teams_to_logins.filter(({ team }) => team === undefined), teams_to_roles: teams_to_roles.filter(({ team }) => team === undefined) };
+        expect(granted(whole, teams)).toEqual([]);
+        expect(all).toEqual(new Set([...granted(spec, teams), ...granted(whole, [], organizations)]));
+        const mine = new Set(organizations.map(({ organization }) => organization));
+        const kept = { teams_to_logins: whole.teams_to_logins.filter(({ organization }) => mine.has(organization)), teams_to_roles: whole.teams_to_roles.filter(({ organization }) => mine.has(organization)) };
+        expect(granted(kept, [], organizations)).toEqual(granted(whole, [], organizations));
+      }),
+    );
+  });
+
+  it("says in rules and refusals what is about a whole organization", () => {
+    const spec = connector({ teams_to_roles: [{ organization: "octocats", roles: ["r"] }, { organization: "octocats", team: "x", roles: ["s"] }] });
+    const stranger = mapTeams(spec, { login: "ana", id: 1, teams: [{ organization: "acme", organizationId: 2, team: "dev", teamId: 3 }], organizations: [{ organization: "acme", organizationId: 2 }] });
+    expect(stranger.rules.map(({ rule, matched }) => [rule, matched])).toEqual([["octocats/*", false], ["octocats/x", false]]);
+    expect(stranger.problem?.message).toBe('ana is in none of the teams and organizations that connector "github" maps (octocats/*, octocats/x)');
+    expect(stranger.problem?.hint).toBe("GitHub reported: acme/dev; membership of acme; ask an administrator to map one of them");
+    expect(mapTeams(spec, { login: "ana", id: 1, teams: [], organizations: [] }).problem?.hint).toMatch(/^GitHub reported no team and no organization: /);
+    expect(mapTeams(spec, { login: "ana", id: 1, teams: [], organizations: [{ organization: "octocats", organizationId: 1 }] })).toMatchObject({ roles: ["r"], rules: [{ matched: true }, { matched: false }], problem: undefined });
   });
 
   it("a team more never takes anything away", () => {

@@ -10,16 +10,28 @@ export interface GithubTeam {
   readonly teamId: number;
 }
 
+/** An organization of which GitHub says that a person is an active member. */
+export interface GithubOrganization {
+  readonly organization: string;
+  readonly organizationId: number;
+}
+
+/** Where a person belongs, at GitHub. */
+export interface GithubMemberships {
+  readonly teams: readonly GithubTeam[];
+  /** Absent where they were not asked for: no mapping is about a whole organization. */
+  readonly organizations?: readonly GithubOrganization[] | undefined;
+}
+
 /** A person as GitHub knows them. */
-export interface GithubPerson {
+export interface GithubPerson extends GithubMemberships {
   readonly login: string;
   readonly id: number;
-  readonly teams: readonly GithubTeam[];
 }
 
 /** One entry of a connector's mapping, and what came of it for a person. */
 export interface RuleOutcome {
-  /** The entry in words: `octocats/admins`, `groups = dev-*`. */
+  /** The entry in words: `octocats/admins`, `octocats/*` (every member), `groups = dev-*`. */
   readonly rule: string;
   readonly matched: boolean;
   /** What it gives who it matches: `role access`, `login root`, `group edit`. */
@@ -44,8 +56,8 @@ export interface Vouched {
   /** What the provider said of them (claims, attributes, teams), for `tctl sso test`. Holds no secret. */
   readonly received: Readonly<Record<string, unknown>>;
   readonly mapping: Mapping;
-  /** GitHub's teams, whose ids are pinned at first use. */
-  readonly teams?: readonly GithubTeam[] | undefined;
+  /** GitHub's teams and organizations, whose ids are pinned at first use. */
+  readonly memberships?: GithubMemberships | undefined;
 }
 
 /** Time limits in ms: for each request to a provider, and for all of one login together. */

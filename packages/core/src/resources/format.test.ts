@@ -64,7 +64,8 @@ const user = fc.record({
     { requiredKeys: [] },
   ),
 });
-const team = { organization: name, team: name };
+const mappingOf = (gives: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<object> =>
+  fc.oneof(fc.record<Record<string, unknown>>({ organization: name, team: name, ...gives }), fc.record<Record<string, unknown>>({ organization: name, ...gives }));
 const github = fc.record({
   kind: fc.constant("github"),
   version: fc.constant("v3"),
@@ -75,8 +76,8 @@ const github = fc.record({
       client_secret: literal.filter((value) => !/[\u0000-\u0008\u000b-\u001f\u007f]/.test(value)),
       redirect_url: fc.constant("https://gate.example.com/v1/webapi/github/callback"),
       display: text.map((value) => value.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "")),
-      teams_to_logins: fc.array(fc.record({ ...team, logins: fc.array(name, { minLength: 1, maxLength: 2 }), kubernetes_groups: fc.array(name, { maxLength: 2 }) }), { maxLength: 2 }),
-      teams_to_roles: fc.array(fc.record({ ...team, roles: fc.array(name, { minLength: 1, maxLength: 2 }) }), { maxLength: 2 }),
+      teams_to_logins: fc.array(mappingOf({ logins: fc.array(name, { minLength: 1, maxLength: 2 }), kubernetes_groups: fc.array(name, { maxLength: 2 }) }), { maxLength: 2 }),
+      teams_to_roles: fc.array(mappingOf({ roles: fc.array(name, { minLength: 1, maxLength: 2 }) }), { maxLength: 2 }),
       endpoint_url: fc.constant("http://127.0.0.1:8080"),
     },
     { requiredKeys: ["client_id", "redirect_url"] },

@@ -95,6 +95,7 @@ test("user v1 is read into v2", () => {
 });
 
 test("the other kinds", () => {
+  expect(one(fixtures.github.replace("team: sre, ", ""))).toMatchObject({ spec: { teams_to_roles: [{ organization: "octocats", roles: ["access"] }] } });
   expect(one(fixtures.github)).toMatchObject({ spec: { teams_to_logins: [{ logins: ["root"] }, { logins: [], kubernetes_groups: ["edit"] }], teams_to_roles: [{ roles: ["access"] }] } });
   expect(one(fixtures.preference)).toEqual({ kind: "cluster_auth_preference", version: "v2", metadata: { name: "cluster-auth-preference" }, spec: { type: "github", second_factor: "off" } });
   expect(one("kind: cluster_auth_preference\nversion: v2\nspec: {type: local}")).toMatchObject({ metadata: { name: "cluster-auth-preference" }, spec: { second_factor: "otp" } });
@@ -226,6 +227,10 @@ test.each([
   ["redirect_url: no", "is no web address"],
   ["redirect_url: https://x, teams_to_logins: [{organization: a, team: b}]", "needs logins or kubernetes_groups"],
   ["redirect_url: https://x, teams_to_logins: [{team: b, logins: [a]}]", "teams_to_logins[0].organization: is missing"],
+  ["redirect_url: https://x, teams_to_logins: [{organization: a, team: '', logins: [a]}]", "leave the whole line out"],
+  ["redirect_url: https://x, teams_to_logins: [{organization: a, team: , logins: [a]}]", "teams_to_logins[0].team: must name a team"],
+  ["redirect_url: https://x, teams_to_roles: [{organization: a, team: '*', roles: [a]}]", "leave the whole line out"],
+  ["redirect_url: https://x, teams_to_roles: [{organization: a, team: 7, roles: [a]}]", "teams_to_roles[0].team: must be text"],
   ["redirect_url: https://x, teams_to_logins: [{organization: a, team: b, kubernetes_groups: ['{{external.a}}']}]", "variables have no meaning here"],
   ["redirect_url: https://x, team_to_logins: []", 'did you mean "teams_to_logins"?'],
 ])("github %s is refused", (spec, message) => {

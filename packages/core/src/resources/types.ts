@@ -95,19 +95,20 @@ export interface User {
   };
 }
 
-/** A team whose members get host logins and Kubernetes groups (through the role `access`). */
+/** A team, or an organization, whose members get host logins and Kubernetes groups (through the role `access`). */
 export interface TeamToLogins {
   readonly organization: string;
-  /** Team slug. */
-  readonly team: string;
+  /** Team slug; absent: every active member of the organization. */
+  readonly team?: string | undefined;
   readonly logins: readonly string[];
   readonly kubernetes_groups: readonly string[];
 }
 
-/** A team whose members get these roles. */
+/** A team, or an organization, whose members get these roles. */
 export interface TeamToRoles {
   readonly organization: string;
-  readonly team: string;
+  /** As in {@link TeamToLogins}. */
+  readonly team?: string | undefined;
   readonly roles: readonly string[];
 }
 

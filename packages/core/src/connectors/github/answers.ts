@@ -17,5 +17,8 @@ export const userAnswer = z.object({ login, id });
 /** One page of `GET /user/teams`. */
 export const teamsAnswer = z.array(z.object({ id, slug: name, organization: z.object({ login: name, id }) })).max(1000);
 
+/** One page of `GET /user/memberships/orgs`. */
+export const membershipsAnswer = z.array(z.object({ state: z.string().max(64), organization: z.object({ login: name, id }) })).max(1000);
+
 /** What GitHub's API says when it refuses. */
 export const errorAnswer = z.object({ message: z.string().max(4096) });

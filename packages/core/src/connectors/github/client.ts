@@ -1,16 +1,15 @@
 import { Agent } from "undici";
 import { GatehouseError } from "../../base/index.ts";
 import type { GithubConnector } from "../../resources/index.ts";
-import type { GithubPerson, GithubTeam, LoginAnswer, Provider, ProviderOptions, ProviderTimeouts } from "../types.ts";
-import { teamsAnswer, tokenAnswer, userAnswer } from "./answers.ts";
+import type { LoginAnswer, Provider, ProviderOptions, ProviderTimeouts } from "../types.ts";
+import { tokenAnswer } from "./answers.ts";
 import { codeChallenge, readCode } from "../oauth.ts";
 import { below, githubEndpoints, type GithubEndpoints } from "./endpoints.ts";
-import { nextLink } from "./link.ts";
-import { mapTeams } from "./map-teams.ts";
+import { mapTeams, mapsOrganizations, nameMapping } from "./map-teams.ts";
+import { readPerson } from "./person.ts";
 import { ask, quote, type AskOptions } from "./request.ts";
 
 const defaultTimeouts: ProviderTimeouts = { request: 10_000, login: 30_000 };
-const maxPages = 100;
 
 /** GitHub as this connector reaches it. Throws `bad_parameter` for an address that a secret must not be sent to. */
 export function createGithubProvider(connector: GithubConnector, options: Pick<ProviderOptions, "timeouts"> = {}): Provider {
@@ -42,9 +41,10 @@ export function createGithubProvider(connector: GithubConnector, options: Pick<P
       const asking: AskOptions = { dispatcher, timeout: timeouts.request, deadline: AbortSignal.timeout(timeouts.login), loginTimeout: timeouts.login };
       const form = new URLSearchParams({ client_id: clientId, client_secret: secret, code, redirect_uri: callbackUrl, code_verifier: codeVerifier });
       const token = await exchange(connector, endpoints, form, asking);
-      const person = await readPerson(endpoints, token, asking);
-      const { login, id, teams } = person;
-      return { name: login, id: String(id), received: { login, id, teams: teams.map(({ organization, team }) => `${organization}/${team}`) }, mapping: mapTeams(connector, person), teams };
+      const person = await readPerson(endpoints, token, { organizations: mapsOrganizations(connector) }, asking);
+      const { login, id, teams, organizations } = person;
+      const received = { login, id, teams: teams.map(nameMapping), ...(organizations && { organizations: organizations.map(({ organization }) => organization) }) };
+      return { name: login, id: String(id), received, mapping: mapTeams(connector, person), memberships: { teams, organizations } };
     },
     close: () => dispatcher.destroy(),
   };
@@ -72,31 +72,4 @@ function tokenError(connector: string, error: string, description: string | unde
     default:
       return new GatehouseError("internal", message);
   }
-}
-
-async function readPerson(endpoints: GithubEndpoints, token: string, asking: AskOptions): Promise<GithubPerson> {
-  const headers = { accept: "application/vnd.github+json", authorization: `Bearer ${token}`, "x-github-api-version": "2022-11-28" };
-  const user = await ask({ what: "the user request", url: below(endpoints.api, "/user"), headers }, userAnswer, asking);
-  const teams: GithubTeam[] = [];
-  let next: URL | undefined = below(endpoints.api, "/user/teams?per_page=100");
-  for (let page = 1; next; page++) {
-    if (page > maxPages) throw new GatehouseError("limit_exceeded", `GitHub reports more than ${maxPages} pages of teams`);
-    const answer = await ask({ what: "the teams request", url: next, headers }, teamsAnswer, asking);
-    for (const { id, slug, organization } of answer.value) {
-      teams.push({ organization: organization.login, organizationId: organization.id, team: slug, teamId: id });
-    }
-    next = followUp(endpoints, nextLink(answer.link));
-  }
-  return { login: user.value.login, id: user.value.id, teams };
-}
-
-/** The next page, if it is on the same server: the token goes nowhere else. */
-function followUp(endpoints: GithubEndpoints, link: string | undefined): URL | undefined {
-  if (link === undefined) return undefined;
-  if (!URL.canParse(link, endpoints.api.href)) throw new GatehouseError("internal", "GitHub's answer to the teams request names a next page that is not an address");
-  const next = new URL(link, endpoints.api);
-  if (next.origin !== endpoints.api.origin) {
-    throw new GatehouseError("internal", `GitHub's answer to the teams request names a next page on another server (${quote(next.host)}), which is refused`);
-  }
-  return next;
 }

@@ -1,6 +1,6 @@
 import { GatehouseError } from "../../base/index.ts";
 import type { GithubConnector } from "../../resources/index.ts";
-import type { GithubPerson, GithubTeam, Mapping, RuleOutcome } from "../types.ts";
+import type { GithubMemberships, GithubOrganization, GithubPerson, GithubTeam, Mapping, RuleOutcome } from "../types.ts";
 import { quote } from "./request.ts";
 
 /** The role of people who come through `teams_to_logins`. */
@@ -8,50 +8,73 @@ export const accessRole = "access";
 
 const maxNamed = 10;
 
-interface TeamEntry {
+/** Whom an entry of the mapping is about: a team, or without one every member of the organization. */
+interface MappingEntry {
   readonly organization: string;
-  readonly team: string;
+  readonly team?: string | undefined;
 }
 
 function sorted(values: Iterable<string>): string[] {
   return [...new Set(values)].sort();
 }
 
-/** `octocats/admins, octocats/sre` of at most ten, and how many more. */
-function nameTeams(teams: readonly TeamEntry[]): string {
-  const names = sorted(teams.map((team) => quote(`${team.organization}/${team.team}`)));
-  const rest = names.length - maxNamed;
-  return rest > 0 ? `${names.slice(0, maxNamed).join(", ")} and ${String(rest)} more` : names.join(", ");
+/** `octocats/admins, octocats/*` of at most ten, and how many more. */
+function nameSome(names: readonly string[]): string {
+  const all = sorted(names.map(quote));
+  const rest = all.length - maxNamed;
+  return rest > 0 ? `${all.slice(0, maxNamed).join(", ")} and ${String(rest)} more` : all.join(", ");
 }
 
-const matches = (mapping: TeamEntry, team: GithubTeam): boolean => mapping.organization === team.organization && mapping.team === team.team;
+/** An entry of the mapping in words: `octocats/admins`, or `octocats/*` where it is about the whole organization. */
+export function nameMapping({ organization, team }: MappingEntry): string {
+  return `${organization}/${team ?? "*"}`;
+}
 
-/** The person's teams that the connector maps: compared exactly, organization login and team slug. */
-export function mappedTeams(connector: GithubConnector, teams: readonly GithubTeam[]): readonly GithubTeam[] {
-  const mappings: readonly TeamEntry[] = [...connector.spec.teams_to_logins, ...connector.spec.teams_to_roles];
-  return teams.filter((team) => mappings.some((mapping) => matches(mapping, team)));
+const entriesOf = ({ spec }: GithubConnector): readonly MappingEntry[] => [...spec.teams_to_logins, ...spec.teams_to_roles];
+const isTeam = (entry: MappingEntry, team: GithubTeam): boolean => entry.organization === team.organization && entry.team === team.team;
+const isOrganization = (entry: MappingEntry, { organization }: GithubOrganization): boolean => entry.team === undefined && entry.organization === organization;
+
+/** Whether some entry is about a whole organization, so that GitHub must be asked for these. */
+export function mapsOrganizations(connector: GithubConnector): boolean {
+  return entriesOf(connector).some(({ team }) => team === undefined);
+}
+
+/** The person's teams and organizations that the connector maps: compared exactly, organization login and team slug. */
+export function mappedMemberships(connector: GithubConnector, { teams, organizations = [] }: GithubMemberships): GithubMemberships {
+  const entries = entriesOf(connector);
+  return {
+    teams: teams.filter((team) => entries.some((entry) => isTeam(entry, team))),
+    organizations: organizations.filter((organization) => entries.some((entry) => isOrganization(entry, organization))),
+  };
+}
+
+/** What GitHub reported of somebody who gets nothing, and what to do about it. */
+function reported({ teams, organizations }: GithubPerson): string {
+  const parts = [
+    ...(teams.length > 0 ? [nameSome(teams.map(nameMapping))] : []),
+    ...(organizations && organizations.length > 0 ? [`membership of ${nameSome(organizations.map(({ organization }) => organization))}`] : []),
+  ];
+  if (parts.length > 0) return `GitHub reported: ${parts.join("; ")}; ask an administrator to map one of them`;
+  return `GitHub reported no team${organizations ? " and no organization" : ""}: an owner of the organization may have to approve the application there`;
 }
 
 /** Why a person in no mapped team gets nothing: names what is mapped and what GitHub reported. */
-function nothing(connector: GithubConnector, person: GithubPerson, mapped: readonly TeamEntry[]): GatehouseError {
+function nothing(connector: GithubConnector, person: GithubPerson): GatehouseError {
   const { name } = connector.metadata;
-  if (mapped.length === 0) return new GatehouseError("access_denied", `connector "${name}" maps no team`, { hint: "an administrator adds teams_to_logins or teams_to_roles to it" });
-  return new GatehouseError("access_denied", `${person.login} is in none of the teams that connector "${name}" maps (${nameTeams(mapped)})`, {
-    hint:
-      person.teams.length === 0
-        ? "GitHub reported no team: an owner of the organization may have to approve the application there"
-        : `GitHub reported: ${nameTeams(person.teams)}; ask an administrator to map one of them`,
-  });
+  const entries = entriesOf(connector);
+  if (entries.length === 0) return new GatehouseError("access_denied", `connector "${name}" maps no team`, { hint: "an administrator adds teams_to_logins or teams_to_roles to it" });
+  const what = mapsOrganizations(connector) ? "teams and organizations" : "teams";
+  return new GatehouseError("access_denied", `${person.login} is in none of the ${what} that connector "${name}" maps (${nameSome(entries.map(nameMapping))})`, { hint: reported(person) });
 }
 
-/** Roles, logins and groups of a person; the problem of one in no mapped team is `access_denied`. */
+/** Roles, logins and groups of a person; the problem of one in no mapped team or organization is `access_denied`. */
 export function mapTeams(connector: GithubConnector, person: GithubPerson): Mapping {
   const { teams_to_logins, teams_to_roles } = connector.spec;
-  const isMember = (mapping: TeamEntry): boolean => person.teams.some((team) => matches(mapping, team));
+  const { teams, organizations = [] } = person;
+  const isMember = (entry: MappingEntry): boolean => teams.some((team) => isTeam(entry, team)) || organizations.some((organization) => isOrganization(entry, organization));
   const logins = teams_to_logins.filter(isMember);
   const roles = teams_to_roles.filter(isMember);
-  const problem = logins.length + roles.length === 0 ? nothing(connector, person, [...teams_to_logins, ...teams_to_roles]) : undefined;
-  const rule = (entry: TeamEntry, gives: readonly string[]): RuleOutcome => ({ rule: `${entry.organization}/${entry.team}`, matched: isMember(entry), gives });
+  const rule = (entry: MappingEntry, gives: readonly string[]): RuleOutcome => ({ rule: nameMapping(entry), matched: isMember(entry), gives });
   return {
     roles: sorted([...(logins.length > 0 ? [accessRole] : []), ...roles.flatMap((entry) => entry.roles)]),
     traits: { logins: sorted(logins.flatMap((entry) => entry.logins)), kubernetes_groups: sorted(logins.flatMap((entry) => entry.kubernetes_groups)) },
@@ -59,6 +82,6 @@ export function mapTeams(connector: GithubConnector, person: GithubPerson): Mapp
       ...teams_to_logins.map((entry) => rule(entry, [`role ${accessRole}`, ...entry.logins.map((login) => `login ${login}`), ...entry.kubernetes_groups.map((group) => `group ${group}`)])),
       ...teams_to_roles.map((entry) => rule(entry, entry.roles.map((role) => `role ${role}`))),
     ],
-    problem,
+    problem: logins.length + roles.length === 0 ? nothing(connector, person) : undefined,
   };
 }

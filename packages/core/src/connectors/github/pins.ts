@@ -2,8 +2,8 @@ import { z } from "zod";
 import { GatehouseError } from "../../base/index.ts";
 import type { GithubConnector } from "../../resources/index.ts";
 import type { Operation, Store, StoredItem } from "../../store/index.ts";
-import type { GithubTeam } from "../types.ts";
-import { mappedTeams } from "./map-teams.ts";
+import type { GithubMemberships } from "../types.ts";
+import { mappedMemberships } from "./map-teams.ts";
 import { quote } from "./request.ts";
 
 /** Which id an organization or a team of a connector's mapping had when it was first used. */
@@ -14,7 +14,7 @@ const maxTries = 5;
 /** A name as the mapping has it: an organization, or a team in one. */
 interface Pin {
   readonly organization: string;
-  readonly team?: string;
+  readonly team?: string | undefined;
 }
 
 interface PinnedId extends Pin {
@@ -26,11 +26,14 @@ const prefix = (connector: string): string => `${encodeURIComponent(connector)}/
 const pinName = (connector: string, pin: Pin): string =>
   prefix(connector) + [pin.organization, ...(pin.team === undefined ? [] : [pin.team])].map(encodeURIComponent).join("/");
 
-function idsOf(teams: readonly GithubTeam[]): PinnedId[] {
-  return teams.flatMap(({ organization, organizationId, team, teamId }) => [
-    { organization, id: organizationId },
-    { organization, team, id: teamId },
-  ]);
+function idsOf({ teams, organizations = [] }: GithubMemberships): PinnedId[] {
+  return [
+    ...organizations.map(({ organization, organizationId }) => ({ organization, id: organizationId })),
+    ...teams.flatMap(({ organization, organizationId, team, teamId }) => [
+      { organization, id: organizationId },
+      { organization, team, id: teamId },
+    ]),
+  ];
 }
 
 /** The refusal of a name that came back with another id. */
@@ -44,13 +47,13 @@ export class PinMismatch extends GatehouseError {
 }
 
 /**
- * Pins the ids of the mapped teams among these, and of their organizations, at first use. Throws `PinMismatch` (`access_denied`) where a name has another
+ * Pins the ids of the mapped teams and organizations among these, and of the teams' organizations, at first use. Throws `PinMismatch` (`access_denied`) where a name has another
  * id than it had then: whoever took the name over gets nothing by it. Pins nothing unless `conditions` hold, and throws what the store says of that.
  */
-export async function checkPins(store: Store, connector: GithubConnector, teams: readonly GithubTeam[], conditions: readonly Operation[] = []): Promise<void> {
+export async function checkPins(store: Store, connector: GithubConnector, memberships: GithubMemberships, conditions: readonly Operation[] = []): Promise<void> {
   const { name } = connector.metadata;
   const wanted = new Map<string, PinnedId>();
-  for (const pin of idsOf(mappedTeams(connector, teams))) {
+  for (const pin of idsOf(mappedMemberships(connector, memberships))) {
     const key = pinName(name, pin);
     const other = wanted.get(key);
     if (other && other.id !== pin.id) throw new PinMismatch(name, pin, other.id);

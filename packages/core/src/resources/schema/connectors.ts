@@ -30,12 +30,23 @@ const loginOfTeam: z.ZodType<string> = readBy((value, fail) => {
   return "";
 });
 
-const teamToLogins = fields({ organization: text(256), team: text(256), logins: list(loginOfTeam), kubernetes_groups: list(literalGroup) }).refine(
-  (team) => team.logins.length > 0 || team.kubernetes_groups.length > 0,
-  "gives nothing: it needs logins or kubernetes_groups",
-);
+// Only its absence means a whole organization: a line that lost its value must not open the gate to everybody in it.
+const team: z.ZodType<string | undefined> = readBy((value, fail) => {
+  if (value === undefined) return undefined;
+  const parsed = text(256).safeParse(value);
+  if (value === null || value === "" || value === "*") fail("must name a team by its slug; for every member of the organization leave the whole line out");
+  else if (parsed.success) return parsed.data;
+  else fail(typeof value === "string" ? (parsed.error.issues[0]?.message ?? "is no slug") : "must be text");
+  return undefined;
+});
 
-const teamToRoles = fields({ organization: text(256), team: text(256), roles: list(roleName) }).refine((team) => team.roles.length > 0, "gives nothing: it needs roles");
+const teamToLogins = fields({ organization: text(256), team, logins: list(loginOfTeam), kubernetes_groups: list(literalGroup) })
+  .refine((entry) => entry.logins.length > 0 || entry.kubernetes_groups.length > 0, "gives nothing: it needs logins or kubernetes_groups")
+  .transform(compact);
+
+const teamToRoles = fields({ organization: text(256), team, roles: list(roleName) })
+  .refine((entry) => entry.roles.length > 0, "gives nothing: it needs roles")
+  .transform(compact);
 
 /** `github` v3 (reference §8.8). The secret may be missing, as in what was read without secrets. */
 export const githubV3: z.ZodType<GithubConnector> = fields({
