@@ -4,17 +4,19 @@ import { activeLock, findLock, type ActiveLock } from "@gatehouse/core/access";
 import { durationFlag } from "@gatehouse/core/client/command";
 import { describeTime, formatTable } from "@gatehouse/core/client/terminal";
 import { lockTable } from "./locks.ts";
-import { expiryOf, formatResources, parseRef, parseResource, type Connector, type Lock, type Resource, type ResourceRef, type User } from "@gatehouse/core/resources";
+import { expiryOf, formatResources, parseRef, parseResource, type Connector, type Bot, type Lock, type ProvisionToken, type Resource, type ResourceRef, type User } from "@gatehouse/core/resources";
 
 /** A resource with the revision that it was read at. */
 export interface ReadResource {
   readonly resource: Resource;
   readonly revision: number;
+  /** Of a token: hex of its digest. */
+  readonly id?: string | undefined;
 }
 
 /** The gateway's answer as resources. */
 export function readItems(items: AdminItems["items"]): readonly ReadResource[] {
-  return items.map(({ resource, revision }) => ({ resource: parseResource(resource, { redacted: true }), revision }));
+  return items.map(({ resource, revision, id }) => ({ resource: parseResource(resource, { redacted: true }), revision, ...(id === undefined ? {} : { id }) }));
 }
 
 /** A reference from the words of a command line: `roles/admin`, or `roles admin`. Throws `usage`. */
@@ -34,7 +36,7 @@ export function oneRef(words: readonly string[]): ResourceRef & { readonly name:
   return { ...ref, name: ref.name };
 }
 
-const plurals: Readonly<Record<ResourceRef["kind"], string>> = { role: "roles", user: "users", github: "connectors", oidc: "connectors", saml: "connectors", connectors: "connectors", cluster_auth_preference: "cap", token: "tokens", lock: "locks" };
+const plurals: Readonly<Record<ResourceRef["kind"], string>> = { role: "roles", user: "users", github: "connectors", oidc: "connectors", saml: "connectors", connectors: "connectors", cluster_auth_preference: "cap", token: "tokens", lock: "locks", bot: "bots" };
 
 /** A kind as `tctl get` lists it. */
 export const plural = (kind: ResourceRef["kind"]): string => plurals[kind];
@@ -85,6 +87,7 @@ export function resourceTable(resources: readonly Resource[]): string {
   const users = resources.filter((resource) => resource.kind === "user");
   const connectors = resources.filter((resource) => resource.kind === "github" || resource.kind === "oidc" || resource.kind === "saml");
   const tokens = resources.filter((resource) => resource.kind === "token");
+  const bots = resources.filter((resource) => resource.kind === "bot");
   const locks = resources.filter((resource) => resource.kind === "lock");
   const preferences = resources.filter((resource) => resource.kind === "cluster_auth_preference");
   const tables = [
@@ -99,12 +102,45 @@ export function resourceTable(resources: readonly Resource[]): string {
         ["CONNECTOR", "KIND", "DISPLAY", "MAPS"],
         connectors.map((connector) => [connector.metadata.name, connector.kind, connector.spec.display, list(mapped(connector))]),
       ),
-    tokens.length > 0 && formatTable(["TOKEN", "ROLES", "EXPIRES"], tokens.map((token) => [token.metadata.name, list(token.spec.roles), until(token)])),
+    tokens.length > 0 && tokenTable(tokens.map((resource) => ({ resource }))),
+    bots.length > 0 && botTable(bots),
     locks.length > 0 && lockTable(locks),
     preferences.length > 0 &&
       formatTable(["TYPE", "SECOND FACTOR", "CONNECTOR"], preferences.map(({ spec }) => [spec.type, spec.second_factor, spec.connector_name ?? "-"])),
   ];
   return tables.filter((table) => table !== false).join("\n");
+}
+
+/** Bots as a table. */
+export function botTable(bots: readonly Bot[]): string {
+  return formatTable(
+    ["BOT", "ROLES", "LOGINS", "KUBERNETES GROUPS", "LONGEST LOGIN", "EXPIRES"],
+    bots.map((bot) => [bot.metadata.name, list(bot.spec.roles), list(bot.spec.traits["logins"] ?? []), list(bot.spec.traits["kubernetes_groups"] ?? []), describeDuration(bot.spec.max_ttl === 0 ? 3_600_000 : bot.spec.max_ttl), until(bot)]),
+  );
+}
+
+/** A token, and its id where the gateway says it: hex of its digest. */
+export interface ListedToken {
+  readonly resource: ProvisionToken;
+  readonly id?: string | undefined;
+}
+
+/** Characters of a token's id that are shown, and that `tctl tokens rm` takes. */
+export const shownId = 12;
+
+/** Tokens as a table. */
+export function tokenTable(tokens: readonly ListedToken[]): string {
+  return formatTable(
+    ["TOKEN", "ID", "FOR", "METHOD", "ALLOWED", "EXPIRES"],
+    tokens.map(({ resource: token, id }) => [
+      token.metadata.name,
+      id?.slice(0, shownId) ?? "-",
+      token.spec.bot_name === undefined ? list(token.spec.roles) : `bot ${token.spec.bot_name}`,
+      token.spec.join_method ?? "-",
+      token.spec.allow === undefined ? "-" : token.spec.allow.map((rule) => Object.entries(rule).map(([key, values]) => `${key}=${values.join("|")}`).join(",")).join("; "),
+      until(token),
+    ]),
+  );
 }
 
 /** Why somebody cannot come in, and until when. */

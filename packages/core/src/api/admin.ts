@@ -6,7 +6,7 @@ import { sshLoginResponse } from "./web.ts";
 /** A resource travels as its envelope; the `resources` room parses it. */
 const envelope = z.looseObject({ kind: z.string(), version: z.string().optional(), metadata: z.looseObject({ name: z.string() }) });
 
-export const adminItems = z.object({ items: z.array(z.object({ resource: envelope, revision: z.number() })) });
+export const adminItems = z.object({ items: z.array(z.object({ resource: envelope, revision: z.number(), id: z.string().optional() })) });
 export type AdminItems = z.infer<typeof adminItems>;
 
 /** `PUT /gatehouse/v1/resources`. */

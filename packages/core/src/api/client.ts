@@ -29,6 +29,7 @@ import {
   sshLoginResponse,
   type ConsoleLoginRequest,
   type ConsoleLoginResponse,
+  type JoinRequest,
   type LocalLoginRequest,
   type PingResponse,
   type SshLoginResponse,
@@ -64,6 +65,8 @@ export interface Transport {
 export interface WebClient {
   ping(connector?: string): Promise<PingResponse>;
   localLogin(request: LocalLoginRequest): Promise<SshLoginResponse>;
+  /** Trades a one-use token, or a job's JWT, for a bot's certificates. */
+  join(request: JoinRequest): Promise<SshLoginResponse>;
   consoleLogin(kind: "github" | "oidc" | "saml", request: ConsoleLoginRequest): Promise<ConsoleLoginResponse>;
 }
 
@@ -197,6 +200,7 @@ export function createWebClient(transport: Transport): WebClient {
   return {
     ping: (connector) => call(pingResponse, "GET", `/v1/webapi/ping${connector === undefined ? "" : `/${encodeURIComponent(connector)}`}`),
     localLogin: (request) => call(sshLoginResponse, "POST", "/v1/webapi/ssh/certs", request),
+    join: (request) => call(sshLoginResponse, "POST", "/gatehouse/v1/join", request),
     consoleLogin: (kind, request) => call(consoleLoginResponse, "POST", `/v1/webapi/${kind}/login/console`, request),
   };
 }

@@ -80,3 +80,13 @@ export interface ErrorBody {
   readonly hint?: string | undefined;
   readonly id?: string | undefined;
 }
+
+/** `POST /gatehouse/v1/join`; answered with {@link sshLoginResponse}. `public_key` is base64 of an `authorized_keys` line; ttl in ms. */
+export const joinRequest = z.strictObject({
+  method: z.enum(["token", "github-actions", "gitlab", "kubernetes", "oidc"]),
+  token: z.string().min(1).max(512),
+  jwt: z.string().min(1).max(16 * 1024).optional(),
+  public_key: base64,
+  ttl: z.number().int().positive().default(3_600_000),
+});
+export type JoinRequest = z.input<typeof joinRequest>;

@@ -35,6 +35,8 @@ export const auditEvents = {
   mfaUse: { event: "mfa.use", code: "G1022I" },
   mfaRefused: { event: "mfa.refused", code: "G1023W" },
   mfaRecoveryCodes: { event: "mfa.recovery_codes", code: "G1024I" },
+  botJoin: { event: "bot.join", code: "G1007I" },
+  botJoinFailed: { event: "bot.join", code: "G1007W" },
   authSign: { event: "auth.sign", code: "G1006I" },
   sessionStart: { event: "session.start", code: "T2000I" },
   sessionJoin: { event: "session.join", code: "T2001I" },
@@ -142,7 +144,7 @@ export function clientDisconnect(end: {
   return { ...end.fields, ...auditEvents.clientDisconnect, user, login, server_id: serverId, reason, ...originFields(end.origin) };
 }
 
-const resourceCodes: Readonly<Record<string, string>> = { user: "G301", role: "G302", github: "G303", oidc: "G307", saml: "G308", token: "G304", cluster_auth_preference: "G305", lock: "G306" };
+const resourceCodes: Readonly<Record<string, string>> = { user: "G301", role: "G302", github: "G303", oidc: "G307", saml: "G308", token: "G304", cluster_auth_preference: "G305", lock: "G306", bot: "G310" };
 const verbCodes = { create: "0I", update: "1I", delete: "2I" } as const;
 
 /** `<kind>.create`, `.update` or `.delete`: an administrator (or a login, for SSO users) changed a resource. */

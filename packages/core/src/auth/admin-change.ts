@@ -1,6 +1,6 @@
 import { resourceChange, type EventFields } from "../audit/index.ts";
 import { GatehouseError } from "../base/index.ts";
-import { hiddenName, type Kind } from "../resources/index.ts";
+import type { Kind } from "../resources/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
 import { callerName } from "./caller.ts";
 import type { Context } from "./context.ts";
@@ -12,6 +12,7 @@ const verbs = { created: "create", updated: "update", deleted: "delete" } as con
 /** A change that is in the store. */
 export interface Applied {
   readonly kind: Kind;
+  /** As it may be told: a secret one is hidden. */
   readonly name: string;
   readonly outcome: keyof typeof verbs;
   readonly revision: number;
@@ -22,8 +23,7 @@ export interface Applied {
 
 /** Waits until a change is in force here, audits it, and looks at the streams it concerns. Throws `unavailable`, saying that the change stands, where it cannot be audited. */
 export async function conclude(context: Context, caller: Caller, applied: Applied): Promise<AdminChange> {
-  const { kind, outcome, revision } = applied;
-  const name = kind === "token" ? hiddenName : applied.name;
+  const { kind, name, outcome, revision } = applied;
   await context.snapshot.settled();
   const streams = await context.onApplied();
   try {

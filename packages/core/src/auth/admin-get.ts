@@ -35,7 +35,7 @@ function readStored(item: StoredItem, withSecrets: boolean): Resource {
 
 /** `tctl get`: one resource, or all of a kind that the caller may read. */
 export function createAdminGet(context: Context): Pick<Admin, "get"> {
-  const toItem = (item: StoredItem, withSecrets: boolean): AdminItem => ({ resource: readStored(item, withSecrets), revision: item.revision });
+  const toItem = (item: StoredItem, withSecrets: boolean): AdminItem => ({ resource: readStored(item, withSecrets), revision: item.revision, ...(item.kind === "token" ? { id: item.name } : {}) });
 
   async function getOne(caller: Caller, kind: Kind, name: string, withSecrets: boolean): Promise<readonly AdminItem[]> {
     const stored = await context.store.get(kind, storedName(kind, name));

@@ -1,18 +1,19 @@
 import type { EventFields } from "../audit/index.ts";
 import { GatehouseError } from "../base/index.ts";
 import { stalePins } from "../connectors/index.ts";
-import { expiryOf, hiddenName, type Resource } from "../resources/index.ts";
+import { expiryOf, type Resource } from "../resources/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
 import { conclude, transactIfUnchanged, untilUnchanged } from "./admin-change.ts";
 import { missing } from "./admin-get.ts";
 import { preferenceName } from "./bootstrap.ts";
+import { tokenNotes } from "./bots.ts";
 import { authorize, callerName } from "./caller.ts";
 import { prepareConnector } from "./connector-change.ts";
 import type { Context } from "./context.ts";
 import { lockFields, lockNotes, prepareLock } from "./lock-change.ts";
-import { fromStored, storedName, toStored, type StoredForm } from "./stored-resources.ts";
+import { fromStored, shownName, storedName, toStored, type StoredForm } from "./stored-resources.ts";
 import type { Admin, AdminChange, Caller } from "./types.ts";
-import { prepareUser } from "./user-change.ts";
+import { checkRoles, prepareUser } from "./user-change.ts";
 import { keptUntil } from "./users.ts";
 
 type Mode = Parameters<Admin["put"]>[2];
@@ -34,7 +35,7 @@ function verbsOf(mode: Mode): readonly string[] {
 function refuseExpired(resource: Resource, now: number): void {
   const expiry = expiryOf(resource);
   if (!expiry || keptUntil(resource) > now) return;
-  throw new GatehouseError("bad_parameter", `${resource.kind} "${resource.kind === "token" ? hiddenName : resource.metadata.name}" has expired already: ${expiry.field} is ${expiry.time}`);
+  throw new GatehouseError("bad_parameter", `${resource.kind} "${shownName(resource.kind, resource, resource.metadata.name)}" has expired already: ${expiry.field} is ${expiry.time}`);
 }
 
 async function prepare(context: Context, caller: Caller, resource: Resource, existing: Resource | undefined): Promise<Prepared> {
@@ -57,8 +58,12 @@ async function prepare(context: Context, caller: Caller, resource: Resource, exi
       const lock = prepareLock(context, callerName(caller), resource, existing?.kind === "lock" ? existing : undefined);
       return { resource: lock, operations: [], fields: lockFields(lock), notes: await lockNotes(context, lock) };
     }
-    case "role":
+    case "bot":
+      await checkRoles(context, resource.spec.roles);
+      return { resource, operations: [] };
     case "token":
+      return { resource, operations: [], notes: await tokenNotes(context, resource) };
+    case "role":
       return { resource, operations: [] };
   }
 }
@@ -92,14 +97,14 @@ export function createAdminPut(context: Context): Pick<Admin, "put"> {
     const form = toStored(resource);
     const { kind, name } = form;
     if (stored && isSame(stored, form) && operations.every((operation) => operation.op === "check")) {
-      return { kind, name: resource.kind === "token" ? hiddenName : name, outcome: "unchanged", revision: stored.revision, streams: { checked: 0, ended: 0 } };
+      return { kind, name: shownName(kind, resource, name), outcome: "unchanged", revision: stored.revision, streams: { checked: 0, ended: 0 } };
     }
     const items = await transactIfUnchanged(context, [
       { op: "put", kind, name, value: form.value, secret: form.secret, expires: form.expires, expect: stored?.revision ?? "absent" },
       ...operations,
     ]);
     const item = items?.[0];
-    return item && conclude(context, caller, { kind, name: resource.metadata.name, outcome: stored ? "updated" : "created", revision: item.revision, fields, notes });
+    return item && conclude(context, caller, { kind, name: shownName(kind, resource, resource.metadata.name), outcome: stored ? "updated" : "created", revision: item.revision, fields, notes });
   }
 
   return {

@@ -1,15 +1,16 @@
 import { GatehouseError } from "../base/index.ts";
 import { accessRole } from "../connectors/index.ts";
-import { connectorKinds, isConnectorKind, type Connector, type Kind, type Resource, type ResourceRef } from "../resources/index.ts";
+import { botUserName, connectorKinds, isConnectorKind, type Connector, type Kind, type Resource, type ResourceRef } from "../resources/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
 import { conclude, transactIfUnchanged, untilUnchanged } from "./admin-change.ts";
 import { kindsOf, missing } from "./admin-get.ts";
+import { asUser, botDeletions, findTokenById, joinedDeletions } from "./bots.ts";
 import { authorize } from "./caller.ts";
 import { forgetConnector } from "./connector-change.ts";
 import type { Context } from "./context.ts";
 import { lockFields } from "./lock-change.ts";
 import { kinds } from "./records.ts";
-import { fromStored, readConnector, readUser, storedName } from "./stored-resources.ts";
+import { fromStored, readConnector, readUser, shownName, storedName } from "./stored-resources.ts";
 import type { Admin, AdminChange, Caller } from "./types.ts";
 import { endLateSessions, identitiesOf, userDeletions } from "./user-change.ts";
 
@@ -34,7 +35,7 @@ function gives(connector: Connector, role: string): boolean {
 
 /** Refuses to remove a role that somebody has or would get (reference §8.14). */
 async function refuseUsedRole(context: Context, role: string): Promise<void> {
-  const users = (await context.store.list("user")).map(readUser).filter((user) => user.spec.roles.includes(role));
+  const users = [...(await context.store.list("user")).map(readUser), ...(await context.store.list("bot")).map(asUser)].filter((user) => user.spec.roles.includes(role));
   const stored = await Promise.all(connectorKinds.map((kind) => context.store.list(kind)));
   const connectors = stored.flat().map(readConnector).filter((connector) => gives(connector, role));
   if (users.length > 0) {
@@ -65,12 +66,15 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
   async function prepare(kind: Kind, name: string) {
     if (kind === "cluster_auth_preference") throw new GatehouseError("bad_parameter", "the cluster's auth preference cannot be removed", { hint: "change it in the gateway's configuration" });
     if (kind === "role") await refuseUsedRole(context, name);
+    if (kind === "bot") return botDeletions(context, name);
+    if (kind === "token") return joinedDeletions(context, name);
     return kind === "user" ? userDeletions(context, name) : [];
   }
 
   async function find(kind: Kind, name: string): Promise<StoredItem | undefined> {
     const stored = await store.get(kind, storedName(kind, name));
     if (stored) return stored;
+    if (kind === "token") return findTokenById(context, name);
     // A user who came through a connector has gone by themselves, but the name is still theirs.
     if (kind === "user") return store.get(kinds.identity, name);
     // A removal that was cut short has left the connector's people behind.
@@ -99,8 +103,9 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
     if (!(await transactIfUnchanged(context, [removal, ...others]))) return undefined;
     // Nobody comes in through it any more: whoever did so far is found.
     if (isConnectorKind(kind)) await forgetConnector(context, kind, name);
-    const change = await conclude(context, caller, { kind, name, outcome: "deleted", revision: found.revision, fields: resource?.kind === "lock" ? lockFields(resource) : undefined });
+    const change = await conclude(context, caller, { kind, name: shownName(kind, resource, name), outcome: "deleted", revision: found.revision, fields: resource?.kind === "lock" ? lockFields(resource) : undefined });
     if (kind === "user") await endLateSessions(context, name);
+    if (kind === "bot") await endLateSessions(context, botUserName(name));
     return change;
   }
 

@@ -76,7 +76,7 @@ const line = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`
 export async function issueSession(context: Context, grant: Grant): Promise<SshLoginResponse> {
   const { store, authorities, clock, audit } = context;
   const { username, subjectId, roles, traits, method, connector } = grant;
-  const reserved = reservedNameProblem(username);
+  const reserved = method === "join" ? undefined : reservedNameProblem(username);
   if (reserved !== undefined) throw new GatehouseError("access_denied", `the user name "${username}" ${reserved}`);
   await refuseLockedLogin(context, username, roles);
   const roleSet = buildRoleSet(await loadRoles(context, roles), traits);

@@ -1,5 +1,5 @@
 import { didYouMean, GatehouseError } from "../base/index.ts";
-import type { Lock } from "../resources/index.ts";
+import { botPrefix, type Lock } from "../resources/index.ts";
 import type { Context } from "./context.ts";
 import { kinds } from "./records.ts";
 
@@ -24,7 +24,9 @@ export function prepareLock(context: Context, by: string, given: Lock, existing:
 export async function lockNotes(context: Context, { spec }: Lock): Promise<readonly string[]> {
   const { user, role, kube_cluster: cluster } = spec.target;
   const notes: string[] = [];
-  if (user !== undefined && !(await context.store.get("user", user)) && !(await context.store.get(kinds.identity, user))) {
+  if (user?.startsWith(botPrefix)) {
+    if (!(await context.store.get("bot", user.slice(botPrefix.length)))) notes.push(`there is no bot "${user.slice(botPrefix.length)}" now; the lock counts for whatever joins by that name`);
+  } else if (user !== undefined && !(await context.store.get("user", user)) && !(await context.store.get(kinds.identity, user))) {
     const known = (await context.store.list("user")).map((item) => item.name);
     notes.push(`there is no user "${user}" now${didYouMean(user, known)}; the lock counts for whoever comes by that name`);
   }

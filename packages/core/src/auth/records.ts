@@ -21,6 +21,10 @@ export const kinds = {
   strangers: "login_strangers",
   /** One-use links of local users: to set a password, to change second factors; name = hash of the token. */
   invite: "invite",
+  /** Tokens of bots that were used, for as long as that is told; name = hash of the token. */
+  joinUsed: "join_used",
+  /** JWTs that bots joined with, until they end; name = hash. */
+  joinSeen: "join_seen",
   /** Logins through a connector that are under way; name = hash of the state. */
   ssoRequest: "sso_request",
   /** Logins under way whose way is chosen in the browser; name = hash of the login's id. */
@@ -148,3 +152,9 @@ export function readRecord<T>(schema: z.ZodType<T>, item: StoredItem, text: stri
 export function digest(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
+
+export const joinUsedRecord = z.object({
+  /** ms since the epoch. */
+  at: z.number(),
+});
+export type JoinUsedRecord = z.infer<typeof joinUsedRecord>;

@@ -8,6 +8,7 @@ import { createConsoleLogins } from "./console-login.ts";
 import type { Context } from "./context.ts";
 import { createGatekeeper } from "./gatekeeper.ts";
 import { createInvites } from "./invites.ts";
+import { createJoin } from "./join/index.ts";
 import { createLocalLogin } from "./local-login.ts";
 import { createLinks } from "./links.ts";
 import { createLocalProof } from "./local-proof.ts";
@@ -52,6 +53,7 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
     clusterName: authorities.clusterName,
     gatekeeper: createGatekeeper({ snapshot, clock, maxStaleness }),
     logins: {
+      ...createJoin(context),
       ...createLocalLogin(context, proof),
       ...start,
       ...createConsoleLogins(context, proof, { count, startSso: start.startSso }),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { GatehouseError } from "../base/index.ts";
-import { parseResource, redact, resourceToJson, type Connector, type KeyPair, type Kind, type Lock, type Resource, type Role, type User } from "../resources/index.ts";
+import { hiddenName, parseResource, redact, resourceToJson, type Bot, type Connector, type KeyPair, type Kind, type Lock, type ProvisionToken, type Resource, type Role, type User } from "../resources/index.ts";
 import type { StoredItem } from "../store/index.ts";
 import { digest } from "./records.ts";
 import { keptUntil } from "./users.ts";
@@ -19,13 +19,19 @@ export function storedName(kind: Kind, name: string): string {
   return kind === "token" ? digest(name) : name;
 }
 
+/** The name by which a resource is told, in answers and in the audit log. */
+export function shownName(kind: Kind, resource: Resource | undefined, name: string): string {
+  return kind !== "token" ? name : resource === undefined ? hiddenName : redact(resource).metadata.name;
+}
+
 /** Private keys of a SAML connector, PEM, as its secret in the store. */
 const samlKeys = z.object({ signing: z.string().optional(), assertion: z.string().optional() });
 
 function secretOf(resource: Resource): string | undefined {
   switch (resource.kind) {
     case "token":
-      return resource.metadata.name;
+      // A bot's one-use token is told once: nothing but its digest is kept.
+      return resource.spec.join_method === undefined ? resource.metadata.name : undefined;
     case "github":
     case "oidc":
       return resource.spec.client_secret;
@@ -103,6 +109,20 @@ export function readRole(item: StoredItem): Role {
 export function readConnector(item: StoredItem): Connector {
   const resource = fromStored(item, { withSecrets: true });
   if (resource.kind !== "github" && resource.kind !== "oidc" && resource.kind !== "saml") throw wrongKind(item);
+  return resource;
+}
+
+/** {@link fromStored} for a bot. */
+export function readBot(item: StoredItem): Bot {
+  const resource = fromStored(item, { withSecrets: false });
+  if (resource.kind !== "bot") throw wrongKind(item);
+  return resource;
+}
+
+/** {@link fromStored} for a token. */
+export function readToken(item: StoredItem): ProvisionToken {
+  const resource = fromStored(item, { withSecrets: false });
+  if (resource.kind !== "token") throw wrongKind(item);
   return resource;
 }
 

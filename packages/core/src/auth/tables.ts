@@ -1,13 +1,14 @@
 import type { ActiveLock } from "../access/index.ts";
 import { GatehouseError, errorMessage, type Logger } from "../base/index.ts";
-import type { Role, User } from "../resources/index.ts";
+import { botPrefix, type Role, type User } from "../resources/index.ts";
 import type { StoredItem } from "../store/index.ts";
+import { asUser, botSubject } from "./bots.ts";
 import { enforce, sortLocks, type LockLists } from "./locks.ts";
 import { identityRecord, kinds, readRecord, sessionRecord, type SessionRecord } from "./records.ts";
 import { readRole, readUser } from "./stored-resources.ts";
 import { endOf } from "./users.ts";
 
-export const snapshotKinds = ["user", "role", "lock", kinds.identity, kinds.session] as const;
+export const snapshotKinds = ["user", "role", "lock", "bot", kinds.identity, kinds.session] as const;
 export type SnapshotKind = (typeof snapshotKinds)[number];
 
 export function isSnapshotKind(kind: string): kind is SnapshotKind {
@@ -99,6 +100,10 @@ export function createTables(logger: Logger): Tables {
     (item) => tryRead(item, readUser),
     (before, after) => before !== undefined && (after === undefined || weight(before) !== weight(after) || endOf(after) < endOf(before)),
   );
+  const bots = new Table<User | undefined>(
+    (item) => tryRead(item, asUser),
+    (before, after) => before !== undefined && (after === undefined || weight(before) !== weight(after) || endOf(after) < endOf(before)),
+  );
   const roles = new Table<StoredRole>(
     (item) => ({ value: item.value, role: tryRead(item, readRole) }),
     (before, after) => before?.value !== after?.value,
@@ -126,16 +131,16 @@ export function createTables(logger: Logger): Tables {
       return locks.replace(items, now);
     },
   };
-  const byKind: Readonly<Record<SnapshotKind, Pick<Table<unknown>, "apply" | "replace">>> = { user: users, role: roles, lock: lockTable, identity: identities, session: sessions };
+  const byKind: Readonly<Record<SnapshotKind, Pick<Table<unknown>, "apply" | "replace">>> = { user: users, bot: bots, role: roles, lock: lockTable, identity: identities, session: sessions };
 
   return {
-    user: (name) => users.entries.get(name),
+    user: (name) => (name.startsWith(botPrefix) ? bots.entries.get(name.slice(botPrefix.length)) : users.entries.get(name)),
     role(name) {
       const stored = roles.entries.get(name);
       if (stored && !stored.role) throw new GatehouseError("access_denied", `role "${name}" cannot be read by this gateway, so nobody who has it is let in`);
       return stored?.role;
     },
-    identity: (name) => identities.entries.get(name),
+    identity: (name) => (name.startsWith(botPrefix) ? botSubject(name.slice(botPrefix.length)) : identities.entries.get(name)),
     session: (id) => sessions.entries.get(id),
     locks: () => (sorted ??= sortLocks([...locks.entries.values()].map(({ lock }) => lock))),
     apply: (kind, name, item, now) => byKind[kind].apply(name, item, now),

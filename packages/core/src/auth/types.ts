@@ -7,7 +7,7 @@ import type { ProviderTimeouts } from "../connectors/index.ts";
 import type { ConsoleLogins, Links, MfaAdmin } from "./mfa-types.ts";
 import type { MfaHashes } from "./mfa/index.ts";
 import type { PasswordHashes } from "./passwords.ts";
-import type { AuthPreference, Connector, Resource, ResourceRef, Traits } from "../resources/index.ts";
+import type { AuthPreference, Connector, JoinMethod, Resource, ResourceRef, Traits } from "../resources/index.ts";
 import type { Store } from "../store/index.ts";
 
 /** Where a request came from and what it was: what an audit event wants to know. */
@@ -50,6 +50,8 @@ export interface LoginCookie {
 export interface AdminItem {
   readonly resource: Resource;
   readonly revision: number;
+  /** Of a token: hex of its digest, by the beginning of which it can be removed. */
+  readonly id?: string | undefined;
 }
 
 /** Live streams of this gateway that a change concerned. */
@@ -135,6 +137,20 @@ export interface Logins {
   }): Promise<{ readonly location: string; readonly clearCookie: string }>;
   /** XML that tells the provider of a SAML connector of this gateway: entity id, certificates, where answers go. Public. Throws `not_found`. */
   samlMetadata(connector: string): Promise<string>;
+  /**
+   * `POST /gatehouse/v1/join`: certificates of a bot, for an hour at most, for whoever brings a one-use token, or a job's JWT that one of a token's rules lets in.
+   * Throws `access_denied` that names the rule that failed, `unavailable` where an issuer's keys cannot be had.
+   */
+  join(request: {
+    readonly method: JoinMethod;
+    /** Name of the token: a secret where it is the proof itself. */
+    readonly token: string;
+    readonly jwt: string | undefined;
+    readonly publicKey: string;
+    readonly ttl: number;
+    readonly compatibility: string;
+    readonly origin: RequestOrigin;
+  }): Promise<SshLoginResponse>;
   /** Ends a login session: its certificates are refused from now on. */
   logout(identity: Identity): Promise<void>;
 }

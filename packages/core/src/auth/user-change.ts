@@ -58,13 +58,14 @@ async function inviteDeletions(context: Context, name: string): Promise<readonly
   return items.filter((item) => readRecord(inviteRecord, item).user === name).map((item) => ({ op: "delete", kind: kinds.invite, name: item.name }));
 }
 
-async function deletionsOfSessions(context: Context, concerned: (session: SessionRecord) => boolean): Promise<readonly Operation[]> {
+/** Deletions of the login sessions concerned. */
+export async function deletionsOfSessions(context: Context, concerned: (session: SessionRecord) => boolean): Promise<readonly Operation[]> {
   const items = await context.store.list(kinds.session);
   return items.filter((item) => concerned(readRecord(sessionRecord, item))).map((item) => ({ op: "delete", kind: kinds.session, name: item.name }));
 }
 
 /** Deletions of the login sessions of a user. */
-function sessionDeletions(context: Context, name: string): Promise<readonly Operation[]> {
+export function sessionDeletions(context: Context, name: string): Promise<readonly Operation[]> {
   return deletionsOfSessions(context, ({ user }) => user === name);
 }
 

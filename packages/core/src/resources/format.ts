@@ -14,6 +14,11 @@ export function resourceToJson(resource: Resource): Record<string, unknown> {
   const { kind, version } = resource;
   const metadata = metadataToJson(resource.metadata);
   if (resource.kind === "role") return { kind, version, metadata, spec: roleSpec(resource) };
+  if (resource.kind === "token") return { kind, version, metadata, spec: withoutEmpty({ ...resource.spec, allow: resource.spec.allow?.map(selectorToJson) }, []) };
+  if (resource.kind === "bot") {
+    const { max_ttl: ttl, ...spec } = resource.spec;
+    return { kind, version, metadata, spec: withoutEmpty({ ...spec, max_ttl: ttl === 0 ? undefined : formatDuration(ttl) }, ["roles"]) };
+  }
   return { kind, version, metadata, spec: withoutEmpty(resource.spec, ["roles", "traits"]) };
 }
 

@@ -1,3 +1,4 @@
+import { botPrefix } from "./join-methods.ts";
 import type { Path } from "./path.ts";
 import type { Problem } from "./problem.ts";
 import type { Resource } from "./types.ts";
@@ -7,6 +8,7 @@ export const hostAdministrator = "local-admin";
 
 /** Why nobody may be called so, or undefined. */
 export function reservedNameProblem(name: string): string | undefined {
+  if (name.toLowerCase().startsWith(botPrefix)) return `is how bots are called ("${botPrefix}NAME"), and nobody else may be`;
   return name.toLowerCase() === hostAdministrator ? `is what the administrator of the gateway's host is called ("${hostAdministrator}"), and nobody else may be` : undefined;
 }
 

@@ -7,7 +7,9 @@ import { maxProblems, type Problem } from "./problem.ts";
 import { problemsOf } from "./problems.ts";
 import { lockV2 } from "./schema/lock.ts";
 import { githubV3, oidc, samlV2 } from "./schema/connectors.ts";
-import { preferenceV2, tokenV2 } from "./schema/others.ts";
+import { botV1 } from "./schema/bot.ts";
+import { preferenceV2 } from "./schema/others.ts";
+import { tokenV2 } from "./schema/token.ts";
 import { roleV2, roleV3 } from "./schema/role.ts";
 import { userV1, userV2 } from "./schema/user.ts";
 import type { Kind, ParsedResource, Position, Resource } from "./types.ts";
@@ -32,6 +34,7 @@ const schemas: Readonly<Record<Kind, Readonly<Record<string, z.ZodType<Resource>
   cluster_auth_preference: { v2: preferenceV2 },
   token: { v2: tokenV2(false) },
   lock: { v2: lockV2 },
+  bot: { v1: botV1 },
 };
 const redactedToken: z.ZodType<Resource> = tokenV2(true);
 const kinds = Object.keys(schemas);

@@ -1,3 +1,4 @@
+import { isSecretName } from "./join-methods.ts";
 import type { Resource } from "./types.ts";
 
 /**
@@ -9,7 +10,7 @@ export const hiddenName = "********";
 /** The resource without its secrets: a connector's client secret or private keys, a token's name. */
 export function redact<R extends Resource>(resource: R): R;
 export function redact(resource: Resource): Resource {
-  if (resource.kind === "token") return { ...resource, metadata: { ...resource.metadata, name: hiddenName } };
+  if (resource.kind === "token") return !isSecretName(resource) ? resource : { ...resource, metadata: { ...resource.metadata, name: hiddenName } };
   if (resource.kind === "github") return { ...resource, spec: { ...resource.spec, client_secret: undefined } };
   if (resource.kind === "oidc") return { ...resource, spec: { ...resource.spec, client_secret: undefined } };
   if (resource.kind === "saml") {

@@ -19,6 +19,8 @@ const shortcuts: ReadonlyMap<string, ResourceRef["kind"]> = new Map<string, Reso
   ["tokens", "token"],
   ["lock", "lock"],
   ["locks", "lock"],
+  ["bot", "bot"],
+  ["bots", "bot"],
 ]);
 
 const maxLength = 512;

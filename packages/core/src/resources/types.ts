@@ -1,5 +1,5 @@
 /** Versions are fixed per kind (reference §8.2). */
-export type Kind = "role" | "user" | "github" | "oidc" | "saml" | "cluster_auth_preference" | "token" | "lock";
+export type Kind = "role" | "user" | "github" | "oidc" | "saml" | "cluster_auth_preference" | "token" | "lock" | "bot";
 
 /** The common envelope's metadata. */
 export interface Metadata {
@@ -241,12 +241,51 @@ export interface AuthPreference {
   };
 }
 
-/** `token`: lets a machine join. The name is the secret. */
+/** How a machine proves that it may join: by a one-use token, or by a JWT that its surroundings gave it. */
+export type JoinMethod = "token" | "github-actions" | "gitlab" | "kubernetes" | "oidc";
+
+/** What a job's JWT must say, by the keys of its method: for each the values that it may have, as text, with `*`, or as `^…$`. All keys must match. */
+export type JoinRule = Readonly<Record<string, readonly string[]>>;
+
+/** A set of public keys (RFC 7517). */
+export interface KeySet {
+  readonly keys: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** `token`: lets a machine join. Its name is the secret of it, but for a bot's token whose method wants a JWT. */
 export interface ProvisionToken {
   readonly kind: "token";
   readonly version: "v2";
   readonly metadata: Metadata;
-  readonly spec: { readonly roles: readonly string[] };
+  readonly spec: {
+    /** Machines of the cluster's own; empty for a bot's token. */
+    readonly roles: readonly string[];
+    /** Absent for machines of the cluster's own. */
+    readonly join_method?: JoinMethod | undefined;
+    /** Name of the bot that may join with it. */
+    readonly bot_name?: string | undefined;
+    /** Who signs the JWTs, exactly as they say it. */
+    readonly issuer?: string | undefined;
+    /** Whom the JWTs have to be for; absent: this cluster, by its name or an address of a gateway. */
+    readonly audience?: string | undefined;
+    /** The issuer's keys; absent: asked of the issuer. */
+    readonly jwks?: KeySet | undefined;
+    /** One of these has to match. */
+    readonly allow?: readonly JoinRule[] | undefined;
+  };
+}
+
+/** `bot` v1: somebody who is no person. Logs in as `bot:NAME`, with tokens that name it. */
+export interface Bot {
+  readonly kind: "bot";
+  readonly version: "v1";
+  readonly metadata: Metadata;
+  readonly spec: {
+    readonly roles: readonly string[];
+    readonly traits: Traits;
+    /** ms; 0 means the hour that every bot may have. */
+    readonly max_ttl: number;
+  };
 }
 
 /** What a lock is about: all of the fields given must match, exactly; at least one is. */
@@ -283,7 +322,7 @@ export interface Lock {
 }
 
 /** Any resource. */
-export type Resource = Role | User | Connector | AuthPreference | ProvisionToken | Lock;
+export type Resource = Role | User | Connector | AuthPreference | ProvisionToken | Lock | Bot;
 
 /** A parsed reference: `roles/admin` → kind `role`, name `admin`. */
 export interface ResourceRef {

@@ -8,7 +8,7 @@ import { describeChange } from "../changes.ts";
 import { TctlCommand, connectFlags } from "../command.ts";
 
 /** What others refer to comes first, so that a file may name a role before it defines it. */
-const order: readonly Kind[] = ["role", "cluster_auth_preference", "github", "oidc", "saml", "token", "user", "lock"];
+const order: readonly Kind[] = ["role", "cluster_auth_preference", "github", "oidc", "saml", "bot", "token", "user", "lock"];
 
 async function readSource(file: string | undefined): Promise<{ readonly text: string; readonly name: string }> {
   if (file !== undefined && file !== "-") {

@@ -26,7 +26,7 @@ export function resourceRoutes(app: FastifyInstance, admin: Admin, callerOf: Cal
   app.get<{ Querystring: { with_secrets?: string | string[] } }>("/gatehouse/v1/resources/*", async (request): Promise<AdminItems> => {
     const withSecrets = request.query.with_secrets === "true";
     const items = await admin.get(callerOf(request.raw), refOf(request), { withSecrets });
-    return adminItems.parse({ items: items.map(({ resource, revision }) => ({ resource: resourceToJson(resource), revision })) });
+    return adminItems.parse({ items: items.map(({ resource, revision, id }) => ({ resource: resourceToJson(resource), revision, ...(id === undefined ? {} : { id }) })) });
   });
 
   app.put("/gatehouse/v1/resources", async (request) => {

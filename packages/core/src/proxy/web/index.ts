@@ -3,6 +3,7 @@ import { GatehouseError, createRateLimiter } from "../../base/index.ts";
 import { createApp, errorBody, type App } from "../http/index.ts";
 import { pagePolicy } from "./html.ts";
 import { consoleRoutes } from "./console-routes.ts";
+import { joinRoutes } from "./join-routes.ts";
 import { limited } from "./limit-hook.ts";
 import { linkRoutes } from "./link-routes.ts";
 import { loginRoutes } from "./login-routes.ts";
@@ -55,6 +56,7 @@ export async function createWebApp(options: WebOptions): Promise<App> {
           return reply.status(400).send(errorBody(error));
         }
       });
+      joinRoutes(app, options, logins);
       await loginRoutes(app, options, { logins, passwords });
       await consoleRoutes(app, options, { logins, passwords });
       await linkRoutes(app, options, passwords, loginLine);

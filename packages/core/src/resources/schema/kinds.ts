@@ -2,7 +2,7 @@
 export const ruleKinds = [
   "*", "namespace", "user", "key_pair", "host_cert", "license", "role", "oidc", "saml", "github", "oidc_request", "saml_request", "github_request", "session",
   "ssh_session", "web_session", "event", "auth_server", "proxy", "node", "token", "cert_authority", "tunnel", "tunnel_connection", "cluster_auth_preference",
-  "cluster_config", "cluster_name", "lock", "static_tokens", "trusted_cluster", "remote_cluster", "auth_connector", "identity", "state",
+  "cluster_config", "cluster_name", "lock", "bot", "static_tokens", "trusted_cluster", "remote_cluster", "auth_connector", "identity", "state",
 ] as const;
 
 /** Verbs of an admin rule. v3's documentation has `connect` too, which no check ever asks for. */

@@ -1,10 +1,8 @@
 import { z } from "zod";
 import { didYouMean } from "../../base/index.ts";
-import { hiddenName } from "../redact.ts";
-import type { AuthPreference, ProvisionToken, SecondFactor } from "../types.ts";
-import { anyText, compact, fields, list, readBy } from "./fields.ts";
-import { systemRoles } from "./kinds.ts";
-import { metadata, nameProblem, word } from "./metadata.ts";
+import type { AuthPreference, SecondFactor } from "../types.ts";
+import { anyText, compact, fields, readBy } from "./fields.ts";
+import { metadata, word } from "./metadata.ts";
 
 /** The one name of `cluster_auth_preference`. */
 export const preferenceName = "cluster-auth-preference";
@@ -67,23 +65,3 @@ export const preferenceV2: z.ZodType<AuthPreference> = fields({
       compact({ type, second_factor: second_factor ?? (type === "local" ? "otp" : "off"), connector_name, webauthn, require_session_mfa }),
     ),
 });
-
-/** `token` v2. `redacted` lets a hidden name pass. */
-export function tokenV2(redacted: boolean): z.ZodType<ProvisionToken> {
-  const name: z.ZodType<string> = readBy((value, fail) => {
-    const given = typeof value === "string" ? value : "";
-    if (given === hiddenName) {
-      if (!redacted) fail("is hidden; list tokens with --with-secrets to get the name");
-      return given;
-    }
-    const problem = nameProblem(given);
-    if (problem !== undefined) fail(problem);
-    return given;
-  });
-  return fields({
-    kind: z.literal("token"),
-    version: z.literal("v2"),
-    metadata: metadata(() => undefined, name),
-    spec: fields({ roles: list(word(systemRoles)) }).refine((spec) => spec.roles.length > 0, "needs roles, such as [Node]"),
-  });
-}

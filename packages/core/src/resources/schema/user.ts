@@ -7,13 +7,15 @@ import { isSystemName } from "./values.ts";
 const traitKey = /^[a-zA-Z/.0-9_:-]+$/;
 const maxTraits = 200;
 
-const traits: z.ZodType<Traits> = z
+/** A user's or a bot's traits. */
+export const traits: z.ZodType<Traits> = z
   .record(z.string().max(256, "has more than 256 characters").regex(traitKey, "a trait's name may only have letters, digits and / . _ : -"), list(anyText()))
   .nullish()
   .transform((value) => value ?? {})
   .refine((value) => Object.keys(value).length <= maxTraits, `has more than ${maxTraits} traits`);
 
-const role: z.ZodType<string> = readBy((value, fail) => {
+/** Name of a role. */
+export const role: z.ZodType<string> = readBy((value, fail) => {
   if (typeof value !== "string") fail("must be the name of a role");
   else {
     const problem = nameProblem(value);

@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { formatResources, parseResource, redact, resourceToJson } from "./index.ts";
+
+const token = (spec: Record<string, unknown>, name = "deploy"): unknown => ({ kind: "token", version: "v2", metadata: { name }, spec });
+const github = { join_method: "github-actions", bot_name: "ci" };
+
+describe("tokens of bots", () => {
+  it("are written as they are read, with their name, which is no secret", () => {
+    const parsed = parseResource(token({ ...github, allow: [{ repository: "acme/app", branch: ["main", "release-*"] }] }));
+    expect(redact(parsed)).toEqual(parsed);
+    expect(resourceToJson(parsed)).toEqual(token({ ...github, allow: [{ repository: "acme/app", branch: ["main", "release-*"] }] }));
+    expect(parseResource(resourceToJson(parsed))).toEqual(parsed);
+    expect(formatResources([parsed], "yaml", { withSecrets: false })).toContain("repository: acme/app");
+  });
+
+  it("for once are hidden, and must be hard to guess", () => {
+    const once = parseResource(token({ join_method: "token", bot_name: "ci" }, "0123456789abcdef"));
+    expect(redact(once).metadata.name).toBe("********");
+    expect(parseResource(resourceToJson(redact(once)), { redacted: true })).toEqual(redact(once));
+    expect(() => parseResource(token({ join_method: "token", bot_name: "ci" }, "secret"))).toThrow(/at least 16 characters/);
+  });
+
+  it("of the cluster's own machines are as before", () => {
+    expect(resourceToJson(parseResource(token({ roles: ["node"] })))).toEqual(token({ roles: ["Node"] }));
+    expect(() => parseResource(token({}))).toThrow(/needs roles, such as \[Node\], or join_method and bot_name/);
+  });
+
+  it.each([
+    [{ ...github, roles: ["Node"], allow: [{ repository: "a/b" }] }, /spec\.roles.*bot has its roles itself/],
+    [{ join_method: "github-actions", allow: [{ repository: "a/b" }] }, /spec\.bot_name: is missing/],
+    [github, /spec\.allow: is missing: what a job's JWT must say, such as \{repository/],
+    [{ ...github, allow: [{ branch: "main" }] }, /spec\.allow\[0\]: would let in anybody's job there: it needs repository, /],
+    [{ ...github, allow: [{ repository: "*" }] }, /spec\.allow\[0\]\.repository: would let in anybody's job there: it matches everything/],
+    [{ ...github, allow: [{ repository: "^.*$", actor: "ana" }] }, /matches everything/],
+    [{ ...github, allow: [{ repository: ["acme/app", "*/*"] }] }, /matches everything/],
+    [{ ...github, allow: [{ repo: "acme/app" }] }, /spec\.allow\[0\]\.repo: is nothing that a rule of github-actions asks for/],
+    [{ ...github, allow: [{ repository: "^($" }] }, /spec\.allow\[0\]\.repository/],
+    [{ ...github, issuer: "http://example.com", allow: [{ repository: "a/b" }] }, /spec\.issuer: must begin with https/],
+    [{ ...github, join_method: "oidc", allow: [{ sub: "x" }] }, /spec\.issuer: is missing/],
+    [{ ...github, join_method: "oidc", issuer: "https://a", allow: [{ sub: "*" }] }, /matches everything/],
+    [{ ...github, join_method: "oidc", issuer: "https://a", allow: [{ "a..b[": "x" }] }, /is no path of a claim/],
+    [{ ...github, join_method: "token", allow: [{ sub: "x" }] }, /spec\.allow: is for methods with a JWT/],
+    [{ ...github, join_method: "github" }, /spec\.join_method: must be one of: token, github-actions/],
+    [{ ...github, jwks: { keys: [{ kty: "RSA", d: "x" }] }, allow: [{ repository: "a/b" }] }, /spec\.jwks: has a private key in it/],
+    [{ roles: ["Node"], bot_name: "ci" }, /spec\.bot_name: goes together with join_method/],
+  ])("are refused: %j", (spec, message) => expect(() => parseResource(token(spec))).toThrow(message));
+});
+
+describe("bots", () => {
+  const bot = (spec: Record<string, unknown>, name = "ci"): unknown => ({ kind: "bot", version: "v1", metadata: { name }, spec });
+
+  it("are written as they are read", () => {
+    expect(resourceToJson(parseResource(bot({ roles: ["deployer"], traits: { logins: ["deploy"] }, max_ttl: "20m" })))).toEqual(bot({ roles: ["deployer"], traits: { logins: ["deploy"] }, max_ttl: "20m0s" }));
+    expect(resourceToJson(parseResource(bot({ roles: ["deployer"] })))).toEqual(bot({ roles: ["deployer"] }));
+  });
+
+  it.each([
+    [bot({}), /needs roles/],
+    [bot({ roles: ["a"], max_ttl: "2h" }), /1 minute to 1 hour/],
+    [bot({ roles: ["a"] }, "a:b"), /may only have letters/],
+  ])("are refused: %j", (value, message) => expect(() => parseResource(value)).toThrow(message));
+});
