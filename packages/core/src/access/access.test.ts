@@ -41,7 +41,7 @@ test("nobody has anything without roles", () => {
   expect(set.kube(prod)).toMatchObject({ allowed: false, groups: [] });
   expect(set.node({}, "root").allowed).toBe(false);
   expect(set.logins()).toEqual([]);
-  expect(set.options()).toEqual({ forwardAgent: false, portForwarding: false, clientIdleTimeout: 0, disconnectExpiredCert: false, certFormat: "standard", recordStdin: false, maxSessions: 0, recordSession: undefined });
+  expect(set.options()).toEqual({ forwardAgent: false, portForwarding: false, clientIdleTimeout: 0, disconnectExpiredCert: false, certFormat: "standard", recordStdin: false, headlessLogin: true, maxSessions: 0, recordSession: undefined });
 });
 
 test("groups are per cluster: the union over roles that select it", () => {
@@ -214,11 +214,12 @@ test("options over roles: any true, the shortest idle time, the most permissive 
     [role("a", { options: { client_idle_timeout: "5m", port_forwarding: false } }), role("b", { options: { client_idle_timeout: "never", forward_agent: true, cert_format: "oldssh", disconnect_expired_cert: true } }), role("c", { options: { client_idle_timeout: "9m" } })],
     {},
   );
-  expect(set.options()).toEqual({ forwardAgent: true, portForwarding: true, clientIdleTimeout: 300_000, disconnectExpiredCert: true, certFormat: "oldssh", recordStdin: false, maxSessions: 0, recordSession: undefined });
+  expect(set.options()).toEqual({ forwardAgent: true, portForwarding: true, clientIdleTimeout: 300_000, disconnectExpiredCert: true, certFormat: "oldssh", recordStdin: false, headlessLogin: true, maxSessions: 0, recordSession: undefined });
 });
 
 test("recording over roles: input where one says so, the fewest sessions, strict where one says so", () => {
   const of = (...options: Record<string, unknown>[]) => buildRoleSet(options.map((one, index) => role(String(index), { options: one })), {}).options();
+  expect([of({}, {}), of({ headless_login: true }, { headless_login: false })].map(({ headlessLogin }) => headlessLogin)).toEqual([true, false]);
   expect(of({ record_stdin: true, max_sessions: 5 }, { max_sessions: 0 }, { max_sessions: 3 })).toMatchObject({ recordStdin: true, maxSessions: 3, recordSession: undefined });
   expect(of({ record_session: "best_effort" }, {})).toMatchObject({ recordSession: "best_effort" });
   expect(of({ record_session: "best_effort" }, { record_session: "strict" })).toMatchObject({ recordSession: "strict" });

@@ -20,6 +20,7 @@ export const implicitRole: Role = {
       allow_system_groups_from_traits: false,
       kubernetes_node_proxy: false,
       record_stdin: false,
+      headless_login: true,
       max_sessions: 0,
     },
     allow: {

@@ -31,6 +31,7 @@ function optionsOf(roles: readonly Role[]): EffectiveOptions {
     disconnectExpiredCert: all.some((one) => one.disconnect_expired_cert),
     certFormat: all.some((one) => one.cert_format === "oldssh") ? "oldssh" : "standard",
     recordStdin: all.some((one) => one.record_stdin),
+    headlessLogin: all.every((one) => one.headless_login),
     maxSessions: smallest(all.map((one) => one.max_sessions)) ?? 0,
     recordSession: strictest(all.map((one) => one.record_session)),
   };

@@ -95,6 +95,8 @@ export interface RuleContext {
 /** Options over all roles of a person. Durations in ms; 0 means none. */
 export interface EffectiveOptions {
   readonly forwardAgent: boolean;
+  /** Whether a login may be approved in a browser elsewhere. */
+  readonly headlessLogin: boolean;
   readonly portForwarding: boolean;
   readonly clientIdleTimeout: number;
   readonly disconnectExpiredCert: boolean;

@@ -21,6 +21,7 @@ import {
   type WhoamiResponse,
 } from "./admin.ts";
 import { eventsPath, eventsResponse, loggedEvent, type EventsRequest, type EventsResponse, type LoggedEvent } from "./events.ts";
+import { headlessPoll, headlessStart, type HeadlessPoll, type HeadlessRequest, type HeadlessStart } from "./headless.ts";
 import { recordingsResponse, type RecordingItem, type RecordingsRequest } from "./recordings.ts";
 import { sessionsResponse, type SessionItem } from "./sessions.ts";
 import {
@@ -68,6 +69,10 @@ export interface WebClient {
   /** Trades a one-use token, or a job's JWT, for a bot's certificates. */
   join(request: JoinRequest): Promise<SshLoginResponse>;
   consoleLogin(kind: "github" | "oidc" | "saml", request: ConsoleLoginRequest): Promise<ConsoleLoginResponse>;
+  /** Asks for a login that is approved in a browser elsewhere. */
+  headlessStart(request: HeadlessRequest): Promise<HeadlessStart>;
+  /** Asks what became of it, and waits a while for it. Throws the refusal. */
+  headlessPoll(id: string, pollSecret: string): Promise<HeadlessPoll>;
 }
 
 /** Calls as a logged-in person, or as the local administrator. */
@@ -202,6 +207,8 @@ export function createWebClient(transport: Transport): WebClient {
     localLogin: (request) => call(sshLoginResponse, "POST", "/v1/webapi/ssh/certs", request),
     join: (request) => call(sshLoginResponse, "POST", "/gatehouse/v1/join", request),
     consoleLogin: (kind, request) => call(consoleLoginResponse, "POST", `/v1/webapi/${kind}/login/console`, request),
+    headlessStart: (request) => call(headlessStart, "POST", "/gatehouse/v1/headless", request),
+    headlessPoll: (id, pollSecret) => call(headlessPoll, "POST", `/gatehouse/v1/headless/${encodeURIComponent(id)}/poll`, { poll_secret: pollSecret }),
   };
 }
 

@@ -3,6 +3,7 @@ export * from "./sso-test.ts";
 export * from "./web.ts";
 export * from "./admin.ts";
 export * from "./events.ts";
+export * from "./headless.ts";
 export * from "./recordings.ts";
 export * from "./sessions.ts";
 export { adminServerName, kubeServerName, parseKubeServerName } from "./names.ts";

@@ -2,5 +2,6 @@
 export type * from "./types.ts";
 export type * from "./mfa-types.ts";
 export type { DeviceView, FactorsView } from "./mfa/index.ts";
+export type { Headless, HeadlessView } from "./headless/index.ts";
 export { openAuth } from "./service.ts";
 export { passwordLength } from "./passwords.ts";

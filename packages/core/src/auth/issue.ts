@@ -1,4 +1,4 @@
-import { buildRoleSet } from "../access/index.ts";
+import { buildRoleSet, type RoleSet } from "../access/index.ts";
 import type { SshLoginResponse } from "../api/index.ts";
 import { auditEvents, userLogin, type AuditEventInput } from "../audit/index.ts";
 import { GatehouseError, describeDuration, errorMessage, limits, uuid } from "../base/index.ts";
@@ -30,6 +30,8 @@ export interface Grant {
   readonly overRoleTtl?: boolean | undefined;
   /** What the audit log is told in the place of a login of the person's own, given the session's id. */
   readonly event?: ((sessionId: string) => AuditEventInput) | undefined;
+  /** Id of the request that was approved in a browser elsewhere, where it was. */
+  readonly headless?: string | undefined;
   /** What else has to be written for it, or still be true; given the end of the session, ms since the epoch. */
   readonly alongside: (expires: number) => readonly Operation[];
 }
@@ -62,6 +64,17 @@ async function loadRoles(context: Context, names: readonly string[]): Promise<Ro
   });
 }
 
+/** The roles of a person with their traits applied, from the store. Throws `not_found` for a role that is not there. */
+export async function loadRoleSet(context: Context, roles: readonly string[], traits: Traits): Promise<RoleSet> {
+  return buildRoleSet(await loadRoles(context, roles), traits);
+}
+
+/** Throws `access_denied` where the roles let no login be approved in a browser elsewhere. */
+export function refuseHeadless(username: string, roles: RoleSet): void {
+  if (roles.options().headlessLogin) return;
+  throw new GatehouseError("access_denied", `the roles of ${username} let no login be approved in a browser elsewhere (headless_login: false)`, { hint: "log in on a machine with a browser, or ask an administrator" });
+}
+
 function certificateFormat(asked: string, byRoles: "standard" | "oldssh"): "standard" | "oldssh" {
   return asked === "standard" || asked === "oldssh" ? asked : byRoles;
 }
@@ -79,10 +92,11 @@ export async function issueSession(context: Context, grant: Grant): Promise<SshL
   const reserved = method === "join" ? undefined : reservedNameProblem(username);
   if (reserved !== undefined) throw new GatehouseError("access_denied", `the user name "${username}" ${reserved}`);
   await refuseLockedLogin(context, username, roles);
-  const roleSet = buildRoleSet(await loadRoles(context, roles), traits);
+  const roleSet = await loadRoleSet(context, roles, traits);
   const ttl = grant.overRoleTtl === true ? grant.ttl : Math.min(roleSet.sessionTtl(grant.ttl), grant.ttl);
   if (ttl < limits.minCertificateTtl) throw new GatehouseError("access_denied", `the roles of ${username} allow no certificate of at least ${describeDuration(limits.minCertificateTtl)}`);
   const options = roleSet.options();
+  if (grant.headless !== undefined) refuseHeadless(username, roleSet);
   const sessionId = uuid();
   const logins = roleSet.logins();
   const pair = authorities.issueUser({
@@ -118,7 +132,7 @@ export async function issueSession(context: Context, grant: Grant): Promise<SshL
   }
   try {
     const { origin } = grant;
-    await audit.emit(grant.event?.(sessionId) ?? userLogin({ method: method === "sign" || method === "join" ? "local" : method, user: username, origin, fields: { session: sessionId, connector, external_name: grant.externalName, roles } }));
+    await audit.emit(grant.event?.(sessionId) ?? userLogin({ method: method === "sign" || method === "join" ? "local" : method, user: username, origin, fields: { session: sessionId, connector, external_name: grant.externalName, headless: grant.headless, roles } }));
     await audit.emit({
       ...auditEvents.certCreate,
       user: username,

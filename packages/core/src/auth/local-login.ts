@@ -24,10 +24,12 @@ export interface LocalLogin {
   readonly origin: RequestOrigin;
   /** What else has to be written for it, or still be true. */
   readonly alongside?: readonly Operation[] | undefined;
+  /** Id of the request that was approved in a browser elsewhere, where it was. */
+  readonly headless?: string | undefined;
 }
 
 /** Starts the session of somebody who has proved who they are. */
-async function admit(context: Context, request: Omit<LocalLogin, "password" | "proof">, proved: Proved): Promise<SshLoginResponse> {
+export async function admitLocally(context: Context, request: Omit<LocalLogin, "password" | "proof">, proved: Omit<Proved, "passwordHash">): Promise<SshLoginResponse> {
   const { user, subject, passwordRevision, identityRevision } = proved;
   const now = context.clock.now();
   refuseLocked(user, now);
@@ -42,6 +44,7 @@ async function admit(context: Context, request: Omit<LocalLogin, "password" | "p
     compatibility: request.compatibility,
     method: "local",
     origin: request.origin,
+    headless: request.headless,
     // A password that was reset, or a user who was removed, while this went on lets nobody in.
     alongside: () => [
       ...(request.alongside ?? []),
@@ -78,9 +81,22 @@ export async function logInLocally(context: Context, proof: LocalProof, request:
     checkRequest(request);
     const policy = await readPolicy(context);
     requireProof(policy, request.proof);
-    return await admit(context, request, await proof.prove({ ...request, policy }));
+    return await admitLocally(context, request, await proof.prove({ ...request, policy }));
   } catch (thrown) {
     throw await refused(context, request, thrown);
+  }
+}
+
+/** Somebody who logs in to decide about a login elsewhere: proved, a refusal audited as of any login. */
+export async function proveLocally(context: Context, proof: LocalProof, claim: Pick<LocalLogin, "user" | "password" | "proof" | "origin">): Promise<Proved> {
+  try {
+    const policy = await readPolicy(context);
+    requireProof(policy, claim.proof);
+    const proved = await proof.prove({ ...claim, policy });
+    refuseLocked(proved.user, context.clock.now());
+    return proved;
+  } catch (thrown) {
+    throw await refused(context, claim, thrown);
   }
 }
 

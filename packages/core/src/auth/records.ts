@@ -29,6 +29,12 @@ export const kinds = {
   ssoRequest: "sso_request",
   /** Logins under way whose way is chosen in the browser; name = hash of the login's id. */
   consoleLogin: "console_login",
+  /** Logins that wait for an approval in a browser elsewhere; name = id. */
+  headless: "headless_request",
+  /** The few such logins that a user may have at once; name = digest of the user name, and a number. */
+  headlessSlot: "headless_slot",
+  /** Browsers that have proved who uses them and may decide about one such login; name = hash of their cookie. */
+  headlessTicket: "headless_ticket",
 } as const;
 
 const traits = z.record(z.string(), z.array(z.string()));
@@ -111,6 +117,8 @@ const purpose = z.discriminatedUnion("type", [
   z.object({ type: z.literal("certificates"), publicKey: z.string(), ttl: z.number(), compatibility: z.string() }),
   /** To see what a connector, stored or not, makes of a person; `by` asked. */
   z.object({ type: z.literal("test"), by: z.string() }),
+  /** The right to decide about a login that waits for an approval in a browser elsewhere; `request` is its id. */
+  z.object({ type: z.literal("headless"), request: z.string() }),
 ]);
 export type SsoPurpose = z.infer<typeof purpose>;
 
@@ -128,8 +136,8 @@ export type SsoRequestRecord = z.infer<typeof ssoRequestRecord>;
 export const ssoRequestSecret = z.object({
   /** PKCE (RFC 7636). */
   verifier: z.string(),
-  /** The terminal's loopback address, with the key that its answer is sealed with. */
-  clientRedirectUrl: z.string(),
+  /** The terminal's loopback address, with the key that its answer is sealed with; absent where no terminal waits. */
+  clientRedirectUrl: z.string().optional(),
   /** The connector under test, with its secrets. */
   connector: z.unknown().optional(),
 });

@@ -7,6 +7,7 @@ import { authorize, authorizeEver, authorizeSession, decide, decideEvent } from 
 import { createConsoleLogins } from "./console-login.ts";
 import type { Context } from "./context.ts";
 import { createGatekeeper } from "./gatekeeper.ts";
+import { createHeadless, createSsoApprover } from "./headless/index.ts";
 import { createInvites } from "./invites.ts";
 import { createJoin } from "./join/index.ts";
 import { createLocalLogin } from "./local-login.ts";
@@ -22,7 +23,7 @@ import { createSign } from "./sign.ts";
 import { openSnapshot } from "./snapshot.ts";
 import { createSsoFinish } from "./sso-finish.ts";
 import { createSsoProviders } from "./sso-providers.ts";
-import { createLoginCounter, createSsoStart } from "./sso-start.ts";
+import { createLoginCounter, createSsoBegin, createSsoStart } from "./sso-start.ts";
 import { createSsoTest } from "./sso-test.ts";
 import type { AuthOptions, AuthService, Identity } from "./types.ts";
 
@@ -41,7 +42,8 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
   const context: Context = { store, authorities, audit, clock, random, logger, snapshot, passwords, providers, kubeClusters, onApplied, mfaHashes: options.hashes?.mfa ?? mfaHashes, sharedKey: createSharedKey(store, random), publicUrls: options.publicUrls ?? (() => []) };
   const proof = createLocalProof(context);
   const count = createLoginCounter(context);
-  const start = createSsoStart(context, count);
+  const begin = createSsoBegin(context, count);
+  const start = createSsoStart(context, begin);
 
   async function logout(identity: Identity): Promise<void> {
     await store.transact([{ op: "delete", kind: kinds.session, name: identity.sessionId }]);
@@ -57,10 +59,11 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
       ...createLocalLogin(context, proof),
       ...start,
       ...createConsoleLogins(context, proof, { count, startSso: start.startSso }),
-      ...createSsoFinish(context),
+      ...createSsoFinish(context, createSsoApprover(context)),
       ...createSamlMetadata(context),
       logout,
     },
+    headless: createHeadless(context, proof, begin),
     admin: {
       ...createAdminGet(context),
       ...createAdminPut(context),

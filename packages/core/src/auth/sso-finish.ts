@@ -1,24 +1,19 @@
-import type { LoginFailure, SshLoginResponse } from "../api/index.ts";
+import { headlessDecisionPath, type LoginFailure } from "../api/index.ts";
 import { auditEvents, userLogin, type AuditEventInput } from "../audit/index.ts";
 import { GatehouseError, errorMessage, refusalId, toGatehouseError } from "../base/index.ts";
-import { PinMismatch, checkPins, type Vouched } from "../connectors/index.ts";
-import type { Operation } from "../store/index.ts";
+import { PinMismatch } from "../connectors/index.ts";
 import type { Context } from "./context.ts";
-import { Overtaken, issueSession, raceCodes } from "./issue.ts";
 import { Locked } from "./locks.ts";
 import { answerLocation, parseLoopback } from "./loopback.ts";
-import { digest, type SsoPurpose } from "./records.ts";
-import type { ConnectorInUse } from "./sso-providers.ts";
+import { digest } from "./records.ts";
+import { admit, admitUnchanged, vouchFor, type VouchedPerson } from "./sso-admit.ts";
 import { cookieName, equalTexts, findRequest, spendRequest, unknownLogin, type SsoRequest } from "./sso-request.ts";
 import { explainLogin } from "./sso-test.ts";
 import { withProvider } from "./sso-under-way.ts";
-import { NameTaken, appointedEnd, findStanding, userOperations, type ExternalPerson } from "./sso-user.ts";
-import type { Logins, RequestOrigin } from "./types.ts";
-import { refuseLocked } from "./users.ts";
+import { NameTaken } from "./sso-user.ts";
+import type { LoginCookie, Logins, RequestOrigin } from "./types.ts";
 
 type FinishRequest = Parameters<Logins["finishSso"]>[0];
-
-const maxTries = 5;
 
 /** Refuses a browser that is not the one that opened the login. */
 function checkBrowser(request: SsoRequest, state: string, cookies: FinishRequest["cookies"]): void {
@@ -39,72 +34,6 @@ interface Person {
   readonly external: string;
 }
 
-/** The connector that a login goes through is not the one any more that vouched for the person. */
-class ConnectorChanged extends GatehouseError {
-  constructor(name: string, cause: GatehouseError) {
-    super("compare_failed", `connector "${name}" was changed by an administrator during this login`, { hint: "log in again: tsh login", cause });
-  }
-}
-
-async function isChanged(context: Context, { connector, revision }: ConnectorInUse): Promise<boolean> {
-  return (await context.store.get(connector.kind, connector.metadata.name))?.revision !== revision;
-}
-
-/** Signs the person in; two logins of one person at the same moment both succeed. `known` is told their user name before anything of theirs is refused. */
-async function admit(
-  context: Context,
-  inUse: ConnectorInUse,
-  request: SsoRequest,
-  found: Vouched,
-  purpose: Extract<SsoPurpose, { type: "certificates" }>,
-  origin: RequestOrigin,
-  known: (user: string) => void,
-): Promise<SshLoginResponse> {
-  const { kind } = request.record;
-  const { connector, revision } = inUse;
-  const { name } = connector.metadata;
-  const stillThat: Operation = { op: "check", kind, name, expect: revision };
-  if (connector.kind === "github") await checkPins(context.store, connector, found.memberships ?? { teams: [] }, [stillThat]);
-  const { roles, traits, problem } = found.mapping;
-  if (problem) throw problem;
-  const person: ExternalPerson = { type: kind, connector: name, name: found.name, id: found.id };
-  for (let tries = 1; ; tries++) {
-    const standing = await findStanding(context, person);
-    const now = context.clock.now();
-    const { username } = standing;
-    known(username);
-    if (standing.user) refuseLocked(standing.user, now);
-    try {
-      return await issueSession(context, {
-        username,
-        externalName: person.name,
-        subjectId: standing.subject,
-        roles,
-        traits,
-        publicKey: purpose.publicKey,
-        ttl: Math.min(purpose.ttl, appointedEnd(standing) - now),
-        compatibility: purpose.compatibility,
-        method: kind,
-        connector: name,
-        origin,
-        alongside: (expires) => [stillThat, ...userOperations(person, standing, { roles, traits }, now, expires)],
-      });
-    } catch (error) {
-      if (!(error instanceof Overtaken) || tries >= maxTries || (await isChanged(context, inUse))) throw error;
-    }
-  }
-}
-
-/** Admits where the connector is still as it was when it vouched for the person. Throws {@link ConnectorChanged}. */
-async function admitUnchanged<T>(context: Context, inUse: ConnectorInUse, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const isRace = error instanceof GatehouseError && raceCodes.includes(error.code);
-    throw isRace && (await isChanged(context, inUse)) ? new ConnectorChanged(inUse.connector.metadata.name, error) : error;
-  }
-}
-
 /** What the audit log is told of a refusal: always the failed login, and whose name or organization was not whose it was. */
 function refusalEvents(kind: FinishRequest["kind"], request: SsoRequest | undefined, person: Person | undefined, error: GatehouseError, id: string, origin: RequestOrigin): AuditEventInput[] {
   const { user, external } = person ?? {};
@@ -116,8 +45,19 @@ function refusalEvents(kind: FinishRequest["kind"], request: SsoRequest | undefi
   return events;
 }
 
+/** Gives the browser of somebody who is vouched for the right to decide about a login elsewhere; `known` is told their user name before anything of theirs is refused. */
+type Approver = (request: string, vouched: VouchedPerson, known: (user: string) => void, origin: RequestOrigin) => Promise<{ readonly cookie: LoginCookie }>;
+
+/** Where the browser goes from a login that worked. */
+interface Destination {
+  readonly location: string;
+  readonly cookie?: LoginCookie;
+}
+
 /** The last step of a login through a connector. */
-export function createSsoFinish(context: Context): Pick<Logins, "finishSso"> {
+export function createSsoFinish(context: Context, approver: Approver): Pick<Logins, "finishSso"> {
+  const answered = ({ secret }: SsoRequest, parameter: "response" | "error", answer: unknown): Destination => ({ location: answerLocation(parseLoopback(secret.clientRedirectUrl ?? ""), parameter, answer, context.random) });
+
   /** Records a refusal. It stands even where the log cannot be written: nothing was granted. */
   async function refuse(kind: FinishRequest["kind"], request: SsoRequest | undefined, person: Person | undefined, thrown: unknown, origin: RequestOrigin): Promise<GatehouseError> {
     const error = toGatehouseError(thrown);
@@ -143,28 +83,33 @@ export function createSsoFinish(context: Context): Pick<Logins, "finishSso"> {
       } catch (error) {
         throw await refuse(kind, undefined, undefined, error, origin);
       }
-      const loopback = parseLoopback(request.secret.clientRedirectUrl);
       const clearCookie = cookieName(state ?? "");
+      const { callbackUrl, purpose } = request.record;
       let who: Person | undefined;
       try {
         checkBrowser(request, state ?? "", cookies);
-        const { callbackUrl, purpose } = request.record;
-        const answer = await withProvider(context, request, async (inUse) => {
+        const destination = await withProvider(context, request, async (inUse) => {
           const person = await inUse.provider.authenticate({ state: state ?? "", codeVerifier: request.secret.verifier, callbackUrl, parameters });
           const external = person.name;
           who = { user: external, external };
-          if (purpose.type === "test") return explainLogin(context, request, person);
-          return admitUnchanged(context, inUse, () =>
-            admit(context, inUse, request, person, purpose, origin, (user) => {
-              who = { user, external };
-            }),
-          );
+          const known = (user: string): void => {
+            who = { user, external };
+          };
+          if (purpose.type === "test") return answered(request, "response", await explainLogin(context, request, person));
+          return admitUnchanged(context, inUse, async (): Promise<Destination> => {
+            const vouched = await vouchFor(context, inUse, person);
+            if (purpose.type === "certificates") return answered(request, "response", await admit(context, vouched, purpose, origin, known));
+            return { ...(await approver(purpose.request, vouched, known, origin)), location: headlessDecisionPath(purpose.request) };
+          });
         });
-        return { location: answerLocation(loopback, "response", answer, context.random), clearCookie };
+        return { ...destination, clearCookie };
       } catch (thrown) {
-        const { message, code, hint, id } = await refuse(kind, request, who, thrown, origin);
+        const refused = await refuse(kind, request, who, thrown, origin);
+        // No terminal waits for it: the browser is told.
+        if (purpose.type === "headless") throw refused;
+        const { message, code, hint, id } = refused;
         const failure: LoginFailure = { message, code, ...(hint === undefined ? {} : { hint }), ...(id === undefined ? {} : { id }) };
-        return { location: answerLocation(loopback, "error", failure, context.random), clearCookie };
+        return { ...answered(request, "error", failure), clearCookie };
       }
     },
   };

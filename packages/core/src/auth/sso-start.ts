@@ -3,7 +3,7 @@ import { callbackUrl } from "../connectors/index.ts";
 import type { Context } from "./context.ts";
 import { checkRequest } from "./issue.ts";
 import { parseLoopback } from "./loopback.ts";
-import { digest } from "./records.ts";
+import { digest, type SsoPurpose } from "./records.ts";
 import { bindRequest, cookieName, equalTexts, findRequest, randomToken, saveRequest, stateOf } from "./sso-request.ts";
 import type { Connector } from "../resources/index.ts";
 import { withProvider } from "./sso-under-way.ts";
@@ -37,25 +37,34 @@ export function createLoginCounter(context: Pick<Context, "clock">): LoginCounte
   };
 }
 
+/** Who wants to be sent to which provider. */
+export type SsoWish = Pick<Parameters<Logins["startSso"]>[0], "kind" | "connectorId" | "host" | "origin">;
+
+/** Begins a login through a connector, for whatever purpose. Returns where the browser goes. */
+export type BeginSso = (wish: SsoWish, purpose: SsoPurpose, clientRedirectUrl?: string) => Promise<SsoStart>;
+
+/** One beginning for all purposes, so that they are counted together. */
+export function createSsoBegin(context: Context, count: LoginCounter): BeginSso {
+  return async ({ kind, connectorId, host, origin }, purpose, clientRedirectUrl) => {
+    const { connector } = await context.providers.find(kind, connectorId);
+    count(origin.remoteAddress);
+    const callback = callbackUrl(connector, host);
+    const loginId = await saveRequest(context, { kind, connector: connectorId, callbackUrl: callback, purpose }, { verifier: randomToken(context.random), clientRedirectUrl });
+    return { redirectUrl: openAddress(kind, callback, loginId) };
+  };
+}
+
 /** The first two steps of a login through a connector: the terminal asks, the browser comes. */
-export function createSsoStart(context: Context, count: LoginCounter): Pick<Logins, "startSso" | "openSso"> {
+export function createSsoStart(context: Context, begin: BeginSso): Pick<Logins, "startSso" | "openSso"> {
   return {
     async startSso(request): Promise<SsoStart> {
-      const { kind, clientRedirectUrl, publicKey, connectorId, ttl, compatibility } = request;
+      const { clientRedirectUrl, publicKey, connectorId, ttl, compatibility } = request;
       if (clientRedirectUrl === "") throw new GatehouseError("bad_parameter", "missing redirect_url");
       if (publicKey === "") throw new GatehouseError("bad_parameter", "missing public_key");
       if (connectorId === "") throw new GatehouseError("bad_parameter", "missing connector_id");
       checkRequest(request);
       parseLoopback(clientRedirectUrl);
-      const { connector } = await context.providers.find(kind, connectorId);
-      count(request.origin.remoteAddress);
-      const callback = callbackUrl(connector, request.host);
-      const loginId = await saveRequest(
-        context,
-        { kind, connector: connectorId, callbackUrl: callback, purpose: { type: "certificates", publicKey, ttl, compatibility } },
-        { verifier: randomToken(context.random), clientRedirectUrl },
-      );
-      return { redirectUrl: openAddress(kind, callback, loginId) };
+      return begin(request, { type: "certificates", publicKey, ttl, compatibility }, clientRedirectUrl);
     },
 
     async openSso(loginId, _origin, cookies = {}) {

@@ -4,6 +4,7 @@ import type { AuditLog } from "../audit/index.ts";
 import type { Clock, Logger, Random } from "../base/index.ts";
 import type { Authorities, CertificateIdentity } from "../ca/index.ts";
 import type { ProviderTimeouts } from "../connectors/index.ts";
+import type { Headless } from "./headless/index.ts";
 import type { ConsoleLogins, Links, MfaAdmin } from "./mfa-types.ts";
 import type { MfaHashes } from "./mfa/index.ts";
 import type { PasswordHashes } from "./passwords.ts";
@@ -126,7 +127,8 @@ export interface Logins {
   ): Promise<{ readonly cookie: LoginCookie; readonly location: string }>;
   /**
    * The provider's callback. On success and on failure alike returns where the browser goes next: the terminal's loopback address with the sealed
-   * answer or the sealed error, so that the terminal never waits. Throws only when the login is not known (no state, a bad one, one used already).
+   * answer or the sealed error, so that the terminal never waits; or, with a cookie to set, the page where a login elsewhere is decided about. Throws when the login is not known (no state, a bad one,
+   * one used already), and where no terminal waits for it.
    */
   finishSso(request: {
     readonly kind: Connector["kind"];
@@ -134,7 +136,7 @@ export interface Logins {
     readonly parameters: Readonly<Record<string, string | undefined>>;
     readonly cookies: Readonly<Record<string, string | undefined>>;
     readonly origin: RequestOrigin;
-  }): Promise<{ readonly location: string; readonly clearCookie: string }>;
+  }): Promise<{ readonly location: string; readonly clearCookie: string; readonly cookie?: LoginCookie | undefined }>;
   /** XML that tells the provider of a SAML connector of this gateway: entity id, certificates, where answers go. Public. Throws `not_found`. */
   samlMetadata(connector: string): Promise<string>;
   /**
@@ -227,6 +229,7 @@ export interface AuthService {
   readonly clusterName: string;
   readonly gatekeeper: Gatekeeper;
   readonly logins: Logins & ConsoleLogins;
+  readonly headless: Headless;
   readonly admin: Admin;
   readonly links: Links;
   readonly mfa: MfaAdmin;

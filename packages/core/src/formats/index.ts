@@ -29,6 +29,8 @@ export { buildCertificate, certificatePublicKey, parseCertificate, spkiPin, veri
 export type { Certificate, CertificateContent, CertificateSigner, SignatureAlgorithm } from "./x509.ts";
 export type { CertificateExtension, ExtendedKeyUsage, KeyUsage } from "./x509-extensions.ts";
 export type { DistinguishedName, NameAttribute } from "./x509-names.ts";
+export { headlessCode, readHeadlessCode } from "./headless-code.ts";
+export type { HeadlessFacts } from "./headless-code.ts";
 export { open, seal } from "./secretbox.ts";
 export { parseClientHello } from "./client-hello.ts";
 export type { ClientHello } from "./client-hello.ts";

@@ -49,6 +49,7 @@ function roleSpec({ spec }: Role): Record<string, unknown> {
       ...(options.allow_system_groups_from_traits ? { allow_system_groups_from_traits: true } : {}),
       ...(options.kubernetes_node_proxy ? { kubernetes_node_proxy: true } : {}),
       ...(options.record_stdin ? { record_stdin: true } : {}),
+      ...(options.headless_login ? {} : { headless_login: false }),
       ...(options.max_sessions > 0 ? { max_sessions: options.max_sessions } : {}),
       ...(options.record_session === undefined ? {} : { record_session: options.record_session }),
     },

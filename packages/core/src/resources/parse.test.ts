@@ -37,6 +37,7 @@ test("a role as v3's documentation writes it loads unchanged", () => {
     allow_system_groups_from_traits: false,
     kubernetes_node_proxy: false,
     record_stdin: false,
+    headless_login: true,
     max_sessions: 0,
     record_session: undefined,
   });

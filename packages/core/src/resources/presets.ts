@@ -21,6 +21,7 @@ function preset(name: string, description: string, forwardAgent: boolean, rules:
         allow_system_groups_from_traits: false,
         kubernetes_node_proxy: false,
         record_stdin: false,
+        headless_login: true,
         max_sessions: 0,
       },
       allow: {

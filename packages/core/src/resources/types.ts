@@ -52,6 +52,8 @@ export interface RoleOptions {
   readonly kubernetes_node_proxy: boolean;
   /** Records what is typed and sent in as well. */
   readonly record_stdin: boolean;
+  /** Lets logins be approved in a browser elsewhere (`tsh login --headless`); one role that says no is enough. */
+  readonly headless_login: boolean;
   /** Sessions (exec, attach) that a person may have open at once on a gateway; 0 means any number. */
   readonly max_sessions: number;
   /** What becomes of a session that cannot be recorded: it does not run, or the gap is audited. Absent: as the cluster says. */

@@ -36,6 +36,9 @@ p{margin:.75rem 0 0;overflow-wrap:anywhere}
 h1.bad,h1.good{color:inherit}
 code,pre{font:.9em ui-monospace,monospace}
 pre{margin:.75rem 0 0;padding:.75rem 1rem;overflow-x:auto;background:var(--back);border:1px solid var(--line);border-radius:.5rem}
+dl{display:grid;grid-template-columns:auto 1fr;gap:.35rem 1.25rem;margin:.75rem 0 0}
+dt{color:var(--soft)}
+dd{margin:0;overflow-wrap:anywhere}
 label{display:block;margin-top:1rem;font-weight:600}
 input{width:100%;margin-top:.25rem;padding:.55rem .7rem;font:inherit;color:inherit;background:var(--back);border:1px solid var(--line);border-radius:.5rem}
 button{margin-top:1.25rem;padding:.6rem 1.2rem;font:inherit;font-weight:600;color:var(--card);background:var(--act);border:0;border-radius:.5rem;cursor:pointer}

@@ -3,6 +3,7 @@ import { GatehouseError, createRateLimiter } from "../../base/index.ts";
 import { createApp, errorBody, type App } from "../http/index.ts";
 import { pagePolicy } from "./html.ts";
 import { consoleRoutes } from "./console-routes.ts";
+import { headlessRoutes } from "./headless-routes.ts";
 import { joinRoutes } from "./join-routes.ts";
 import { limited } from "./limit-hook.ts";
 import { linkRoutes } from "./link-routes.ts";
@@ -25,6 +26,7 @@ function isPage(url: string): boolean {
 
 function errorTitle(url: string): string {
   if (/\/webapi\/(?:github|oidc|saml)\/|\/web\/login/.test(url)) return "This login cannot go on";
+  if (url.includes("/web/headless/")) return "This login cannot be approved";
   return /\/web\/(?:newuser|mfa)\//.test(url) ? "This address does not work" : "Not here";
 }
 
@@ -60,6 +62,7 @@ export async function createWebApp(options: WebOptions): Promise<App> {
       await loginRoutes(app, options, { logins, passwords });
       await consoleRoutes(app, options, { logins, passwords });
       await linkRoutes(app, options, passwords, loginLine);
+      await headlessRoutes(app, options, { logins, passwords });
       if (options.witness) witnessRoutes(app, options.witness, limited(createRateLimiter({ burst: 240, perSecond: 4, keys: 1000 }, clock)));
       for (const path of ["/", "/web"]) {
         app.get(path, (_request, reply) => reply.type("text/html; charset=utf-8").send(frontPage(options.auth.clusterName, loginLine())));

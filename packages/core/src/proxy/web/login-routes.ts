@@ -12,7 +12,7 @@ import type { WebOptions } from "./types.ts";
 const samlBodyLimit = 512 * 1024;
 
 /** ms of a wire duration, which is an integer of nanoseconds. */
-function milliseconds(nanoseconds: number): number {
+export function milliseconds(nanoseconds: number): number {
   return Math.trunc(nanoseconds / 1e6);
 }
 
@@ -24,6 +24,12 @@ function singleValues(query: unknown): Readonly<Record<string, string | undefine
     values[name] = value;
   }
   return values;
+}
+
+/** A login that decides about one elsewhere ends on this gateway's own page, on the host that the cookie was set by. */
+function ownPageOnly(location: string): string {
+  if (!/^\/web\/headless\/[A-Za-z0-9_-]{22}\/decide$/.test(location)) throw new GatehouseError("internal", "a finished login would have gone to another page");
+  return location;
 }
 
 /** The logins of people (reference §1.6, §1.8). */
@@ -94,7 +100,8 @@ export async function loginRoutes(
 
   const finish = async (kind: Connector["kind"], parameters: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const finished = await logins.finishSso({ kind, parameters: singleValues(parameters), cookies: readCookies(request.headers.cookie), origin: originOf(request.raw.socket) });
-    return reply.header("set-cookie", clearCookie(finished.clearCookie)).redirect(loopbackOnly(finished.location), kind === "saml" ? 303 : 302);
+    const cookies = [clearCookie(finished.clearCookie), ...(finished.cookie ? [setCookie(finished.cookie, limits.loginTime)] : [])];
+    return reply.header("set-cookie", cookies).redirect(finished.cookie ? ownPageOnly(finished.location) : loopbackOnly(finished.location), kind === "saml" ? 303 : 302);
   };
   for (const kind of ["github", "oidc"] as const) {
     app.get(`/webapi/${kind}/callback`, { preHandler: limit.logins }, (request, reply) => finish(kind, request.query, request, reply));

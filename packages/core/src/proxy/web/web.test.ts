@@ -11,7 +11,7 @@ import { createWebApp, type LoginSettings, type WebOptions } from "./index.ts";
 const token = "0123456789abcdef0123456789abcdef";
 
 /** An auth service that does nothing but what the test gives it. */
-function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partial<AuthService["admin"]>; links?: Partial<AuthService["links"]> }): AuthService {
+function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partial<AuthService["admin"]>; links?: Partial<AuthService["links"]>; headless?: Partial<AuthService["headless"]> }): AuthService {
   const missing = (): never => {
     throw new Error("not part of this test");
   };
@@ -35,7 +35,8 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
   };
   const links = { read: missing, setPassword: missing, confirm: missing, keyOptions: missing, finish: missing, ...parts.links };
   const gatekeeper = { identify: missing, kube: missing, node: missing, sessionLock: missing, generation: 0, onChange: () => () => undefined };
-  return { clusterName: "example", gatekeeper, logins, admin, links, mfa: { own: missing, link: missing, of: missing, remove: missing }, close: async () => undefined };
+  const headless = { ask: missing, poll: missing, find: missing, startSso: missing, proveLocally: missing, view: missing, decide: missing, ...parts.headless };
+  return { clusterName: "example", gatekeeper, logins, headless, admin, links, mfa: { own: missing, link: missing, of: missing, remove: missing }, close: async () => undefined };
 }
 
 const github: LoginSettings = {

@@ -26,6 +26,7 @@ const options: z.ZodType<RoleOptions> = z.preprocess(
     allow_system_groups_from_traits: truth(false),
     kubernetes_node_proxy: truth(false),
     record_stdin: truth(false),
+    headless_login: truth(true),
     max_sessions: count(maxSessionsLimit),
     record_session: word(["strict", "best_effort"]).nullish().transform((value) => value ?? undefined),
   }),
