@@ -144,7 +144,7 @@ describe("tctl", () => {
     expect(await ok(["users", "ls"])).toMatch(/^carol +access +root, deploy +developers +local/m);
     const again = await world.tctl(["users", "reset", "carol"]);
     expect(again.stdout).not.toBe(link);
-    expect(again.stderr).toMatch(/^✔ the password of carol is gone\. Send them this link; it works once, until (?:\S+ )?\d\d:\d\d, 1 h:\n$/);
+    expect(again.stderr).toMatch(/^✔ the password of carol is gone, and any second factor with it\. Send them this link; it works once, until (?:\S+ )?\d\d:\d\d, 1 h:\n$/);
     await ok(["users", "rm", "carol"]);
     expect((await world.tctl(["users", "rm", "carol"])).code).toBe(5);
   });

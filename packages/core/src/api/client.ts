@@ -22,6 +22,7 @@ import {
 } from "./admin.ts";
 import { eventsPath, eventsResponse, loggedEvent, type EventsRequest, type EventsResponse, type LoggedEvent } from "./events.ts";
 import { headlessPoll, headlessStart, type HeadlessPoll, type HeadlessRequest, type HeadlessStart } from "./headless.ts";
+import { mfaLinkResponse, mfaRemoveResponse, mfaResponse, type MfaLinkRequest, type MfaLinkResponse, type MfaRemoveResponse, type MfaResponse } from "./mfa.ts";
 import { recordingsResponse, type RecordingItem, type RecordingsRequest } from "./recordings.ts";
 import { sessionsResponse, type SessionItem } from "./sessions.ts";
 import {
@@ -68,7 +69,8 @@ export interface WebClient {
   localLogin(request: LocalLoginRequest): Promise<SshLoginResponse>;
   /** Trades a one-use token, or a job's JWT, for a bot's certificates. */
   join(request: JoinRequest): Promise<SshLoginResponse>;
-  consoleLogin(kind: "github" | "oidc" | "saml", request: ConsoleLoginRequest): Promise<ConsoleLoginResponse>;
+  /** `local`: the way is chosen on the gateway's login page. */
+  consoleLogin(kind: "github" | "oidc" | "saml" | "local", request: ConsoleLoginRequest): Promise<ConsoleLoginResponse>;
   /** Asks for a login that is approved in a browser elsewhere. */
   headlessStart(request: HeadlessRequest): Promise<HeadlessStart>;
   /** Asks what became of it, and waits a while for it. Throws the refusal. */
@@ -88,6 +90,14 @@ export interface AdminClient {
   testConnector(connector: Record<string, unknown>, redirectUrl: string): Promise<ConsoleLoginResponse>;
   invite(user: string, request: InviteRequest): Promise<InviteResponse>;
   resetUser(user: string, ttl: number): Promise<InviteResponse>;
+  /** The caller's own second factors. */
+  mfa(): Promise<MfaResponse>;
+  /** A page, good once, on which the caller changes them. */
+  mfaLink(request: MfaLinkRequest): Promise<MfaLinkResponse>;
+  /** Somebody's second factors. */
+  userMfa(user: string): Promise<MfaResponse>;
+  /** Removes one of somebody's, or all and the recovery codes. */
+  removeUserMfa(user: string, device: string | undefined): Promise<MfaRemoveResponse>;
   /** Signs a public key as a user's. */
   sign(user: string, request: SignRequest): Promise<SignResponse>;
   exportAuthority(kind: string): Promise<ExportResponse>;
@@ -226,6 +236,10 @@ export function createAdminClient(transport: Transport): AdminClient {
     remove: (ref) => call(changeResponse, "DELETE", resource(ref)),
     testConnector: (connector, redirect_url) => call(consoleLoginResponse, "POST", `${base}/sso/test`, { connector, redirect_url }),
     invite: (user, request) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/invite`, request),
+    mfa: () => call(mfaResponse, "GET", `${base}/mfa`),
+    mfaLink: (request) => call(mfaLinkResponse, "POST", `${base}/mfa/link`, request),
+    userMfa: (user) => call(mfaResponse, "GET", `${base}/users/${encodeURIComponent(user)}/mfa`),
+    removeUserMfa: (user, device) => call(mfaRemoveResponse, "DELETE", `${base}/users/${encodeURIComponent(user)}/mfa${device === undefined ? "" : `?device=${encodeURIComponent(device)}`}`),
     resetUser: (user, ttl) => call(inviteResponse, "POST", `${base}/users/${encodeURIComponent(user)}/reset`, { ttl }),
     sign: (user, request) => call(signResponse, "POST", `${base}/users/${encodeURIComponent(user)}/certificate`, request),
     events: (request) => call(eventsResponse, "GET", `${base}/events${eventsPath(request)}`),

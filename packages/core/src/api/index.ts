@@ -9,3 +9,4 @@ export * from "./sessions.ts";
 export { adminServerName, kubeServerName, parseKubeServerName } from "./names.ts";
 export { createAdminClient, createWebClient } from "./client.ts";
 export type { AdminClient, Transport, TransportResponse, TransportStream, WebClient } from "./client.ts";
+export * from "./mfa.ts";

@@ -26,3 +26,4 @@ export type { KubeUpdate } from "./kubeconfig/index.ts";
 export { openBrowser } from "./browser.ts";
 export { gatherFacts, placeOf } from "./surroundings.ts";
 export type { Facts, Place } from "./surroundings.ts";
+export { mfaData, mfaTable } from "./mfa-table.ts";

@@ -24,7 +24,9 @@ export interface LoginOptions {
   /** Asks for the password of a local login. */
   readonly password: (user: string) => Promise<string>;
   /** Asks for the second factor; undefined where nobody can be asked. */
-  readonly otp: (() => Promise<string>) | undefined;
+  readonly otp: ((question: string) => Promise<string>) | undefined;
+  /** `browser`: on the gateway's login page, where a security key can be asked; `code`: here, even where the cluster wants a key. As the cluster has it where absent. */
+  readonly mfa: "browser" | "code" | undefined;
   /** ms; 12 h where absent. */
   readonly ttl: number | undefined;
   readonly caPin: string | undefined;
@@ -76,18 +78,30 @@ async function pingFor(connection: WebConnection, auth: string | undefined): Pro
   }
 }
 
-async function askSecondFactor(ping: PingResponse, options: LoginOptions): Promise<string> {
-  if (ping.auth.second_factor === undefined || ping.auth.second_factor === "off") return "";
-  if (ping.auth.second_factor === "u2f") throw new GatehouseError("not_implemented", "this gateway wants a U2F token, which is not supported yet");
-  if (!options.otp) throw new GatehouseError("usage", "this gateway wants a second factor, and there is no terminal to ask for it");
-  return options.otp();
+/** What is asked for, by what the cluster wants of everybody: it tells nothing of whether this user exists and has one. */
+const questions: Readonly<Record<string, string>> = {
+  otp: "One-time code, or a recovery code:",
+  webauthn: "Recovery code:",
+  on: "One-time code, or a recovery code (Enter alone: security key in the browser):",
+  optional: "One-time code, or a recovery code (Enter alone if you have none):",
+};
+
+async function askSecondFactor(factor: string | undefined, options: LoginOptions): Promise<string> {
+  if (factor === undefined || factor === "off") return "";
+  if (factor === "u2f") throw new GatehouseError("not_implemented", "this gateway wants a U2F token, which is not supported");
+  if (!options.otp) throw new GatehouseError("usage", "this gateway wants a second factor, and there is no terminal to ask for it", { hint: "--password-stdin reads the code from a second line; a security key is asked in the browser: --mfa=browser" });
+  return (await options.otp(questions[factor] ?? "One-time code:")).trim();
 }
 
-async function localLogin(connection: WebConnection, ping: PingResponse, key: NewKey, ttl: number, options: LoginOptions): Promise<SshLoginResponse> {
+/** Logs in with a password here, and with a second factor here; undefined where that one is to be shown in the browser. */
+async function localLogin(connection: WebConnection, ping: PingResponse, key: NewKey, ttl: number, options: LoginOptions): Promise<SshLoginResponse | undefined> {
   const { user } = options;
+  const { second_factor: factor } = ping.auth;
+  if (options.mfa === "browser" || (factor === "webauthn" && options.mfa === undefined)) return undefined;
   if (user === undefined) throw new GatehouseError("usage", "a local login needs a user", { hint: "tsh login --auth=local --user=<name>" });
   const password = await options.password(user);
-  const otp = await askSecondFactor(ping, options);
+  const otp = await askSecondFactor(factor, options);
+  if (otp === "" && factor === "on" && options.mfa === undefined) return undefined;
   return connection.web.localLogin({
     user,
     password,
@@ -99,7 +113,7 @@ async function localLogin(connection: WebConnection, ping: PingResponse, key: Ne
 }
 
 interface Provider {
-  readonly kind: "github" | "oidc" | "saml";
+  readonly kind: "github" | "oidc" | "saml" | "local";
   readonly name: string;
   readonly display: string;
 }
@@ -114,10 +128,14 @@ function providerOf(ping: PingResponse): Provider {
   throw new GatehouseError("not_implemented", `this gateway wants a login of type "${ping.auth.type}", which is not supported`);
 }
 
+/** The gateway's own page, where the way is chosen. */
+const loginPage: Provider = { kind: "local", name: "", display: "the browser" };
+
 async function getCertificates(connection: WebConnection, ping: PingResponse, address: ProxyAddress, key: NewKey, options: LoginOptions, tools: LoginTools): Promise<SshLoginResponse> {
   const ttl = options.ttl ?? limits.defaultCertificateTtl;
-  if (ping.auth.type === "local") return localLogin(connection, ping, key, ttl, options);
-  const provider = providerOf(ping);
+  const here = ping.auth.type === "local" ? await localLogin(connection, ping, key, ttl, options) : undefined;
+  if (here) return here;
+  const provider = options.mfa === "browser" || ping.auth.type === "local" ? loginPage : providerOf(ping);
   return ssoLogin({
     web: connection.web,
     proxy: address.text.replace(/:3080$/, ""),

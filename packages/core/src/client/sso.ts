@@ -29,7 +29,8 @@ export interface BrowserTrip {
 /** How a browser login goes. */
 export interface SsoOptions extends BrowserTrip {
   readonly web: WebClient;
-  readonly kind: "github" | "oidc" | "saml";
+  /** `local`: the way is chosen on the gateway's own login page, and `connector` is empty. */
+  readonly kind: "github" | "oidc" | "saml" | "local";
   readonly connector: string;
   /** `authorized_keys` line. */
   readonly publicKey: string;

@@ -16,9 +16,11 @@ function parseTtl(text: string): number {
   return /^\d+$/.test(text) ? Number(text) * 60_000 : durationFlag("--ttl", text);
 }
 
-async function passwordFromStdin(): Promise<string> {
+/** Of standard input the first line is the password, and the second, if there is one, the code of the second factor. */
+async function readSecrets(): Promise<{ readonly password: string; readonly code: string }> {
   const text = (await readAll(process.stdin, maxPassword, "the password on standard input")).toString("utf8");
-  return text.replace(/\r?\n$/, "");
+  const [password = "", code = ""] = text.split(/\r?\n/);
+  return { password, code };
 }
 
 /** `tsh login` */
@@ -41,7 +43,8 @@ already it is used, also for another gateway, user or cluster; --force makes a n
     auth: Flags.string({ summary: "Connector to log in with, or local; the gateway's own choice where left out", helpValue: "<name>" }),
     user: Flags.string({ summary: "Whose login: a local account, or a login that is kept here", helpValue: "<name>" }),
     force: Flags.boolean({ summary: "Log in anew, also where a login is there and valid" }),
-    "password-stdin": Flags.boolean({ summary: "Read the password of a local account from standard input" }),
+    "password-stdin": Flags.boolean({ summary: "Read the password of a local account from standard input, and its one-time code from a second line" }),
+    mfa: Flags.option({ options: ["browser", "code"] as const, summary: "Show the second factor of a local account on the gateway's login page, where a security key can be asked, or type a code here" })(),
     ttl: Flags.string({ summary: "How long the login shall last: 12h, 1h30m, or minutes", helpValue: "<duration>" }),
     "ca-pin": Flags.string({ summary: "Pin of the gateway's authority, which it prints at start", helpValue: "sha256:<hex>" }),
     browser: Flags.string({ summary: "none prints the link alone; else a program to open it with", helpValue: "none|<program>" }),
@@ -67,7 +70,8 @@ already it is used, also for another gateway, user or cluster; --force makes a n
         {
           ...wanted,
           password: (user) => this.password(user, flags["password-stdin"], prompter),
-          otp: prompter && (() => prompter.password("One-time code:")),
+          otp: flags["password-stdin"] ? async () => (await this.fromStdin()).code : prompter && ((question) => prompter.password(question)),
+          mfa: flags.mfa,
           ttl,
           browser: flags.browser,
           bindAddress: flags["bind-addr"],
@@ -107,8 +111,14 @@ already it is used, also for another gateway, user or cluster; --force makes a n
     throw new GatehouseError("usage", "which gateway?", { hint: "name it: tsh login --proxy=teleport.example.com, or set TELEPORT_PROXY" });
   }
 
+  private secrets: ReturnType<typeof readSecrets> | undefined;
+
+  private fromStdin(): ReturnType<typeof readSecrets> {
+    return (this.secrets ??= readSecrets());
+  }
+
   private async password(user: string, fromStdin: boolean, prompter: Prompter | undefined): Promise<string> {
-    if (fromStdin) return passwordFromStdin();
+    if (fromStdin) return (await this.fromStdin()).password;
     if (prompter) return prompter.password(`Password of ${escapeLine(user)}:`);
     throw new GatehouseError("usage", "there is no terminal to ask for the password", { hint: "--password-stdin reads it from standard input" });
   }

@@ -205,6 +205,6 @@ describe("what is stored", () => {
     if (operation.op !== "put") throw new Error("no put");
     for (const text of [device.secret, set.key, ...set.digests]) expect(operation.value).not.toContain(text);
     expect(readFactors({ ...operation, revision: 7 })).toEqual({ factors, revision: 7 });
-    expect(viewOf(factors)).toEqual({ recoveryCodes: 10, devices: [{ type: "totp", name: "phone", created: 0, lastUsed: undefined }, { type: "webauthn", name: "key", created: 0, lastUsed: undefined }] });
+    expect(viewOf(factors)).toEqual({ recoveryCodes: 10, recoveryCreated: now, devices: [{ type: "totp", name: "phone", created: 0, lastUsed: undefined }, { type: "webauthn", name: "key", created: 0, lastUsed: undefined }] });
   });
 });

@@ -62,5 +62,5 @@ export function factorsOperation(user: string, factors: Factors, revision: numbe
 
 /** What may be shown of factors. */
 export function viewOf({ devices, recovery }: Factors): FactorsView {
-  return { devices: devices.map(({ name, type, created, lastUsed }) => ({ name, type, created, lastUsed })), recoveryCodes: recovery?.digests.length ?? 0 };
+  return { devices: devices.map(({ name, type, created, lastUsed }) => ({ name, type, created, lastUsed })), recoveryCodes: recovery?.digests.length ?? 0, recoveryCreated: recovery?.created };
 }

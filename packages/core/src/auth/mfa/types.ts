@@ -57,6 +57,8 @@ export interface FactorsView {
   readonly devices: readonly DeviceView[];
   /** Recovery codes that have not been used. */
   readonly recoveryCodes: number;
+  /** When they were made; absent where there are none. */
+  readonly recoveryCreated?: number | undefined;
 }
 
 /** What the cluster asks of local users beside their password. */

@@ -7,6 +7,7 @@ import { GatehouseError, didYouMean, limits, version } from "../../base/index.ts
 import { createApp, originOf, parseRequest, publicKeyLine, type App } from "../http/index.ts";
 import type { CallerOf } from "./caller.ts";
 import { auditView, eventRoutes } from "./events-routes.ts";
+import { mfaRoutes } from "./mfa-routes.ts";
 import { recordingRoutes } from "./recording-routes.ts";
 import { resourceRoutes } from "./resource-routes.ts";
 import { sessionRoutes } from "./session-routes.ts";
@@ -105,6 +106,7 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
       ssoRoutes(app, auth.admin, callerOf);
       eventRoutes(app, options, callerOf);
       userRoutes(app, options, callerOf);
+      mfaRoutes(app, options, callerOf, personOf);
       signRoute(app, options, callerOf);
       recordingRoutes(app, { admin: auth.admin, library: options.library, audit: options.audit }, callerOf);
       sessionRoutes(app, { admin: auth.admin, sessions: options.sessions, audit: options.audit, clock: options.clock, logger: options.logger }, callerOf);
