@@ -35,7 +35,7 @@ p{margin:.75rem 0 0;overflow-wrap:anywhere}
 .bad{color:var(--bad)}
 h1.bad,h1.good{color:inherit}
 code,pre{font:.9em ui-monospace,monospace}
-pre{margin:.75rem 0 0;padding:.75rem 1rem;overflow-x:auto;background:var(--back);border:1px solid var(--line);border-radius:.5rem}
+pre{margin:.75rem 0 0;padding:.75rem 1rem;white-space:pre-wrap;overflow-wrap:anywhere;background:var(--back);border:1px solid var(--line);border-radius:.5rem}
 dl{display:grid;grid-template-columns:auto 1fr;gap:.35rem 1.25rem;margin:.75rem 0 0}
 dt{color:var(--soft)}
 dd{margin:0;overflow-wrap:anywhere}
@@ -50,7 +50,7 @@ button.second{color:var(--text);background:var(--back);border:1px solid var(--li
 button.plain{padding:.6rem .2rem;color:var(--soft);background:none;font-weight:400;text-decoration:underline}
 button:disabled{opacity:.6;cursor:progress}
 .buttons{display:flex;flex-wrap:wrap;gap:0 .75rem}
-.qr{display:block;width:12rem;height:12rem;margin:.75rem 0 0;border-radius:.5rem;background:#fff}
+.qr{display:block;width:13rem;height:13rem;margin:.75rem 0 0;border-radius:.5rem;background:#fff}
 .codes{display:grid;grid-template-columns:1fr 1fr;gap:.25rem 1.5rem;margin:.75rem 0 0;padding:.75rem 1rem;list-style:none;background:var(--back);border:1px solid var(--line);border-radius:.5rem;font:.95rem/1.7 ui-monospace,monospace}
 @media(max-width:26rem){.codes{grid-template-columns:1fr}}
 @media print{:root{color-scheme:light;--text:#000;--soft:#333;--back:#fff;--card:#fff;--line:#999}.screen{display:none}main{border:0}}

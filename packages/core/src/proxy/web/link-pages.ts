@@ -63,7 +63,7 @@ export function factorPage(view: LinkView, keyUrl: string, problem?: string): st
 <form method="post">
 <input type="hidden" name="step" value="factor"><input type="hidden" name="key">
 ${totp === undefined ? [] : [totpPart(totp)]}${webauthn === true ? [keyPart(keyUrl)] : []}
-<h2>Finish</h2>
+<h2>Its name</h2>
 <label for="name">What you call it</label>
 <input id="name" name="name" maxlength="60" placeholder="my phone" aria-describedby="name-hint">
 <p class="soft" id="name-hint">May stay empty. <code>tsh mfa ls</code> shows it.</p>

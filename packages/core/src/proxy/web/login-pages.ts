@@ -25,9 +25,9 @@ function localForm(choice: LoginChoice, local: ConsolePage, user: string): SafeH
   return html`<form method="post" action="/web/login">
 <input type="hidden" name="id" value="${choice.id}" data-sent><input type="hidden" name="key">
 <label for="user">User</label>
-<input id="user" name="user" value="${user}" autocomplete="username" spellcheck="false" autocapitalize="none" maxlength="256" required autofocus data-first data-sent>
+<input id="user" name="user" value="${user}" autocomplete="username" spellcheck="false" autocapitalize="none" maxlength="256" required${user === "" ? html` autofocus` : html``} data-first data-sent>
 <label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" maxlength="4096" required data-first>
+<input id="password" name="password" type="password" autocomplete="current-password" maxlength="4096" required${user === "" ? html`` : html` autofocus`} data-first>
 ${codePart(local, local.otp)}
 <div class="buttons"><button type="submit">Log in</button>${local.webauthn ? keyBox("get", "/webapi/local/login/key", "Log in with a security key or passkey") : []}</div>
 </form>`;
