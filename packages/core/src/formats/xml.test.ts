@@ -9,13 +9,14 @@ describe("plain XML", () => {
   it("is read with its names resolved", () => {
     const root = read('<?xml version="1.0" encoding="utf-8"?>\r\n<a xmlns="urn:a" xmlns:b="urn:b" x="1&amp;2" b:y=\'&#x41;\n&lt;\'>one<b:c/>two &gt; <d xmlns="">three</d></a>\n');
     expect(root).toEqual({
+      prefix: "",
       namespace: "urn:a",
       name: "a",
       attributes: [
-        { namespace: "", name: "x", value: "1&2" },
-        { namespace: "urn:b", name: "y", value: "A <" },
+        { prefix: "", namespace: "", name: "x", value: "1&2" },
+        { prefix: "b", namespace: "urn:b", name: "y", value: "A <" },
       ],
-      children: ["one", { namespace: "urn:b", name: "c", attributes: [], children: [] }, "two > ", { namespace: "", name: "d", attributes: [], children: ["three"] }],
+      children: ["one", { prefix: "b", namespace: "urn:b", name: "c", attributes: [], children: [] }, "two > ", { prefix: "", namespace: "", name: "d", attributes: [], children: ["three"] }],
     });
     expect(textOf(root)).toBe("onetwo > ");
     expect(elementsOf(root).map(({ name }) => name)).toEqual(["c", "d"]);

@@ -2,6 +2,8 @@ import { XmlScanner, expandReferences, xmlProblem } from "./xml-scanner.ts";
 
 /** An attribute; the namespace is empty for one without a prefix. */
 export interface XmlAttribute {
+  /** As written, empty for none: of use to write it again, and for nothing else. */
+  readonly prefix: string;
   readonly namespace: string;
   readonly name: string;
   readonly value: string;
@@ -9,6 +11,7 @@ export interface XmlAttribute {
 
 /** An element with its names resolved; declarations of namespaces are not among the attributes. Text is in one piece between elements, never empty. */
 export interface XmlElement {
+  readonly prefix: string;
   /** Empty for none. */
   readonly namespace: string;
   /** Without prefix. */
@@ -156,12 +159,12 @@ function readStart(scanner: XmlScanner, limits: XmlLimits): Start {
 function resolve(start: Start, outer: Scope): { readonly element: XmlElement; readonly scope: Scope; readonly children: (XmlElement | string)[] } {
   const declared = start.attributes.filter(([name]) => name === "xmlns" || name.startsWith("xmlns:"));
   const scope = declared.length === 0 ? outer : new Map([...outer, ...declared.map(([name, value]) => declare(name === "xmlns" ? "" : name.slice(6), value))]);
-  const split = (qualified: string, unprefixed: string): { namespace: string; name: string } => {
+  const split = (qualified: string, unprefixed: string): { prefix: string; namespace: string; name: string } => {
     const at = qualified.indexOf(":");
     const prefix = qualified.slice(0, Math.max(at, 0));
     const namespace = at < 0 ? unprefixed : scope.get(prefix);
     if (namespace === undefined) throw xmlProblem(`uses the prefix "${prefix}", which it does not declare`);
-    return { namespace, name: qualified.slice(at + 1) };
+    return { prefix, namespace, name: qualified.slice(at + 1) };
   };
   const attributes = start.attributes.filter((attribute) => !declared.includes(attribute)).map(([name, value]) => ({ ...split(name, ""), value }));
   const names = new Set(attributes.map(({ namespace, name }) => `${namespace} ${name}`));

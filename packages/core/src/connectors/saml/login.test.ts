@@ -1,9 +1,9 @@
-import { createPublicKey, verify } from "node:crypto";
+import { constants, createPublicKey, sign, verify } from "node:crypto";
 import { inflateRawSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { manualClock } from "../../base/index.ts";
 import { createSamlProvider } from "./provider.ts";
-import { acs, assertionXml, encryptedAssertion, issuer, responseXml, signedAssertion, signedResponse, sound, start, state, testConnector, testPair } from "./testing/paper.ts";
+import { acs, assertionXml, encryptedAssertion, issuer, responseXml, saml, samlp, signatureXml, signedAssertion, signedResponse, sound, start, state, testConnector, testPair } from "./testing/paper.ts";
 
 const idp = testPair("provider");
 const own = testPair("gateway");
@@ -25,6 +25,33 @@ const mona = {
   mapping: { roles: ["dev"], traits: { groups: ["developers", "sre"] }, problem: undefined },
 };
 
+/** The same markup with another prefix, or with a default namespace for an empty one. */
+function renamed(xml: string, from: string, to: string): string {
+  return xml.replaceAll(`<${from}:`, to === "" ? "<" : `<${to}:`).replaceAll(`</${from}:`, to === "" ? "</" : `</${to}:`).replaceAll(`xmlns:${from}=`, to === "" ? "xmlns=" : `xmlns:${to}=`);
+}
+
+/** As AD FS and Entra write it: default namespaces, the latter in the signature too. */
+function ofMicrosoft(): string {
+  const own = (xml: string): string => renamed(xml, "saml", "");
+  const signature = signatureXml(sound.assertionId, own(assertionXml(sound)), idp.key, { value: (info) => sign("sha256", Buffer.from(renamed(info, "ds", "")), idp.key).toString("base64") });
+  return renamed(responseXml(sound, own(assertionXml(sound, renamed(signature, "ds", "")))), "saml", "");
+}
+
+/** As Okta and Shibboleth write it: a prefix that attributes name in their text is kept by a list in the transform, and declared outside. */
+function ofOkta(): string {
+  const xs = 'xmlns:xs="http://www.w3.org/2001/XMLSchema"';
+  const typed = (xml: string): string => xml.replaceAll("<saml:AttributeValue>", '<saml:AttributeValue xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xs:string">');
+  const algorithm = "http://www.w3.org/2001/10/xml-exc-c14n#";
+  const transforms = [
+    '<ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"></ds:Transform>',
+    `<ds:Transform Algorithm="${algorithm}"><ec:InclusiveNamespaces xmlns:ec="${algorithm}" PrefixList="xs"></ec:InclusiveNamespaces></ds:Transform>`,
+  ].join("");
+  const declared = (xml: string): string => typed(xml).replace(saml, `${saml} ${xs}`);
+  const signed = typed(assertionXml(sound, signatureXml(sound.assertionId, declared(assertionXml(sound)), idp.key, { transforms })));
+  const whole = (signature = ""): string => responseXml(sound, signed, signature).replace(samlp, `${samlp} ${xs}`);
+  return `<?xml version="1.0" encoding="UTF-8"?>${whole(signatureXml(sound.responseId, whole(), idp.key, { transforms }))}`;
+}
+
 describe("a login through SAML", () => {
   const responses: Record<string, [string, object?]> = {
     "a signed assertion": [responseXml(sound, signedAssertion(sound, idp.key))],
@@ -33,11 +60,22 @@ describe("a login through SAML", () => {
     "signed with SHA-512": [
       responseXml(sound, signedAssertion(sound, idp.key, { hash: "sha512", digestHash: "sha512", method: "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512", digestMethod: "http://www.w3.org/2001/04/xmlenc#sha512" })),
     ],
+    "signed with RSA-PSS": [
+      responseXml(
+        sound,
+        signedAssertion(sound, idp.key, {
+          method: "http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1",
+          value: (info) => sign("sha256", Buffer.from(info), { key: idp.key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }).toString("base64"),
+        }),
+      ),
+    ],
     "signed, then encrypted": [responseXml(sound, encryptedAssertion(signedAssertion(sound, idp.key), opening.cert)), keys],
     "encrypted by AES-128-CBC": [responseXml(sound, encryptedAssertion(signedAssertion(sound, idp.key), opening.cert, { cipher: "aes-128-cbc" })), keys],
     "encrypted, then signed": [signedResponse(sound, encryptedAssertion(assertionXml(sound), opening.cert, { cipher: "aes-128-gcm" }), idp.key), keys],
     "signed, encrypted by AES-256-CBC, signed": [signedResponse(sound, encryptedAssertion(signedAssertion(sound, idp.key), opening.cert, { cipher: "aes-256-cbc" }), idp.key), keys],
     "laid out with line ends of Windows": [responseXml(sound, signedAssertion(sound, idp.key)).replace("<samlp:Status>", "\r\n  <samlp:Status>\r\n")],
+    "what AD FS and Entra write": [ofMicrosoft()],
+    "what Okta writes": [ofOkta()],
     "no Destination, where only the assertion is signed": [responseXml({ ...sound, destination: undefined }, signedAssertion(sound, idp.key))],
   };
   it.each(Object.entries(responses))("takes %s", async (_, [xml, spec]) => {
@@ -67,7 +105,6 @@ describe("a login through SAML", () => {
   it("joins the values of an attribute that comes several times", async () => {
     const twice = (xml: string): string => xml.replace("</saml:AttributeStatement>", '<saml:Attribute Name="groups"><saml:AttributeValue>admins</saml:AttributeValue></saml:Attribute></saml:AttributeStatement>');
     const plain = twice(assertionXml(sound));
-    const { signatureXml } = await import("./testing/paper.ts");
     const signed = twice(assertionXml(sound, signatureXml(sound.assertionId, plain, idp.key)));
     expect((await login(responseXml(sound, signed))).mapping.traits).toEqual({ groups: ["developers", "sre", "admins"] });
   });

@@ -26,6 +26,7 @@ export function createMetadataSource(connector: SamlConnector, clock: Clock, fet
   const { entity_descriptor: inline, entity_descriptor_url: url, issuer } = connector.spec;
   let held: Held | undefined;
   let reading: Promise<Held> | undefined;
+  let failed = Number.NEGATIVE_INFINITY;
 
   const describe = (text: string | undefined): IdentityProvider => {
     try {
@@ -46,8 +47,10 @@ export function createMetadataSource(connector: SamlConnector, clock: Clock, fet
   return {
     async current() {
       const kept = held && valid(held) ? held : undefined;
-      if (kept && fresh(kept)) return kept.provider;
+      // An address that is away would make every login wait for it.
+      if (kept && (fresh(kept) || clock.now() - failed < minute)) return kept.provider;
       const now = await readOnce().catch((error: unknown) => {
+        failed = clock.now();
         if (kept) return kept;
         throw error;
       });

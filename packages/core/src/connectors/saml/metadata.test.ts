@@ -102,13 +102,14 @@ describe("metadata by address", () => {
   it("stands in for itself while the address is away, and no longer than it is valid", async () => {
     let up = true;
     const validUntil = new Date(start + 10 * minute).toISOString();
-    const { url } = await serve(() => (up ? { body: metadataXml([first.cert], { attributes: ` validUntil="${validUntil}" cacheDuration="PT2M"` }) } : { status: 503, body: "" }));
+    const { url, asked } = await serve(() => (up ? { body: metadataXml([first.cert], { attributes: ` validUntil="${validUntil}" cacheDuration="PT2M"` }) } : { status: 503, body: "" }));
     const clock = manualClock(start);
     const provider = createSamlProvider(byAddress(url), { clock });
     await provider.authorizeUrl(request);
     up = false;
     clock.advance(5 * minute);
-    await provider.authorizeUrl(request);
+    for (let logins = 0; logins < 3; logins++) await provider.authorizeUrl(request);
+    expect(asked()).toBe(2);
     clock.advance(5 * minute);
     await expect(provider.authorizeUrl(request)).rejects.toThrow("answered 503 to the request for its metadata");
     up = true;

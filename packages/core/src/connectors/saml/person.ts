@@ -6,7 +6,7 @@ import { refuse } from "./refusal.ts";
 
 const { assertion } = namespaces;
 const maxAttributes = 200;
-const maxValues = 2000;
+const maxValues = 1000;
 const maxText = 1024;
 
 /** A person as an assertion names them. */
@@ -22,7 +22,7 @@ export interface SamlPerson {
 /**
  * Reads the person out of an assertion. Give it none but one that was read from what a signature covers. An attribute that comes several times has the
  * values of all; values that are empty or made of elements are left out. Throws `access_denied`: no name, a transient one, more than 200 attributes or
- * 2000 values, a text over 1024 characters.
+ * 1000 values, a text over 1024 characters.
  */
 export function readPerson(verified: XmlElement): SamlPerson {
   const subject = only(verified, assertion, "Subject");

@@ -8,7 +8,8 @@ import { responseLimits } from "./names.ts";
 import type { SamlPerson } from "./person.ts";
 import { UnknownKey, refuse } from "./refusal.ts";
 import { checkAssertionShape, sameContent, type ResponseShape } from "./response-shape.ts";
-import { serviceProvider } from "./service-provider.ts";
+import { serviceProvider, type ServiceProviderUse } from "./service-provider.ts";
+import { signerOf } from "./signer.ts";
 
 /** What the library read out of an assertion. */
 export interface LibraryProfile {
@@ -31,34 +32,37 @@ type FullShape = ResponseShape & { readonly assertion: XmlElement };
  * Throws `access_denied`.
  */
 export async function signedAssertion(text: string, shape: FullShape, connector: SamlConnector, provider: IdentityProvider, state: string): Promise<SignedAssertion> {
-  const verify = (assertionSigned: boolean): Promise<SignedAssertion> => verifyByLibrary(text, shape.signed, assertionSigned, connector, provider, state);
+  const { certificates } = provider;
+  const responseSigner = signerOf(shape.root, certificates);
+  const verify = (assertionSigner: string | undefined): Promise<SignedAssertion> => {
+    const signers = [responseSigner, assertionSigner].filter((signer) => signer !== undefined);
+    return verifyByLibrary(text, connector, { ...provider, certificates: [...new Set(signers)] }, { state, responseSigned: responseSigner !== undefined, assertionSigned: assertionSigner !== undefined });
+  };
   const key = connector.spec.assertion_key_pair?.private_key;
   if (!shape.encrypted) {
-    const signed = demandSignature(shape, shape.assertion);
-    return demandSame(await verify(signed), shape.assertion);
+    demandSignature(shape, shape.assertion);
+    return demandSame(await verify(signerOf(shape.assertion, certificates)), shape.assertion);
   }
   if (key === undefined) throw refuse("its assertion is encrypted, and the connector has no assertion_key_pair to open it with");
   if (shape.signed) {
-    const verified = await verify(false);
+    const verified = await verify(undefined);
     const opened = open(shape.assertion, key);
     demandSignature(shape, opened);
     return demandSame(verified, opened);
   }
   try {
     const opened = open(shape.assertion, key);
-    const signed = demandSignature(shape, opened);
-    return demandSame(await verify(signed), opened);
+    demandSignature(shape, opened);
+    return demandSame(await verify(signerOf(opened, certificates)), opened);
   } catch (error) {
     // With CBC, whoever learned which step failed could decrypt by asking often (Jager and Somorovsky, 2011).
     throw isMalleable(shape.assertion) ? new UnknownKey(error, "its assertion cannot be decrypted, or is not signed by a key of the provider") : error;
   }
 }
 
-/** Holds an assertion to its form; whether it is signed itself. Throws `access_denied` where nothing is. */
-function demandSignature(shape: FullShape, assertion: XmlElement): boolean {
-  const signed = checkAssertionShape(assertion);
-  if (!signed && !shape.signed) throw refuse("neither it nor its assertion is signed", "let the provider sign assertions");
-  return signed;
+/** Holds an assertion to its form. Throws `access_denied`, also where nothing is signed. */
+function demandSignature(shape: FullShape, assertion: XmlElement): void {
+  if (!checkAssertionShape(assertion) && !shape.signed) throw refuse("neither it nor its assertion is signed", "let the provider sign assertions");
 }
 
 function demandSame(verified: SignedAssertion, seen: XmlElement): SignedAssertion {
@@ -66,8 +70,8 @@ function demandSame(verified: SignedAssertion, seen: XmlElement): SignedAssertio
   return verified;
 }
 
-async function verifyByLibrary(text: string, responseSigned: boolean, assertionSigned: boolean, connector: SamlConnector, provider: IdentityProvider, state: string): Promise<SignedAssertion> {
-  const library = await serviceProvider(connector, provider, { state, responseSigned, assertionSigned });
+async function verifyByLibrary(text: string, connector: SamlConnector, provider: IdentityProvider, use: ServiceProviderUse): Promise<SignedAssertion> {
+  const library = await serviceProvider(connector, provider, use);
   const profile = await library.validatePostResponseAsync({ SAMLResponse: Buffer.from(text).toString("base64") }).then((result) => result.profile, libraryProblem);
   const covered = profile?.getAssertionXml?.();
   if (!profile || covered === undefined) throw refuse("nothing in it is signed");
