@@ -68,7 +68,7 @@ async function browse(loginId: string): Promise<{ query: Query; cookies: Cookies
   const response = await fetch(location, { redirect: "manual" });
   const callback = new URL(response.headers.get("location")!);
   expect(callback.origin + callback.pathname).toBe("https://127.0.0.1:3080/v1/webapi/github/callback");
-  return { query: Object.fromEntries(callback.searchParams), cookies: { [cookie.name]: cookie.value }, authorizeUrl: new URL(location) };
+  return { query: Object.fromEntries(callback.searchParams), cookies: { [cookie!.name]: cookie!.value }, authorizeUrl: new URL(location) };
 }
 
 async function logIn(options: { readonly ttl?: number; readonly connectorId?: string } = {}) {
@@ -231,10 +231,10 @@ describe("who a login belongs to", () => {
   it("lets one browser open a login, and that one again", async () => {
     const loginId = await begin(newTerminal());
     const { cookie, location } = await world.auth.logins.openSso(loginId, origin);
-    expect(cookie.name).toMatch(/^__Host-gatehouse-login-[0-9a-f]{16}$/);
+    expect(cookie!.name).toMatch(/^__Host-gatehouse-login-[0-9a-f]{16}$/);
     await expect(world.auth.logins.openSso(loginId, origin)).rejects.toMatchObject({ code: "access_denied" });
-    await expect(world.auth.logins.openSso(loginId, origin, { [cookie.name]: "A".repeat(43) })).rejects.toMatchObject({ code: "access_denied" });
-    expect(await world.auth.logins.openSso(loginId, origin, { [cookie.name]: cookie.value })).toEqual({ cookie, location });
+    await expect(world.auth.logins.openSso(loginId, origin, { [cookie!.name]: "A".repeat(43) })).rejects.toMatchObject({ code: "access_denied" });
+    expect(await world.auth.logins.openSso(loginId, origin, { [cookie!.name]: cookie!.value })).toEqual({ cookie, location });
   });
 
   it("forgets a login after 180 s", async () => {

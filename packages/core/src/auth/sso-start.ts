@@ -4,7 +4,8 @@ import type { Context } from "./context.ts";
 import { checkRequest } from "./issue.ts";
 import { parseLoopback } from "./loopback.ts";
 import { digest, type SsoPurpose } from "./records.ts";
-import { bindRequest, cookieName, equalTexts, findRequest, randomToken, saveRequest, stateOf } from "./sso-request.ts";
+import { createSsoRefusal } from "./sso-refusal.ts";
+import { bindRequest, cookieName, equalTexts, findRequest, randomToken, saveRequest, spendRequest, stateOf } from "./sso-request.ts";
 import type { Connector } from "../resources/index.ts";
 import { withProvider } from "./sso-under-way.ts";
 import type { Logins, SsoStart } from "./types.ts";
@@ -56,6 +57,8 @@ export function createSsoBegin(context: Context, count: LoginCounter): BeginSso 
 
 /** The first two steps of a login through a connector: the terminal asks, the browser comes. */
 export function createSsoStart(context: Context, begin: BeginSso): Pick<Logins, "startSso" | "openSso"> {
+  const { tellTerminal } = createSsoRefusal(context);
+
   return {
     async startSso(request): Promise<SsoStart> {
       const { clientRedirectUrl, publicKey, connectorId, ttl, compatibility } = request;
@@ -67,18 +70,26 @@ export function createSsoStart(context: Context, begin: BeginSso): Pick<Logins, 
       return begin(request, { type: "certificates", publicKey, ttl, compatibility }, clientRedirectUrl);
     },
 
-    async openSso(loginId, _origin, cookies = {}) {
+    async openSso(loginId, origin, cookies = {}) {
       const state = stateOf(loginId);
       const request = await findRequest(context, state);
       const { kind, cookieHash, callbackUrl: callback } = request.record;
       const name = cookieName(state);
-      const location = await withProvider(context, request, ({ provider }) => provider.authorizeUrl({ state, codeVerifier: request.secret.verifier, callbackUrl: callback }));
+      const known = cookies[name];
+      const isSame = cookieHash !== undefined && known !== undefined && equalTexts(digest(known), cookieHash);
+      const refused = new GatehouseError("access_denied", "this login was opened in another browser already", { hint: "start again: tsh login" });
+      if (cookieHash !== undefined && !isSame) throw refused;
+      let location: string;
+      try {
+        location = await withProvider(context, request, ({ provider }) => provider.authorizeUrl({ state, codeVerifier: request.secret.verifier, callbackUrl: callback }));
+      } catch (thrown) {
+        // The terminal waits for an end: it has one now.
+        await spendRequest(context, request);
+        return { location: await tellTerminal(request, undefined, thrown, origin) };
+      }
       // SAML's answer is a form that the provider's page posts: browsers send no other cookie with it.
       const crossSite = kind === "saml";
-      const known = cookies[name];
-      if (cookieHash !== undefined && known !== undefined && equalTexts(digest(known), cookieHash)) return { cookie: { name, value: known, crossSite }, location };
-      const refused = new GatehouseError("access_denied", "this login was opened in another browser already", { hint: "start again: tsh login" });
-      if (cookieHash !== undefined) throw refused;
+      if (isSame) return { cookie: { name, value: known, crossSite }, location };
       const value = randomToken(context.random);
       try {
         await bindRequest(context, request, value);

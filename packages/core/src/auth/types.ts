@@ -117,14 +117,15 @@ export interface Logins {
     readonly origin: RequestOrigin;
   }): Promise<SsoStart>;
   /**
-   * The browser's first stop: binds the login to this browser. Returns the cookie to set and the provider's address. Throws `access_denied` for a
-   * login that another browser has opened; the same browser, known by its cookie, may open it again.
+   * The browser's first stop: binds the login to this browser. Returns the cookie to set and the provider's address; where the provider has to be asked for that and
+   * cannot be, no cookie and the terminal's loopback address with the sealed error. Throws `access_denied` for a login that another browser has opened; the same
+   * browser, known by its cookie, may open it again.
    */
   openSso(
     loginId: string,
     origin: RequestOrigin,
     cookies?: Readonly<Record<string, string | undefined>>,
-  ): Promise<{ readonly cookie: LoginCookie; readonly location: string }>;
+  ): Promise<{ readonly cookie?: LoginCookie | undefined; readonly location: string }>;
   /**
    * The provider's callback. On success and on failure alike returns where the browser goes next: the terminal's loopback address with the sealed
    * answer or the sealed error, so that the terminal never waits; or, with a cookie to set, the page where a login elsewhere is decided about. Throws when the login is not known (no state, a bad one,

@@ -1,6 +1,6 @@
 import { Agent, request } from "undici";
 import type { z } from "zod";
-import { GatehouseError, errorMessage, readAll, systemErrorCode, version } from "../base/index.ts";
+import { GatehouseError, createGate, errorMessage, readAll, systemErrorCode, version } from "../base/index.ts";
 import { quote } from "./github/request.ts";
 import type { ProviderTimeouts } from "./types.ts";
 
@@ -46,18 +46,25 @@ export interface ProviderHttpOptions {
   readonly maxBody: number;
 }
 
-/** Connections to one address at once; further questions wait their turn. */
-const maxConnections = 16;
+/** Questions to a provider at once, and behind them those that wait their turn: the time that one may take begins when it is asked. */
+const maxAsked = 32;
+const maxWaiting = 4096;
 
 const seconds = (ms: number): string => `${String(ms / 1000)} s`;
 
 /** Makes the way to a provider; connects when asked. */
 export function createProviderHttp(options: ProviderHttpOptions): ProviderHttp {
   const { who, hint, timeouts } = options;
-  const dispatcher = new Agent({ connections: maxConnections, connectTimeout: timeouts.request, headersTimeout: timeouts.request, bodyTimeout: timeouts.request });
+  const dispatcher = new Agent({ connections: maxAsked, connectTimeout: timeouts.request, headersTimeout: timeouts.request, bodyTimeout: timeouts.request });
   const fail = (message: string, cause?: unknown): GatehouseError => new GatehouseError("internal", message, { hint, cause });
 
-  async function send({ what, url, method, headers, body }: HttpQuestion, deadline?: AbortSignal): Promise<HttpAnswer> {
+  const gate = createGate({ running: maxAsked, waiting: maxWaiting, what: "logins through this provider" });
+  const late = (what: string): GatehouseError => fail(`${who} took longer than ${seconds(timeouts.login)} over this login, and had not answered ${what}`);
+
+  const send = (question: HttpQuestion, deadline?: AbortSignal): Promise<HttpAnswer> => gate.run(() => ask(question, deadline));
+
+  async function ask({ what, url, method, headers, body }: HttpQuestion, deadline?: AbortSignal): Promise<HttpAnswer> {
+    if (deadline?.aborted) throw late(what);
     const perRequest = AbortSignal.timeout(timeouts.request);
     try {
       const response = await request(url, {
@@ -73,7 +80,7 @@ export function createProviderHttp(options: ProviderHttpOptions): ProviderHttp {
       return answer;
     } catch (error) {
       if (error instanceof GatehouseError) throw error;
-      if (deadline?.aborted) throw fail(`${who} took longer than ${seconds(timeouts.login)} over this login, and had not answered ${what}`);
+      if (deadline?.aborted) throw late(what);
       if (perRequest.aborted || isTimeout(error)) throw fail(`${who} did not answer ${what} within ${seconds(timeouts.request)}`);
       throw fail(`${who} cannot be reached for ${what} (${quote(new URL(url).host)}): ${systemErrorCode(error) ?? quote(errorMessage(error))}`, error);
     }

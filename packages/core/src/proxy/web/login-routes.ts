@@ -94,6 +94,7 @@ export async function loginRoutes(
       const { id } = singleValues(request.query);
       if (id === undefined || id === "") throw new GatehouseError("bad_parameter", "missing id");
       const { cookie, location } = await logins.openSso(id, originOf(request.raw.socket), readCookies(request.headers.cookie));
+      if (!cookie) return reply.redirect(loopbackOnly(location), 302);
       return reply.header("set-cookie", setCookie(cookie, limits.loginTime)).redirect(location, 302);
     });
   }

@@ -34,7 +34,7 @@ export interface Issuer {
   readonly clientId: string;
   /** What it is told to do; may be changed at any time. */
   script: Script;
-  /** Claims of the person who logs in, beside those of the protocol. */
+  /** Claims of the person whom `authorize` lets in, beside those of the protocol. */
   person: Json;
   /** What arrived, by route. */
   readonly arrived: Record<Route, number>;
@@ -88,7 +88,8 @@ async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
 export async function startIssuer(now: () => number = Date.now): Promise<Issuer> {
   const clientId = "gatehouse";
   const clientSecret = "hush: hush & hush";
-  const codes = new Map<string, { readonly challenge: string; readonly nonce: string; readonly redirect: string }>();
+  const codes = new Map<string, { readonly challenge: string; readonly nonce: string; readonly redirect: string; readonly person: Json }>();
+  const tokens = new Map<string, Json>();
   let key = createSigningKey();
   let open = 0;
   let most = 0;
@@ -116,7 +117,8 @@ export async function startIssuer(now: () => number = Date.now): Promise<Issuer>
     const accessToken = randomBytes(16).toString("base64url");
     const seconds = Math.floor(now() / 1000);
     const atHash = createHash("sha256").update(accessToken).digest().subarray(0, 16).toString("base64url");
-    const claims = { iss: issuer.url, aud: clientId, iat: seconds, exp: seconds + 300, nonce: code.nonce, at_hash: atHash, ...issuer.person };
+    const claims = { iss: issuer.url, aud: clientId, iat: seconds, exp: seconds + 300, nonce: code.nonce, at_hash: atHash, ...code.person };
+    tokens.set(accessToken, code.person);
     const { script } = issuer;
     const header = { alg: "ES256", kid: key.id };
     const token = signToken(script.header ? script.header(header) : header, script.claims ? script.claims(claims) : claims, key.privateKey);
@@ -125,8 +127,9 @@ export async function startIssuer(now: () => number = Date.now): Promise<Issuer>
   }
 
   /** What a route answers where it does not fail. */
-  function ask(route: Exclude<Route, "token">, page: string | undefined): unknown {
-    const { script, person } = issuer;
+  function ask(route: Exclude<Route, "token">, page: string | undefined, authorization: string | undefined): unknown {
+    const { script } = issuer;
+    const person = tokens.get(authorization?.replace(/^Bearer /, "") ?? "") ?? {};
     const document = {
       issuer: issuer.url,
       authorization_endpoint: `${issuer.url}/authorize`,
@@ -155,7 +158,7 @@ export async function startIssuer(now: () => number = Date.now): Promise<Issuer>
     if (route) issuer.arrived[route] += 1;
     const fault = route ? issuer.script.faults?.[route] : "404";
     if (!route || fault) fail(fault ?? "404", response);
-    else if (route !== "token") json(response, 200, ask(route, searchParams.get("pageToken") ?? undefined));
+    else if (route !== "token") json(response, 200, ask(route, searchParams.get("pageToken") ?? undefined, request.headers.authorization));
     else {
       issuer.forms.push({ fields, authorization: request.headers.authorization });
       const { status, body } = grant(fields, request.headers.authorization);
@@ -200,7 +203,7 @@ export async function startIssuer(now: () => number = Date.now): Promise<Issuer>
     authorize(url) {
       const query = new URL(url).searchParams;
       const code = randomBytes(12).toString("hex");
-      codes.set(code, { challenge: query.get("code_challenge") ?? "", nonce: query.get("nonce") ?? "", redirect: query.get("redirect_uri") ?? "" });
+      codes.set(code, { challenge: query.get("code_challenge") ?? "", nonce: query.get("nonce") ?? "", redirect: query.get("redirect_uri") ?? "", person: issuer.person });
       const parameters = { code, state: query.get("state") ?? "", iss: issuer.url };
       return issuer.script.redirect?.(parameters) ?? parameters;
     },
