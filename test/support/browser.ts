@@ -14,6 +14,8 @@ export interface Page {
 /** A scripted browser: follows redirects and keeps cookies by their rules (host, `Secure`, expiry), runs no script. */
 export interface Browser {
   open(url: string): Promise<Page>;
+  /** Sends a form of that page's own site. */
+  post(url: string, fields: Readonly<Record<string, string>>): Promise<Page>;
 }
 
 interface Cookie {
@@ -55,41 +57,42 @@ export function createBrowser(options: BrowserOptions = {}): Browser {
     return cookies.length === 0 ? undefined : cookies.map(([name, cookie]) => `${name}=${cookie.value}`).join("; ");
   }
 
-  async function get(url: URL): Promise<{ response: IncomingMessage; body: string }> {
+  async function get(url: URL, form?: string): Promise<{ response: IncomingMessage; body: string }> {
     const cookie = cookieHeader(url);
     const headers = {
       accept: "text/html",
       ...(cookie === undefined ? {} : { cookie }),
+      ...(form === undefined ? {} : { "content-type": "application/x-www-form-urlencoded", origin: url.origin, "sec-fetch-site": "same-origin" }),
       ...(options.user === undefined || url.protocol === "https:" ? {} : { "x-stand-in-user": options.user }),
     };
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const sent =
         url.protocol === "https:"
-          ? httpsRequest(url, { headers, agent: false, ...(options.ca === undefined ? {} : { ca: options.ca }) }, resolve)
+          ? httpsRequest(url, { method: form === undefined ? "GET" : "POST", headers, agent: false, ...(options.ca === undefined ? {} : { ca: options.ca }) }, resolve)
           : httpRequest(url, { headers, agent: false }, resolve);
       sent.setTimeout(60_000, () => sent.destroy(new Error(`${url.origin} did not answer in 60 s`)));
-      sent.once("error", reject).end();
+      sent.once("error", reject).end(form);
     });
     let body = "";
     for await (const chunk of response.setEncoding("utf8")) body += String(chunk);
     return { response, body };
   }
 
-  return {
-    async open(address) {
-      const visited: string[] = [];
-      for (let url = new URL(address); visited.length < 15; ) {
-        visited.push(url.href);
-        const { response, body } = await get(url);
-        store(url, response.headers["set-cookie"] ?? []);
-        const status = response.statusCode ?? 0;
-        const location = response.headers.location;
-        if (status < 300 || status >= 400 || location === undefined) return { url: url.href, status, body, visited };
-        url = new URL(location, url);
-      }
-      throw new Error(`too many redirects from ${address}: ${visited.join(" → ")}`);
-    },
-  };
+  async function follow(address: string, form?: string): Promise<Page> {
+    const visited: string[] = [];
+    for (let url = new URL(address); visited.length < 15; ) {
+      const { response, body } = await get(url, visited.length === 0 ? form : undefined);
+      visited.push(url.href);
+      store(url, response.headers["set-cookie"] ?? []);
+      const status = response.statusCode ?? 0;
+      const location = response.headers.location;
+      if (status < 300 || status >= 400 || location === undefined) return { url: url.href, status, body, visited };
+      url = new URL(location, url);
+    }
+    throw new Error(`too many redirects from ${address}: ${visited.join(" → ")}`);
+  }
+
+  return { open: (url) => follow(url), post: (url, fields) => follow(url, new URLSearchParams(fields).toString()) };
 }
 
 /** As a command: `browser.js URL`, the program that `BROWSER` names in tests. `BROWSER_CA` is a file of CA certificates, `BROWSER_USER` who sits there. */

@@ -28,13 +28,15 @@ export class Login extends BaseCommand {
   static override summary = "Log in to a gateway and point kubectl at it";
   static override description = `Opens your browser (the link is printed first), waits at most three minutes, keeps key and certificates in the system's keychain, and adds the
 Kubernetes clusters that you may use to kubeconfig. kubectl's current context changes only where none is selected, or one of ours. Where a login is there
-already it is used, also for another gateway, user or cluster; --force makes a new one.`;
+already it is used, also for another gateway, user or cluster; --force makes a new one. With --headless you approve the login in a browser on another
+machine, by a code that is shown here; it is for one command, or a shell, and gone with it.`;
   static override examples = [
     { description: "Log in with GitHub", command: "<%= config.bin %> login --proxy=teleport.example.com --auth=github" },
     { description: "The first time, with a gateway that no public authority vouches for", command: "<%= config.bin %> login --proxy=teleport.example.com --ca-pin=sha256:…" },
     { description: "With a local account", command: "<%= config.bin %> login --proxy=teleport.example.com --auth=local --user=alice" },
     { description: "Go back to another user's login, and point kubectl at a cluster", command: "<%= config.bin %> login --user=alice staging" },
     { description: "On a machine whose browser is started by hand", command: "<%= config.bin %> login --browser=none --bind-addr=127.0.0.1:4000" },
+    { description: "On a machine without a browser, for one command", command: "<%= config.bin %> login --headless --user=alice -- kubectl get pods" },
   ];
   static override args = { cluster: Args.string({ ignoreStdin: true, required: false, description: "A Kubernetes cluster to point kubectl at" }) };
   static override flags = {
@@ -52,15 +54,20 @@ already it is used, also for another gateway, user or cluster; --force makes a n
     keystore: Flags.option({ options: ["keychain", "file"] as const, summary: "Where to keep the key; a file only where no keychain service exists, unless asked for" })(),
     identity: Flags.string({ char: "i", hidden: true }),
     embed: Flags.boolean({ summary: "Write key and certificate into kubeconfig itself, for tools that cannot run plugins" }),
+    headless: Flags.boolean({ summary: "Approve in a browser on another machine, for the command after -- (or a shell) alone", exclusive: ["auth", "browser", "embed", "keystore", "password-stdin"] }),
   };
 
   /** Logs in, or goes on with a login that is there, and prints who that is. */
   async run(): Promise<void> {
-    const { flags, args } = await this.parse(Login);
+    const end = this.argv.indexOf("--");
+    const words = end < 0 ? undefined : this.argv.slice(end + 1);
+    const { flags, args } = await this.parse(Login, end < 0 ? this.argv : this.argv.slice(0, end));
     if (flags.identity !== undefined) throw new GatehouseError("usage", "an identity file is a login already: tsh login does not take -i", { hint: "other commands do, such as: tsh -i FILE kube login --all" });
     const cluster = args.cluster === "login" ? undefined : args.cluster;
     if (args.cluster === "login") this.output.stderr.write("Note: the word login at the end is not needed.\n");
     const ttl = flags.ttl === undefined ? undefined : parseTtl(flags.ttl);
+    if (flags.headless) return this.headless({ proxy: flags.proxy, user: flags.user, caPin: flags["ca-pin"], format: flags.format }, { ttl, cluster, words });
+    if (words !== undefined) throw new GatehouseError("usage", "tsh login runs a command with --headless alone", { hint: "tsh login --headless -- kubectl get pods" });
     const result = await withPrompter(async (prompter) => {
       const wanted = { proxy: await this.gateway(flags.proxy, prompter), auth: flags.auth, user: flags.user, caPin: flags["ca-pin"] === undefined ? undefined : parsePin(flags["ca-pin"]), keystore: flags.keystore, embed: flags.embed };
       const tools = { env: process.env, clock: systemClock, program: runningProgram() };
@@ -85,6 +92,15 @@ already it is used, also for another gateway, user or cluster; --force makes a n
     if (flags.embed && result.kube) this.output.stderr.write(`\n  ${this.output.style.yellow("the private key is in")} ${result.kube.file}, which only you can read now: keep it to yourself\n`);
     if (result.kubeProblem) throw result.kubeProblem;
     if (cluster !== undefined) await this.choose(cluster, result);
+  }
+
+  private async headless(
+    flags: { readonly proxy: string | undefined; readonly user: string | undefined; readonly caPin: string | undefined; readonly format: string },
+    wanted: { readonly ttl: number | undefined; readonly cluster: string | undefined; readonly words: readonly string[] | undefined },
+  ): Promise<void> {
+    if (flags.format !== "text") throw new GatehouseError("usage", "--headless prints no data: standard output is the command's");
+    const { runHeadless } = await import("../headless.ts");
+    process.exitCode = await runHeadless({ ...wanted, proxy: (prompter) => this.gateway(flags.proxy, prompter), user: flags.user, caPin: flags.caPin === undefined ? undefined : parsePin(flags.caPin) }, this.output);
   }
 
   private async tell(result: LoginResult & { readonly isNew: boolean; readonly switched: boolean }, format: "text" | "json" | "yaml"): Promise<void> {
