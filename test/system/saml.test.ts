@@ -35,18 +35,20 @@ describe.skipIf(!available)("a login through SAML in a real browser", () => {
       },
     });
 
-  async function serviceMetadata(): Promise<string> {
-    const ca = await readFile(world.caFile);
+  /** Asks the gateway, with a form where one is given. */
+  async function ask(path: string, form?: string): Promise<string> {
+    const options = { ca: await readFile(world.caFile), ...(form === undefined ? {} : { method: "POST", headers: { "content-type": "application/x-www-form-urlencoded" } }) };
     return new Promise((resolve, reject) => {
-      request(`https://${world.proxy}/v1/webapi/saml/okta/metadata`, { ca }, (response) => {
+      request(`https://${world.proxy}/v1/webapi/saml/${path}`, options, (response) => {
         let body = "";
         response.setEncoding("utf8").on("data", (text: string) => (body += text));
         response.on("end", () => resolve(body));
       })
         .on("error", reject)
-        .end();
+        .end(form);
     });
   }
+  const serviceMetadata = (): Promise<string> => ask("okta/metadata");
 
   beforeAll(async () => {
     idp = await startSamlIdp({
@@ -72,7 +74,7 @@ describe.skipIf(!available)("a login through SAML in a real browser", () => {
   });
 
   /** Logs in as somebody who clicks their name at the provider; what the terminal says. */
-  async function logIn(name: string, heading: string): Promise<{ readonly code: number | null; readonly stderr: string }> {
+  async function logIn(name: string | undefined, heading: string): Promise<{ readonly code: number | null; readonly stderr: string }> {
     const person = await world.person("mona");
     const login = start(process.execPath, [tshPath, "login", `--proxy=${world.proxy}`, "--auth=okta", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--force", "--browser=none"], { env: person.env });
     const [link] = await login.waitFor(/http:\/\/127\.0\.0\.1:\d+\/\S+/, "stderr");
@@ -80,7 +82,7 @@ describe.skipIf(!available)("a login through SAML in a real browser", () => {
     context = await browser.newContext({ ignoreHTTPSErrors: true });
     const page = await context.newPage();
     await page.goto(link);
-    await page.getByRole("button", { name, exact: true }).click();
+    if (name !== undefined) await page.getByRole("button", { name, exact: true }).click();
     await page.getByRole("heading", { name: heading }).waitFor();
     const { code } = await login.ended;
     await context.close();
@@ -131,6 +133,20 @@ describe.skipIf(!available)("a login through SAML in a real browser", () => {
       expect(`${String(outcome.code)} ${outcome.stderr}`).toMatch(/^0 /);
     }
     idp.setAnswers({});
+  });
+
+  it("tells the terminal at once where the provider is down", async () => {
+    idp.setDown(true);
+    // A connector that changed has not read anything yet.
+    await connect({ display: "Okta, again" });
+    const outcome = await logIn(undefined, failure);
+    idp.setDown(false);
+    expect(outcome.code).toBe(7);
+    expect(outcome.stderr).toContain("answered 503 to the request for its metadata");
+  });
+
+  it("says that a login begins in the terminal to whoever begins at the provider", async () => {
+    expect(await ask("acs", "SAMLResponse=PHg%2BPC94Pg%3D%3D&RelayState=")).toContain("a login that begins at the identity provider is not supported");
   });
 
   it("refuses a connector whose metadata is of no use, in words", async () => {

@@ -4,7 +4,7 @@ import type { Context } from "./context.ts";
 import { answerLocation, parseLoopback } from "./loopback.ts";
 import { digest } from "./records.ts";
 import { admit, admitUnchanged, vouchFor, type VouchedPerson } from "./sso-admit.ts";
-import { cookieName, equalTexts, findRequest, spendRequest, unknownLogin, type SsoRequest } from "./sso-request.ts";
+import { cookieName, equalTexts, findRequest, isState, spendRequest, unknownLogin, type SsoRequest } from "./sso-request.ts";
 import { createSsoRefusal, type SsoPerson } from "./sso-refusal.ts";
 import { explainLogin } from "./sso-test.ts";
 import { withProvider } from "./sso-under-way.ts";
@@ -42,6 +42,9 @@ export function createSsoFinish(context: Context, approver: Approver): Pick<Logi
       const state = kind === "saml" ? parameters["RelayState"] : parameters["state"];
       let request: SsoRequest;
       try {
+        if (kind === "saml" && !isState(state)) {
+          throw new GatehouseError("access_denied", "a login that begins at the identity provider is not supported", { hint: "begin in a terminal: tsh login" });
+        }
         request = await findRequest(context, state);
         if (request.record.kind !== kind) throw unknownLogin();
         await spendRequest(context, request);

@@ -45,9 +45,14 @@ export async function saveRequest(context: Context, record: SsoRequestRecord, se
   return loginId;
 }
 
+/** Whether a text could be the state of a login that began here. */
+export function isState(text: string | undefined): text is string {
+  return text !== undefined && /^[A-Za-z0-9_-]{43}$/.test(text);
+}
+
 /** The login under way with this state. Throws `access_denied` for none: unknown, used, or too old. */
 export async function findRequest(context: Context, state: string | undefined): Promise<SsoRequest> {
-  const item = state !== undefined && /^[A-Za-z0-9_-]{43}$/.test(state) ? await context.store.get(kind, digest(state)) : undefined;
+  const item = isState(state) ? await context.store.get(kind, digest(state)) : undefined;
   if (!item) throw unknownLogin();
   return { item, record: readRecord(ssoRequestRecord, item), secret: readRecord(ssoRequestSecret, item, item.secret ?? "") };
 }
