@@ -28,9 +28,10 @@ export const tctl: Program = {
     "audit:witness": { summary: "Print the checkpoints that this gateway keeps as the witness of another one", load: async () => (await import("./commands/audit/witness.ts")).AuditWitness },
     "audit:verify": { summary: "Check that the audit log and its recordings are as they were written", load: async () => (await import("./commands/audit/verify.ts")).AuditVerify },
     "kubeconfig:create": { summary: "Prepare a Kubernetes cluster for the gateway, and write the gateway's kubeconfig", load: async () => (await import("./commands/kubeconfig/create.ts")).KubeconfigCreate },
+    "sso:test": { summary: "Try a connector out: run a login with it and see what comes of it", load: async () => (await import("./commands/sso/test.ts")).SsoTest },
     status: { summary: "Show the cluster, its authorities and its Kubernetes clusters", load: async () => (await import("./commands/status.ts")).Status },
     version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).Version },
   },
-  topics: { users: "People with an account", "users:mfa": "Second factors of local users", locks: "Who and what is locked out", sessions: "Sessions under way", auth: "Certificate authorities", audit: "The audit log", events: "Events of the audit log", kubeconfig: "Credentials of the gateway in a Kubernetes cluster" },
+  topics: { sso: "Connectors of identity providers", users: "People with an account", "users:mfa": "Second factors of local users", locks: "Who and what is locked out", sessions: "Sessions under way", auth: "Certificate authorities", audit: "The audit log", events: "Events of the audit log", kubeconfig: "Credentials of the gateway in a Kubernetes cluster" },
   leading: { "--data-dir": true, "--config": true, "-c": true, "--identity": true, "-i": true, "--proxy": true, "--debug": false, "-d": false },
 };

@@ -9,7 +9,7 @@ export const ssoTestOutcome = z.object({
   /** Name and immutable id at the provider. */
   name: z.string(),
   id: z.string(),
-  /** What the provider said: claims, attributes, teams. */
+  /** What the provider said: claims, attributes, teams; of very much, what fits into an address that a browser takes. */
   received: z.record(z.string(), z.unknown()),
   rules: z.array(z.object({ rule: z.string(), matched: z.boolean(), gives: z.array(z.string()) })),
   roles: z.array(z.string()),
@@ -21,6 +21,6 @@ export const ssoTestOutcome = z.object({
   /** Groups in each Kubernetes cluster of this gateway. */
   kubernetes: z.array(z.object({ cluster: z.string(), groups: z.array(z.string()) })),
   /** Why a login would be refused. */
-  problem: z.object({ message: z.string(), hint: z.string().optional() }).optional(),
+  problem: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }).optional(),
 });
 export type SsoTestOutcome = z.infer<typeof ssoTestOutcome>;

@@ -63,7 +63,7 @@ export function createSsoFinish(context: Context, approver: Approver): Pick<Logi
           const known = (user: string): void => {
             who = { user, external };
           };
-          if (purpose.type === "test") return answered(request, await explainLogin(context, request, person));
+          if (purpose.type === "test") return answered(request, await explainLogin(context, request, inUse.connector, person));
           return admitUnchanged(context, inUse, async (): Promise<Destination> => {
             const vouched = await vouchFor(context, inUse, person);
             if (purpose.type === "certificates") return answered(request, await admit(context, vouched, purpose, origin, known));

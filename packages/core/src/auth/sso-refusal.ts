@@ -6,6 +6,7 @@ import type { Connector } from "../resources/index.ts";
 import type { Context } from "./context.ts";
 import { Locked } from "./locks.ts";
 import { answerLocation, parseLoopback } from "./loopback.ts";
+import type { SsoRequestRecord } from "./records.ts";
 import type { SsoRequest } from "./sso-request.ts";
 import { NameTaken } from "./sso-user.ts";
 import type { RequestOrigin } from "./types.ts";
@@ -26,10 +27,16 @@ export interface SsoRefusal {
   tellTerminal(request: SsoRequest, person: SsoPerson | undefined, thrown: unknown, origin: RequestOrigin): Promise<string>;
 }
 
-/** What the audit log is told of a refusal: always the failed login, and whose name or organization was not whose it was. */
+/** What the audit log is told of a test that ended: who asked for it, of which connector, and what a login would have been refused for. */
+export function testEvent({ connector, kind }: SsoRequestRecord, by: string, external: string | undefined, problem: GatehouseError | undefined, id?: string): AuditEventInput {
+  return { ...auditEvents.connectorTest, user: by, connector, method: kind, external_name: external, success: problem === undefined, error: problem?.message, ...(id === undefined ? {} : { id }) };
+}
+
+/** What the audit log is told of a refusal: always the failed login (or test of one), and whose name or organization was not whose it was. */
 function refusalEvents(kind: Connector["kind"], request: SsoRequest | undefined, person: SsoPerson | undefined, error: GatehouseError, id: string, origin: RequestOrigin): AuditEventInput[] {
   const { user, external } = person ?? {};
   const connector = request?.record.connector;
+  if (request?.record.purpose.type === "test") return [testEvent(request.record, request.record.purpose.by, external, error, id)];
   const events: AuditEventInput[] = [userLogin({ method: kind, user, error: error.message, id, origin, fields: { connector, external_name: external, lock: error instanceof Locked ? error.lock : undefined } })];
   if (error instanceof PinMismatch || error instanceof NameTaken) {
     events.push({ ...auditEvents.identityRefused, user, method: kind, connector, external_name: external, error: error.message, id, "addr.remote": origin.remoteAddress });

@@ -28,6 +28,8 @@ export type { LogoutResult } from "./logout.ts";
 export { kubeContextName, kubeContexts, selectKubeContext } from "./kubeconfig/index.ts";
 export type { KubeUpdate } from "./kubeconfig/index.ts";
 export { openBrowser } from "./browser.ts";
+export { throughBrowser } from "./sso.ts";
+export type { BrowserTrip } from "./sso.ts";
 export { gatherFacts, placeOf } from "./surroundings.ts";
 export type { Facts, Place } from "./surroundings.ts";
 export { mfaData, mfaTable } from "./mfa-table.ts";

@@ -94,7 +94,7 @@ async function showLink(options: BrowserTrip, shortUrl: string): Promise<void> {
   const reason = chosen ? undefined : noBrowserReason(place);
   if (reason !== undefined && output.stderr.isTTY !== true) {
     throw new GatehouseError("unauthenticated", `no browser can be started: ${reason}, and there is no terminal to show the link on`, {
-      hint: "--browser=none prints the link all the same; --headless approves the login in a browser elsewhere",
+      hint: `--browser=none prints the link all the same${options.proxy === undefined ? "" : "; --headless approves the login in a browser elsewhere"}`,
     });
   }
   if (reason === undefined) {
@@ -114,7 +114,7 @@ async function waitForBrowser<T>(options: BrowserTrip, shortUrl: string, answer:
   try {
     return await within(answer, wait, () => {
       const why = strays() > 0 ? `; ${strays()} answers came that were not for this login` : "";
-      return new GatehouseError("internal", `timed out waiting for callback: no answer from the browser within ${wait / 1000} s${why}`, { hint: place.kind !== "desktop" ? "run it again, or approve the login in a browser elsewhere: --headless" : browser === "none" ? "run it again, and open the link in a browser on this machine" : "run it again; --browser=none prints the link alone" });
+      return new GatehouseError("internal", `timed out waiting for callback: no answer from the browser within ${wait / 1000} s${why}`, { hint: place.kind !== "desktop" && options.proxy !== undefined ? "run it again, or approve the login in a browser elsewhere: --headless" : browser === "none" ? "run it again, and open the link in a browser on this machine" : "run it again; --browser=none prints the link alone" });
     });
   } finally {
     spinner.stop();

@@ -5,7 +5,7 @@ export { openProvider } from "./provider.ts";
 export { githubEndpoints } from "./github/endpoints.ts";
 export type { GithubEndpoints } from "./github/endpoints.ts";
 export { accessRole, mapTeams } from "./github/map-teams.ts";
-export { PinMismatch, checkPins, stalePins } from "./github/pins.ts";
+export { PinMismatch, checkPins, comparePins, stalePins } from "./github/pins.ts";
 export { checkSamlConnector } from "./saml/check-connector.ts";
 export { samlServiceMetadata } from "./saml/service-provider.ts";
 export { JoinRefused, createIssuerKeys, maxJwt, verifyJobJwt } from "./jobs/index.ts";

@@ -1,24 +1,14 @@
 import { Args, Flags } from "@oclif/core";
 import type { ChangeResponse } from "@gatehouse/core/api";
-import { GatehouseError, escapeLine, limits, readAll } from "@gatehouse/core/base";
-import { readFileLimited } from "@gatehouse/core/client";
+import { GatehouseError, escapeLine } from "@gatehouse/core/base";
 import { formatData, dataFormats } from "@gatehouse/core/client/terminal";
 import { hiddenName, parseResources, resourceToJson, type Kind, type Resource } from "@gatehouse/core/resources";
 import { describeChange } from "../changes.ts";
 import { TctlCommand, connectFlags } from "../command.ts";
+import { readSource } from "../source.ts";
 
 /** What others refer to comes first, so that a file may name a role before it defines it. */
 const order: readonly Kind[] = ["role", "cluster_auth_preference", "github", "oidc", "saml", "bot", "token", "user", "lock"];
-
-async function readSource(file: string | undefined): Promise<{ readonly text: string; readonly name: string }> {
-  if (file !== undefined && file !== "-") {
-    const text = await readFileLimited(file, { limit: limits.resourceFile });
-    if (text === undefined) throw new GatehouseError("not_found", `${file} does not exist`);
-    return { text, name: file };
-  }
-  if (file === undefined && process.stdin.isTTY) throw new GatehouseError("usage", "which file?", { hint: "tctl create [-f] <file>, or - for standard input" });
-  return { text: (await readAll(process.stdin, limits.resourceFile, "standard input")).toString("utf8"), name: "standard input" };
-}
 
 /** `tctl create` */
 export class Create extends TctlCommand {
@@ -35,7 +25,7 @@ export class Create extends TctlCommand {
   /** Checks all documents, then writes one after another. */
   async run(): Promise<void> {
     const { flags, args } = await this.parse(Create);
-    const { text, name } = await readSource(args.file);
+    const { text, name } = await readSource(args.file, "tctl create [-f] <file>, or - for standard input");
     const resources = parseResources(text, name).map(({ resource }) => resource);
     const hidden = resources.find((resource) => resource.metadata.name === hiddenName);
     if (hidden) throw new GatehouseError("bad_parameter", `${name}: the name of this ${hidden.kind} is hidden`, { hint: "read it with: tctl get --with-secrets" });

@@ -47,10 +47,10 @@ export class PinMismatch extends GatehouseError {
 }
 
 /**
- * Pins the ids of the mapped teams and organizations among these, and of the teams' organizations, at first use. Throws `PinMismatch` (`access_denied`) where a name has another
- * id than it had then: whoever took the name over gets nothing by it. Pins nothing unless `conditions` hold, and throws what the store says of that.
+ * What pins the ids of the mapped teams and organizations among these, and of the teams' organizations, that are not pinned yet. Throws {@link PinMismatch}
+ * (`access_denied`) where a name has another id than it had at first use: whoever took the name over gets nothing by it.
  */
-export async function checkPins(store: Store, connector: GithubConnector, memberships: GithubMemberships, conditions: readonly Operation[] = []): Promise<void> {
+export async function comparePins(store: Store, connector: GithubConnector, memberships: GithubMemberships): Promise<readonly Operation[]> {
   const { name } = connector.metadata;
   const wanted = new Map<string, PinnedId>();
   for (const pin of idsOf(mappedMemberships(connector, memberships))) {
@@ -59,13 +59,19 @@ export async function checkPins(store: Store, connector: GithubConnector, member
     if (other && other.id !== pin.id) throw new PinMismatch(name, pin, other.id);
     wanted.set(key, pin);
   }
+  const fresh: Operation[] = [];
+  for (const [key, pin] of wanted) {
+    const stored = await store.get(kind, key);
+    if (!stored) fresh.push({ op: "put", kind, name: key, value: JSON.stringify({ id: pin.id } satisfies z.infer<typeof pinRecord>), expect: "absent" });
+    else if (readPin(stored) !== pin.id) throw new PinMismatch(name, pin, readPin(stored));
+  }
+  return fresh;
+}
+
+/** Pins what {@link comparePins} finds. Pins nothing unless `conditions` hold, and throws what the store says of that, or as that does. */
+export async function checkPins(store: Store, connector: GithubConnector, memberships: GithubMemberships, conditions: readonly Operation[] = []): Promise<void> {
   for (let tries = 1; ; tries++) {
-    const fresh: Operation[] = [];
-    for (const [key, pin] of wanted) {
-      const stored = await store.get(kind, key);
-      if (!stored) fresh.push({ op: "put", kind, name: key, value: JSON.stringify({ id: pin.id } satisfies z.infer<typeof pinRecord>), expect: "absent" });
-      else if (readPin(stored) !== pin.id) throw new PinMismatch(name, pin, readPin(stored));
-    }
+    const fresh = await comparePins(store, connector, memberships);
     if (fresh.length === 0) return;
     try {
       await store.transact([...conditions, ...fresh]);
