@@ -118,6 +118,9 @@ describe("security keys", () => {
     const device = await keyDevice(key);
     const other = softKey(place);
     const assertion = (response: unknown) => check({ devices: [device] }, { assertion: { response, challenge } });
+    // No challenge is none to answer, however the answer is made.
+    expect(await check({ devices: [device] }, { assertion: { response: key.answer(""), challenge: "" } })).toMatchObject({ reason: expect.stringContaining("challenge") as string });
+    await expect(verifyRegistration(party, softKey(place).register(""), "")).rejects.toMatchObject({ code: "bad_parameter" });
     expect(await assertion(key.answer(Buffer.from(systemRandom(32)).toString("base64url")))).toHaveProperty("reason");
     expect(await assertion(other.answer(challenge))).toEqual({ reason: "a key that is not theirs" });
     expect(await assertion({ ...(other.answer(challenge) as object), id: key.credentialId, rawId: key.credentialId })).toHaveProperty("reason");

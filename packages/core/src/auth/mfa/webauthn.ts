@@ -1,17 +1,10 @@
 import { z } from "zod";
-import {
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-  type AuthenticationResponseJSON,
-  type PublicKeyCredentialCreationOptionsJSON,
-  type PublicKeyCredentialRequestOptionsJSON,
-  type RegistrationResponseJSON,
-} from "@simplewebauthn/server";
+import type { AuthenticationResponseJSON, PublicKeyCredentialCreationOptionsJSON, PublicKeyCredentialRequestOptionsJSON, RegistrationResponseJSON } from "@simplewebauthn/server";
 import { GatehouseError, errorMessage } from "../../base/index.ts";
 import { relyingPartyProblem } from "../../resources/index.ts";
 import type { Assertion, Policy, RelyingParty, WebauthnDevice } from "./types.ts";
+
+const library = async () => import("./webauthn-library.ts");
 
 /** ms that a challenge lives. */
 export const challengeTime = 180_000;
@@ -40,6 +33,7 @@ export async function registrationOptions(
   known: readonly WebauthnDevice[],
   challenge: string,
 ): Promise<PublicKeyCredentialCreationOptionsJSON> {
+  const { generateRegistrationOptions } = await library();
   return generateRegistrationOptions({
     rpID: party.id,
     rpName: party.name,
@@ -58,6 +52,9 @@ export async function verifyRegistration(party: RelyingParty, response: unknown,
   const refuse = (cause: unknown): GatehouseError => new GatehouseError("bad_parameter", "The key's answer could not be taken.", { hint: "try once more", cause });
   const read = registration.safeParse(response);
   if (!read.success) throw refuse(read.error);
+  // An answer to a challenge that was used or has ended.
+  if (challenge === "") throw refuse(undefined);
+  const { verifyRegistrationResponse } = await library();
   let verified: Awaited<ReturnType<typeof verifyRegistrationResponse>>;
   try {
     verified = await verifyRegistrationResponse({ response: read.data as RegistrationResponseJSON, expectedChallenge: challenge, expectedOrigin: [...party.origins], expectedRPID: party.id, requireUserVerification: false });
@@ -71,6 +68,7 @@ export async function verifyRegistration(party: RelyingParty, response: unknown,
 
 /** What the browser is told to ask a key by. */
 export async function authenticationOptions(party: RelyingParty, credentials: readonly { readonly id: string; readonly transports: readonly string[] }[], challenge: string): Promise<PublicKeyCredentialRequestOptionsJSON> {
+  const { generateAuthenticationOptions } = await library();
   return generateAuthenticationOptions({
     rpID: party.id,
     challenge: Uint8Array.from(Buffer.from(challenge, "base64url")),
@@ -89,7 +87,9 @@ export function credentialOf(response: unknown): string | undefined {
 /** Checks challenge, origin, relying party, signature and counter. Returns the key's new counter. Throws the reason, for the audit log. */
 export async function verifyAssertion(party: RelyingParty, { response, challenge }: Assertion, device: Pick<WebauthnDevice, "credentialId" | "publicKey" | "counter">): Promise<number> {
   const read = authentication.parse(response);
+  const { verifyAuthenticationResponse } = await library();
   try {
+    if (challenge === "") throw new GatehouseError("access_denied", "an answer to a challenge that was used, has ended or never was");
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
       response: read as AuthenticationResponseJSON,
       expectedChallenge: challenge,
