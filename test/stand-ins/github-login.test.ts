@@ -642,7 +642,7 @@ describe("what GitHub does wrong", () => {
     ["token", "hang", "GitHub did not answer the token request within 0.3 s"],
     ["teams", "hang", "GitHub did not answer the teams request within 0.3 s"],
     ["token", "redirect", "GitHub answered the token request with a redirect"],
-    ["user", "huge", "GitHub's answer to the user request is larger"],
+    ["user", "huge", "the answer of GitHub to the user request is larger"],
   ] as const)("the %s request: %s", async (route, fault, message) => {
     github.setFault(route, fault);
     const error = await failure();
@@ -658,7 +658,7 @@ describe("what GitHub does wrong", () => {
     github = await startGithub({ users: [ana] });
     await gone.close();
     const { location } = await world.auth.logins.finishSso({ kind: "github", parameters: query, cookies, origin });
-    expect(terminal.read(location).error!.message).toBe("GitHub cannot be reached for the token request: ECONNREFUSED");
+    expect(terminal.read(location).error!.message).toBe(`GitHub cannot be reached for the token request (${new URL(gone.url).host}): ECONNREFUSED`);
   });
 
   it("the person says no", async () => {

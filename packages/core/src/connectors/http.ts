@@ -1,7 +1,7 @@
 import { Agent, request } from "undici";
 import type { z } from "zod";
 import { GatehouseError, createGate, errorMessage, readAll, systemErrorCode, version } from "../base/index.ts";
-import { quote } from "./github/request.ts";
+import { quote } from "./quote.ts";
 import type { ProviderTimeouts } from "./types.ts";
 
 /** One question to a provider. */
@@ -14,7 +14,7 @@ export interface HttpQuestion {
   readonly body?: string | undefined;
 }
 
-/** What came back: a status below 500 that is no redirect. */
+/** What came back, with any status but a redirect. */
 export interface HttpAnswer {
   readonly status: number;
   /** Names in lower case. */
@@ -25,8 +25,8 @@ export interface HttpAnswer {
 /** The way to one provider, with its own connections. */
 export interface ProviderHttp {
   /**
-   * Asks. Redirects are not followed. Throws `limit_exceeded` for an answer that is too large, `internal` for silence, redirects and 5xx, with the cause in
-   * words; no header and no body is in any message.
+   * Asks. Redirects are not followed. Throws `limit_exceeded` for an answer that is too large, `internal` for silence and redirects, with the cause in words; no
+   * header and no body is in any message.
    */
   send(question: HttpQuestion, deadline?: AbortSignal): Promise<HttpAnswer>;
   /** Asks for JSON of this shape. Throws as `send`, and `internal` for another status than 200 and for anything else than such JSON. */
@@ -74,9 +74,8 @@ export function createProviderHttp(options: ProviderHttpOptions): ProviderHttp {
         headers: { "user-agent": `gatehouse/${version}`, ...headers },
         body: body ?? null,
       });
-      const answer = { status: response.statusCode, headers: response.headers, body: await readAll(response.body, options.maxBody, `what ${who} answered to ${what}`) };
+      const answer = { status: response.statusCode, headers: response.headers, body: await readAll(response.body, options.maxBody, `the answer of ${who} to ${what}`) };
       if (answer.status >= 300 && answer.status < 400) throw fail(`${who} answered ${what} with a redirect (${String(answer.status)}), which is not followed`);
-      if (answer.status >= 500) throw fail(`${who} answered ${String(answer.status)} to ${what}`);
       return answer;
     } catch (error) {
       if (error instanceof GatehouseError) throw error;
@@ -92,13 +91,7 @@ export function createProviderHttp(options: ProviderHttpOptions): ProviderHttp {
       const { status, body } = await send(question, deadline);
       const { what } = question;
       if (status !== 200) throw fail(`${who} answered ${String(status)} to ${what}`);
-      const value = parseJson(body.toString("utf8"));
-      if (value === undefined) throw fail(`${who} answered ${what} with something that is not JSON`);
-      const parsed = schema.safeParse(value);
-      if (parsed.success) return parsed.data;
-      const [issue] = parsed.error.issues;
-      const where = issue && issue.path.length > 0 ? ` (at ${quote(issue.path.map(String).join("."))})` : "";
-      throw fail(`${who} answered ${what} with JSON of another shape than documented${where}`);
+      return parseAnswer(body, schema, `${who} answered ${what}`);
     },
     close: () => dispatcher.destroy(),
   };
@@ -108,9 +101,21 @@ function isTimeout(error: unknown): boolean {
   return ["UND_ERR_CONNECT_TIMEOUT", "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"].includes(systemErrorCode(error) ?? "");
 }
 
-function parseJson(text: string): unknown {
+/** The body as JSON of this shape. Throws `internal`, in a sentence that begins with `said` (`GitHub answered the token request`). */
+export function parseAnswer<T>(body: Buffer, schema: z.ZodType<T>, said: string): T {
+  const value = parseJson(body);
+  if (value === undefined) throw new GatehouseError("internal", `${said} with something that is not JSON`);
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const where = issue && issue.path.length > 0 ? ` (at ${quote(issue.path.map(String).join("."))})` : "";
+  throw new GatehouseError("internal", `${said} with JSON of another shape than documented${where}`);
+}
+
+/** The body as JSON; undefined where it is none. */
+export function parseJson(body: Buffer): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(body.toString("utf8"));
   } catch {
     return undefined;
   }

@@ -1,13 +1,14 @@
-import { Agent } from "undici";
-import { GatehouseError } from "../../base/index.ts";
+import { GatehouseError, limits } from "../../base/index.ts";
 import type { GithubConnector } from "../../resources/index.ts";
 import type { LoginAnswer, Provider, ProviderOptions, ProviderTimeouts } from "../types.ts";
 import { tokenAnswer } from "./answers.ts";
+import { createProviderHttp } from "../http.ts";
 import { codeChallenge, readCode } from "../oauth.ts";
 import { below, githubEndpoints, type GithubEndpoints } from "./endpoints.ts";
 import { mapTeams, mapsOrganizations, nameMapping } from "./map-teams.ts";
 import { readPerson } from "./person.ts";
-import { ask, quote, type AskOptions } from "./request.ts";
+import { quote } from "../quote.ts";
+import { ask, type AskOptions } from "./request.ts";
 
 const defaultTimeouts: ProviderTimeouts = { request: 10_000, login: 30_000 };
 
@@ -15,7 +16,7 @@ const defaultTimeouts: ProviderTimeouts = { request: 10_000, login: 30_000 };
 export function createGithubProvider(connector: GithubConnector, options: Pick<ProviderOptions, "timeouts"> = {}): Provider {
   const endpoints = githubEndpoints(connector);
   const timeouts = options.timeouts ?? defaultTimeouts;
-  const dispatcher = new Agent({ connections: 8, connectTimeout: timeouts.request, headersTimeout: timeouts.request, bodyTimeout: timeouts.request });
+  const http = createProviderHttp({ who: "GitHub", hint: "try again; if it stays so, look at https://www.githubstatus.com or at the gateway's way out to GitHub", timeouts, maxBody: limits.apiBody });
   const { client_id: clientId } = connector.spec;
 
   return {
@@ -38,7 +39,7 @@ export function createGithubProvider(connector: GithubConnector, options: Pick<P
       const code = readCode("GitHub", parameters);
       const secret = connector.spec.client_secret;
       if (secret === undefined) throw new GatehouseError("internal", `connector "${connector.metadata.name}" has no client secret`);
-      const asking: AskOptions = { dispatcher, timeout: timeouts.request, deadline: AbortSignal.timeout(timeouts.login), loginTimeout: timeouts.login };
+      const asking: AskOptions = { http, deadline: AbortSignal.timeout(timeouts.login) };
       const form = new URLSearchParams({ client_id: clientId, client_secret: secret, code, redirect_uri: callbackUrl, code_verifier: codeVerifier });
       const token = await exchange(connector, endpoints, form, asking);
       const person = await readPerson(endpoints, token, { organizations: mapsOrganizations(connector) }, asking);
@@ -46,7 +47,7 @@ export function createGithubProvider(connector: GithubConnector, options: Pick<P
       const received = { login, id, teams: teams.map(nameMapping), ...(organizations && { organizations: organizations.map(({ organization }) => organization) }) };
       return { name: login, id: String(id), received, mapping: mapTeams(connector, person), memberships: { teams, organizations } };
     },
-    close: () => dispatcher.destroy(),
+    close: () => http.close(),
   };
 }
 

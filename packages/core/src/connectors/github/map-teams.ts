@@ -1,7 +1,7 @@
 import { GatehouseError } from "../../base/index.ts";
 import type { GithubConnector } from "../../resources/index.ts";
 import type { GithubMemberships, GithubOrganization, GithubPerson, GithubTeam, Mapping, RuleOutcome } from "../types.ts";
-import { quote } from "./request.ts";
+import { quote } from "../quote.ts";
 
 /** The role of people who come through `teams_to_logins`. */
 export const accessRole = "access";

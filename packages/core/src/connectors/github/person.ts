@@ -4,7 +4,8 @@ import type { GithubPerson } from "../types.ts";
 import { membershipsAnswer, teamsAnswer, userAnswer } from "./answers.ts";
 import { below, type GithubEndpoints } from "./endpoints.ts";
 import { nextLink } from "./link.ts";
-import { ask, quote, type AskOptions } from "./request.ts";
+import { quote } from "../quote.ts";
+import { ask, type AskOptions } from "./request.ts";
 
 const maxPages = 100;
 

@@ -4,7 +4,7 @@ import type { GithubConnector } from "../../resources/index.ts";
 import type { Operation, Store, StoredItem } from "../../store/index.ts";
 import type { GithubMemberships } from "../types.ts";
 import { mappedMemberships } from "./map-teams.ts";
-import { quote } from "./request.ts";
+import { quote } from "../quote.ts";
 
 /** Which id an organization or a team of a connector's mapping had when it was first used. */
 const kind = "github_pin";

@@ -1,6 +1,6 @@
 import { GatehouseError } from "../../base/index.ts";
 import { nameProblem, reservedNameProblem, type OidcConnector } from "../../resources/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import type { Claims } from "./id-token.ts";
 
 /** What a provider says of a person. */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { GatehouseError } from "../../base/index.ts";
 import type { OidcConnector } from "../../resources/index.ts";
 import { isLoopback, parseAddress } from "../addresses.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import type { ProviderHttp } from "../http.ts";
 
 const words = z.array(z.string().max(256)).max(100).optional();

@@ -66,6 +66,7 @@ export async function exchange(libraries: Libraries, configuration: Configuratio
   configuration[client.customFetch] = async (url, { method, headers, body }) => {
     const form = body instanceof URLSearchParams ? body.toString() : undefined;
     const { status, headers: answered, body: bytes } = await http.send({ what: "the token request", url, method, headers, body: form }, deadline);
+    if (status >= 500) throw new GatehouseError("internal", `${who} answered ${String(status)} to the token request`, { hint: "try again in a moment; if it stays so, tell an administrator of the provider" });
     const { "content-type": type, "www-authenticate": challenge } = answered;
     const kept = { ...(type === undefined ? {} : { "content-type": String(type) }), ...(challenge === undefined ? {} : { "www-authenticate": String(challenge) }) };
     return new Response(new Uint8Array(bytes), { status: status === 204 || status === 205 ? 400 : status, headers: kept });

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Clock } from "../../base/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import type { ProviderKeys } from "./keys.ts";
 import { oidcLimits } from "./limits.ts";
 import { badToken } from "./problems.ts";

@@ -1,6 +1,6 @@
 import { GatehouseError } from "../../base/index.ts";
 import { mapAttributes, type OidcConnector, type Traits } from "../../resources/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import type { Mapping } from "../types.ts";
 import { claimAt, type Person } from "./claims.ts";
 import { traitsOf } from "./traits.ts";

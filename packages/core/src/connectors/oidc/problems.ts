@@ -1,5 +1,5 @@
 import { GatehouseError, errorMessage, systemErrorCode } from "../../base/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import type { Libraries } from "./load.ts";
 
 /** Whose login went wrong, for messages. */

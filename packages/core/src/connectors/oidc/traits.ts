@@ -1,6 +1,6 @@
 import { GatehouseError } from "../../base/index.ts";
 import type { OidcConnector, Traits } from "../../resources/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import { claimAt, textsOf, type Person } from "./claims.ts";
 import { oidcLimits } from "./limits.ts";
 

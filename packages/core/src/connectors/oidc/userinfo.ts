@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { GatehouseError } from "../../base/index.ts";
 import type { OidcConnector } from "../../resources/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import type { ProviderHttp } from "../http.ts";
 import type { ProviderMetadata } from "./discovery.ts";
 import type { Claims } from "./id-token.ts";

@@ -1,5 +1,5 @@
 import { attributeOf, textOf, type XmlElement } from "../../formats/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import { demandChildren, inside, only, plainText } from "./elements.ts";
 import { clockSkew, nameFormats, namespaces } from "./names.ts";
 import { refuse } from "./refusal.ts";

@@ -1,6 +1,6 @@
 import { constants, createDecipheriv, privateDecrypt } from "node:crypto";
 import { attributeOf, readXml, type XmlElement } from "../../formats/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import { demandChildren, everyElement, inside, is, only, plainText, required } from "./elements.ts";
 import { namespaces, responseLimits } from "./names.ts";
 import { refuse } from "./refusal.ts";

@@ -1,5 +1,5 @@
 import { attributeOf, elementsOf, textOf, type XmlElement } from "../../formats/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import { refuse } from "./refusal.ts";
 
 /** Whether an element has this name. */

@@ -3,7 +3,7 @@ import { GatehouseError } from "../../base/index.ts";
 import { encodeCertificatePem } from "../../formats/index.ts";
 import type { SamlConnector } from "../../resources/index.ts";
 import { isLoopback } from "../addresses.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 
 const minKeyBits = 2048;
 const maxCertificates = 16;

@@ -1,6 +1,6 @@
 import { GatehouseError } from "../../base/index.ts";
 import { mapAttributes, type SamlConnector } from "../../resources/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import type { Mapping } from "../types.ts";
 import type { SamlPerson } from "./person.ts";
 

@@ -1,6 +1,6 @@
 import { request, type Dispatcher } from "undici";
 import { GatehouseError, errorMessage, readAll, systemErrorCode, version } from "../../base/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import { maxMetadata } from "./metadata.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { attributeOf, readXml, textOf, type XmlElement } from "../../formats/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import { everyElement, inside, is } from "./elements.ts";
 import { unusable, usableCertificates, type IdentityProvider } from "./identity-provider.ts";
 import { namespaces } from "./names.ts";

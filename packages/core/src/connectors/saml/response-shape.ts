@@ -1,5 +1,5 @@
 import { attributeOf, elementsOf, textOf, type XmlElement } from "../../formats/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import { demandChildren, everyElement, inside, is, only } from "./elements.ts";
 import { namespaces } from "./names.ts";
 import { refuse } from "./refusal.ts";

@@ -1,5 +1,5 @@
 import { attributeOf, type XmlElement } from "../../formats/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import { demandChildren, inside, only, plainText, required } from "./elements.ts";
 import { namespaces } from "./names.ts";
 import { refuse } from "./refusal.ts";

@@ -1,7 +1,7 @@
 import { GatehouseError, errorMessage } from "../../base/index.ts";
 import { readXml, type XmlElement } from "../../formats/index.ts";
 import type { SamlConnector } from "../../resources/index.ts";
-import { quote } from "../github/request.ts";
+import { quote } from "../quote.ts";
 import { isMalleable, openAssertion } from "./decrypt.ts";
 import type { IdentityProvider } from "./identity-provider.ts";
 import { responseLimits } from "./names.ts";
