@@ -15,14 +15,14 @@ it("a thousand logins in flight are all answered, over a few connections, with o
 });
 
 it("a thousand logins in flight all hear of it where the provider hangs", { timeout: 120_000 }, async () => {
-  await withIssuer({ timeouts: { request: 500, login: 3_000 }, script: { faults: { token: "hang" } } }, async (issuer, provider) => {
+  await withIssuer({ timeouts: { request: 1_500, login: 6_000 }, script: { faults: { token: "hang" } } }, async (issuer, provider) => {
     const request = loginRequest();
     await provider.authorizeUrl(request);
     const outcomes = await Promise.allSettled(
       Array.from({ length: logins }, () => provider.authenticate({ ...request, parameters: { code: "code", state: request.state, iss: issuer.url } })),
     );
     const errors = outcomes.map((outcome) => (outcome.status === "rejected" ? (outcome.reason as unknown) : undefined));
-    expect(errors.every((error) => error instanceof GatehouseError && /did not answer the token request within 0.5 s|took longer than 3 s/.test(error.message))).toBe(true);
+    expect(errors.every((error) => error instanceof GatehouseError && /did not answer the token request within 1.5 s|took longer than 6 s/.test(error.message))).toBe(true);
     expect(issuer.mostConnections()).toBeLessThanOrEqual(64);
   });
 });
