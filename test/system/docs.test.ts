@@ -45,8 +45,8 @@ if (!cluster) console.warn(howToGetACluster);
 describe("examples in docs", () => {
   it("are of kinds that this test runs", () => {
     const kinds = new Set([...pages.values()].flat().map((example) => example.info));
-    expect([...kinds].filter((kind) => !["yaml", "console", "console admin"].includes(kind))).toEqual([]);
-    expect(kinds.size).toBe(3);
+    expect([...kinds].filter((kind) => !["yaml", "yaml elsewhere", "console", "console admin"].includes(kind))).toEqual([]);
+    expect(kinds.size).toBe(4);
   });
 
   for (const [page, examples] of pages) {
@@ -62,6 +62,18 @@ describe("examples in docs", () => {
         }
         else if ("kind" in value) expect(parseResources(text, name).length).toBe(1);
         else expect(loadConfig(text, name).warnings).toEqual([]);
+      });
+    }
+  }
+
+  for (const [page, examples] of pages) {
+    for (const { line, text } of examples.filter(({ info }) => info === "yaml elsewhere")) {
+      it(`${page}:${line} is YAML, and its commands have the flags that it gives them`, async () => {
+        for (const document of parseAllDocuments(text)) expect(document.errors).toEqual([]);
+        for (const [, words = "", flags = ""] of text.matchAll(/\btsh,? ((?:[a-z]+[, ]+)+)((?:--[^\n\]]+)?)/g)) {
+          const help = (await run(process.execPath, [tshPath, ...words.split(/[, ]+/).filter((word) => word !== "" && word !== "staging"), "--help"])).stdout;
+          for (const [flag] of flags.matchAll(/--[a-z-]+/g)) expect(help).toContain(flag);
+        }
       });
     }
   }
@@ -87,6 +99,7 @@ describe("examples in docs", () => {
         await command("tctl", tctlPath, `--data-dir "${world.dataDir}"`);
         if (page !== "login.md") await ana.logIn();
         for (const { line, info, text } of examples) {
+          if (info === "yaml elsewhere") continue;
           if (info === "yaml") {
             const name = /^# (\S+)/.exec(text)?.[1];
             if (name !== undefined) await writeFile(join(place, name), name === "github.yaml" ? atStandIn(text, world) : text);

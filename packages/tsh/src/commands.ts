@@ -12,6 +12,7 @@ export const tsh: Program = {
     "kube:ls": { summary: "List Kubernetes clusters and your groups there", load: async () => (await import("./commands/kube/ls.ts")).KubeLs },
     "kube:login": { summary: "Make kubectl talk to a Kubernetes cluster", load: async () => (await import("./commands/kube/login.ts")).KubeLogin },
     "kube:credentials": { summary: "Print credentials for kubectl, which runs this itself", load: async () => (await import("./commands/kube/credentials.ts")).KubeCredentials },
+    "bot:start": { summary: "Keep a bot's login fresh in files while a job runs", load: async () => (await import("./commands/bot/start.ts")).BotStart },
     "recordings:ls": { summary: "List recordings of sessions", load: async () => (await import("./commands/recordings/ls.ts")).RecordingsLs },
     "recordings:export": { summary: "Write a recording as asciicast, JSON or text", load: async () => (await import("./commands/recordings/export.ts")).RecordingsExport },
     "mfa:ls": { summary: "List your second factors", load: async () => (await import("./commands/mfa/ls.ts")).MfaLs },
@@ -22,6 +23,6 @@ export const tsh: Program = {
     proxy: { summary: "Run the gateway", load: async () => (await import("./commands/proxy.ts")).Proxy },
     version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).Version },
   },
-  topics: { mfa: "Your second factors, as a local user", recordings: "What people did in their sessions", kube: "Kubernetes clusters behind the gateway" },
+  topics: { bot: "Logins of machines", mfa: "Your second factors, as a local user", recordings: "What people did in their sessions", kube: "Kubernetes clusters behind the gateway" },
   leading: { "--proxy": true, "--identity": true, "-i": true, "--debug": false, "-d": false },
 };

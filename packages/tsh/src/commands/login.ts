@@ -2,19 +2,16 @@ import { Args, Flags } from "@oclif/core";
 import { GatehouseError, escapeLine, readAll, systemClock, systemRandom } from "@gatehouse/core/base";
 import { chosenProxy, clientHome, login, parsePin, resumeLogin, type LoginResult } from "@gatehouse/core/client";
 import { formatData, type Prompter } from "@gatehouse/core/client/terminal";
-import { BaseCommand, durationFlag, formatFlag, withPrompter } from "@gatehouse/core/client/command";
+import { BaseCommand, formatFlag, withPrompter } from "@gatehouse/core/client/command";
 import { proxyFlag } from "../command.ts";
 import { chooseKubeCluster, selectKubeCluster } from "../kube-choice.ts";
 import { describeLogin, loginData } from "../login-text.ts";
+import { joinFlags, parseTtl } from "../join.ts";
+import { joinLogin } from "../join-login.ts";
 import { runningProgram } from "../program.ts";
 import { shortProxy } from "../text.ts";
 
 const maxPassword = 4096;
-
-/** v3 counts `--ttl` in minutes; a duration says its units. */
-function parseTtl(text: string): number {
-  return /^\d+$/.test(text) ? Number(text) * 60_000 : durationFlag("--ttl", text);
-}
 
 /** Of standard input the first line is the password, and the second, if there is one, the code of the second factor. */
 async function readSecrets(): Promise<{ readonly password: string; readonly code: string }> {
@@ -29,12 +26,14 @@ export class Login extends BaseCommand {
   static override description = `Opens your browser (the link is printed first), waits at most three minutes, keeps key and certificates in the system's keychain, and adds the
 Kubernetes clusters that you may use to kubeconfig. kubectl's current context changes only where none is selected, or one of ours. Where a login is there
 already it is used, also for another gateway, user or cluster; --force makes a new one. With --headless you approve the login in a browser on another
-machine, by a code that is shown here; it is for one command, or a shell, and gone with it.`;
+machine, by a code that is shown here; it is for one command, or a shell, and gone with it. With --join-method no
+person is asked: a bot logs in, and its login goes to a file alone.`;
   static override examples = [
     { description: "Log in with GitHub", command: "<%= config.bin %> login --proxy=teleport.example.com --auth=github" },
     { description: "The first time, with a gateway that no public authority vouches for", command: "<%= config.bin %> login --proxy=teleport.example.com --ca-pin=sha256:…" },
     { description: "With a local account", command: "<%= config.bin %> login --proxy=teleport.example.com --auth=local --user=alice" },
     { description: "Go back to another user's login, and point kubectl at a cluster", command: "<%= config.bin %> login --user=alice staging" },
+    { description: "In a job of GitHub Actions", command: "<%= config.bin %> login --proxy=teleport.example.com --join-method=github-actions --token=deploy --out=tsh.pem" },
     { description: "On a machine whose browser is started by hand", command: "<%= config.bin %> login --browser=none --bind-addr=127.0.0.1:4000" },
     { description: "On a machine without a browser, for one command", command: "<%= config.bin %> login --headless --user=alice -- kubectl get pods" },
   ];
@@ -42,6 +41,8 @@ machine, by a code that is shown here; it is for one command, or a shell, and go
   static override flags = {
     ...proxyFlag,
     ...formatFlag,
+    ...joinFlags,
+    out: Flags.string({ char: "o", summary: "With --join-method: identity file to write; else TSH_IDENTITY_FILE", helpValue: "<file>" }),
     auth: Flags.string({ summary: "Connector to log in with, or local; the gateway's own choice where left out", helpValue: "<name>" }),
     user: Flags.string({ summary: "Whose login: a local account, or a login that is kept here", helpValue: "<name>" }),
     force: Flags.boolean({ summary: "Log in anew, also where a login is there and valid" }),
@@ -63,6 +64,8 @@ machine, by a code that is shown here; it is for one command, or a shell, and go
     const words = end < 0 ? undefined : this.argv.slice(end + 1);
     const { flags, args } = await this.parse(Login, end < 0 ? this.argv : this.argv.slice(0, end));
     if (flags.identity !== undefined) throw new GatehouseError("usage", "an identity file is a login already: tsh login does not take -i", { hint: "other commands do, such as: tsh -i FILE kube login --all" });
+    if (flags["join-method"] !== undefined) return joinLogin(flags, this.output);
+    for (const name of ["token", "jwt-file", "jwt-env", "audience", "out"] as const) if (flags[name] !== undefined) throw new GatehouseError("usage", `--${name} goes together with --join-method`);
     const cluster = args.cluster === "login" ? undefined : args.cluster;
     if (args.cluster === "login") this.output.stderr.write("Note: the word login at the end is not needed.\n");
     const ttl = flags.ttl === undefined ? undefined : parseTtl(flags.ttl);

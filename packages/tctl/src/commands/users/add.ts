@@ -3,9 +3,8 @@ import { systemClock } from "@gatehouse/core/base";
 import { formatFlag } from "@gatehouse/core/client/command";
 import { describeEnd, formatData } from "@gatehouse/core/client/terminal";
 import { TctlCommand, connectFlags } from "../../command.ts";
+import { splitNames } from "../../names.ts";
 import { inviteTtl } from "../../resources.ts";
-
-const names = (text: string | undefined): string[] => [...new Set((text ?? "").split(",").map((name) => name.trim()).filter((name) => name !== ""))];
 
 /** `tctl users add` */
 export class UsersAdd extends TctlCommand {
@@ -26,10 +25,10 @@ export class UsersAdd extends TctlCommand {
   async run(): Promise<void> {
     const { flags, args } = await this.parse(UsersAdd);
     const ttl = inviteTtl(flags.ttl);
-    const logins = names([args.logins, flags.logins].filter((text) => text !== undefined).join(","));
-    const groups = names(flags["k8s-groups"]);
+    const logins = splitNames([args.logins, flags.logins].filter((text) => text !== undefined).join(","));
+    const groups = splitNames(flags["k8s-groups"]);
     const traits = { ...(logins.length > 0 ? { logins } : {}), ...(groups.length > 0 ? { kubernetes_groups: groups } : {}) };
-    const invite = await (await this.connect(flags)).invite(args.name, { roles: names(flags.roles), traits, ttl });
+    const invite = await (await this.connect(flags)).invite(args.name, { roles: splitNames(flags.roles), traits, ttl });
     if (flags.format !== "text") {
       this.output.stdout.write(await formatData({ ...invite, expires: new Date(invite.expires).toISOString() }, flags.format));
       return;
