@@ -131,6 +131,12 @@ describe("joining", () => {
     });
   });
 
+  it("remembers a JWT no longer than it could be used", async () => {
+    await ask(await jwt({ exp: Math.floor(world.clock.now() / 1000) + 50 * 365 * 86_400 }));
+    const ends = (await world.store.list("join_seen")).map(({ expires }) => expires ?? Number.POSITIVE_INFINITY);
+    expect(Math.max(...ends) - world.clock.now()).toBeLessThan(25 * 3_600_000);
+  });
+
   it("takes up new keys of the issuer at once, and asks for unknown ones no more often than it should", async () => {
     world.clock.advance(60_000);
     await ask(await jwt());

@@ -70,7 +70,7 @@ export function createGatekeeper(options: { readonly snapshot: Snapshot; readonl
       subjectId: session.subject,
       sessionId: session.id,
       traits: session.traits,
-      roles: buildRoleSet(roles, session.traits, { externalTraitsOnly: hasExternalTraitsOnly(session.method), userName: username }),
+      roles: buildRoleSet(roles, session.traits, { externalTraitsOnly: hasExternalTraitsOnly(session.subject), userName: username }),
       expires: certificate.notAfter,
     };
     const lock = findLock(tables.locks().people, interactionOf(identity), now);

@@ -54,9 +54,9 @@ export const sessionRecord = z.object({
 });
 export type SessionRecord = z.infer<typeof sessionRecord>;
 
-/** Whether all traits of a login are an identity provider's words, and none the cluster's own (a local user's, `teams_to_logins`). */
-export function hasExternalTraitsOnly(method: SessionRecord["method"]): boolean {
-  return method === "oidc" || method === "saml";
+/** Whether all traits of a subject's sessions are an identity provider's words, whoever began them, and none the cluster's own (a local user's, `teams_to_logins`). */
+export function hasExternalTraitsOnly(subject: string): boolean {
+  return /^(?:oidc|saml):/.test(subject);
 }
 
 export const identityRecord = z.object({ subject: z.string().min(1), created: z.number() });

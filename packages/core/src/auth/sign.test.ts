@@ -53,6 +53,14 @@ describe("signing for a user", () => {
     expect(world.certificate(await world.auth.admin.signUser(localAdmin, request("eve"))).username).toBe("eve");
   });
 
+  it("makes nothing more of a provider's words than a login through it would", async () => {
+    await world.put({ kind: "role", version: "v3", metadata: { name: "grouped" }, spec: { allow: { kubernetes_groups: ["{{internal.kubernetes_groups}}"], kubernetes_labels: { "*": "*" } } } });
+    await world.store.transact([{ op: "put", kind: "identity", name: "mallory", value: JSON.stringify({ subject: "oidc:corp:0a1b", created: 0 }), expect: "absent" }]);
+    await world.put({ kind: "user", version: "v2", metadata: { name: "mallory" }, spec: { roles: ["grouped"], traits: { kubernetes_groups: ["dev", "system:masters"] } } });
+    const { roles } = world.auth.gatekeeper.identify(world.certificate(await world.auth.admin.signUser(localAdmin, request("mallory"))));
+    expect(roles.kube({ name: "prod", labels: {} }).groups).toEqual(["dev"]);
+  });
+
   it("of a locked user is refused", async () => {
     await world.put({ kind: "user", version: "v2", metadata: { name: "ci" }, spec: { roles: ["short"], status: { is_locked: true } } });
     await expect(world.auth.admin.signUser(localAdmin, request("ci"))).rejects.toMatchObject({ code: "access_denied" });

@@ -14,6 +14,7 @@ import { randomToken, saveRequest, type SsoRequest } from "./sso-request.ts";
 import { openAddress, type LoginCounter } from "./sso-start.ts";
 import { readConnector, readRole } from "./stored-resources.ts";
 import { findStanding } from "./sso-user.ts";
+import { subjectId } from "./subjects.ts";
 import type { Admin } from "./types.ts";
 import { refuseLocked } from "./users.ts";
 
@@ -25,7 +26,10 @@ export function createSsoTest(context: Context, count: LoginCounter): Pick<Admin
       await authorize(context, caller, kind, ["create", "update"], given);
       parseLoopback(clientRedirectUrl);
       const stored = await context.store.get(kind, metadata.name);
-      const connector = await prepareConnector(context, given, stored && readConnector(stored));
+      const existing = stored && readConnector(stored);
+      // Its secrets may be used: a rule with `where` has to hold for it too.
+      if (existing) await authorize(context, caller, kind, ["update"], existing);
+      const connector = await prepareConnector(context, given, existing);
       count(origin.remoteAddress);
       const callback = callbackUrl(connector, host);
       const loginId = await saveRequest(
@@ -64,7 +68,7 @@ export async function explainLogin(context: Context, { record }: SsoRequest, con
   const { name, id, received, mapping } = person;
   const { traits, rules } = mapping;
   const { roles, missing } = await findRoles(context, mapping.roles);
-  const set = buildRoleSet(roles, traits, { externalTraitsOnly: hasExternalTraitsOnly(record.kind), userName: name });
+  const set = buildRoleSet(roles, traits, { externalTraitsOnly: hasExternalTraitsOnly(subjectId({ type: record.kind, connector: record.connector, id })), userName: name });
   const problem = await refusalOf(context, connector, person, missing);
   if (record.purpose.type === "test") await context.audit.emit(testEvent(record, record.purpose.by, name, problem));
   return {

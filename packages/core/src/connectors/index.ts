@@ -8,5 +8,5 @@ export { accessRole, mapTeams } from "./github/map-teams.ts";
 export { PinMismatch, checkPins, comparePins, stalePins } from "./github/pins.ts";
 export { checkSamlConnector } from "./saml/check-connector.ts";
 export { samlServiceMetadata } from "./saml/service-provider.ts";
-export { JoinRefused, createIssuerKeys, maxJwt, verifyJobJwt } from "./jobs/index.ts";
+export { JoinRefused, createIssuerKeys, maxJwt, maxJwtAge, verifyJobJwt } from "./jobs/index.ts";
 export type { IssuerKeys, IssuerLimits, JobExpectation } from "./jobs/index.ts";

@@ -20,6 +20,11 @@ describe("tokens of bots", () => {
     expect(() => parseResource(token({ join_method: "token", bot_name: "ci" }, "secret"))).toThrow(/at least 16 characters/);
   });
 
+  it("may leave a part of a name open", () => {
+    for (const repository of ["acme/*", "e*/*", "q*", "^acme/(app|tools)$"]) expect(parseResource(token({ ...github, allow: [{ repository }] })).kind).toBe("token");
+    expect(parseResource(token({ ...github, join_method: "kubernetes", issuer: "https://a", allow: [{ service_account: "ci:*" }] })).kind).toBe("token");
+  });
+
   it("of the cluster's own machines are as before", () => {
     expect(resourceToJson(parseResource(token({ roles: ["node"] })))).toEqual(token({ roles: ["Node"] }));
     expect(() => parseResource(token({}))).toThrow(/needs roles, such as \[Node\], or join_method and bot_name/);
@@ -33,6 +38,11 @@ describe("tokens of bots", () => {
     [{ ...github, allow: [{ repository: "*" }] }, /spec\.allow\[0\]\.repository: would let in anybody's job there: it matches everything/],
     [{ ...github, allow: [{ repository: "^.*$", actor: "ana" }] }, /matches everything/],
     [{ ...github, allow: [{ repository: ["acme/app", "*/*"] }] }, /matches everything/],
+    [{ ...github, allow: [{ sub: "repo:*:ref:refs/heads/main" }] }, /spec\.allow\[0\]\.sub: .*matches everything/],
+    [{ ...github, allow: [{ repository_id: "^[0-9]+$" }] }, /matches everything/],
+    [{ ...github, allow: [{ repository_owner: "^[^/]+$" }] }, /matches everything/],
+    [{ ...github, join_method: "gitlab", allow: [{ sub: "project_path:*:ref_type:branch:ref:main" }] }, /matches everything/],
+    [{ ...github, join_method: "kubernetes", issuer: "https://a", allow: [{ service_account: "*:*" }] }, /matches everything/],
     [{ ...github, allow: [{ repo: "acme/app" }] }, /spec\.allow\[0\]\.repo: is nothing that a rule of github-actions asks for/],
     [{ ...github, allow: [{ repository: "^($" }] }, /spec\.allow\[0\]\.repository/],
     [{ ...github, issuer: "http://example.com", allow: [{ repository: "a/b" }] }, /spec\.issuer: must begin with https/],

@@ -1,4 +1,4 @@
-import { JoinRefused, verifyJobJwt, type IssuerKeys } from "../../connectors/index.ts";
+import { JoinRefused, maxJwtAge, verifyJobJwt, type IssuerKeys } from "../../connectors/index.ts";
 import { GatehouseError } from "../../base/index.ts";
 import { jobMethods, type JoinMethod, type ProvisionToken } from "../../resources/index.ts";
 import type { Operation, StoredItem } from "../../store/index.ts";
@@ -79,7 +79,7 @@ async function proveByJwt(context: Context, keys: IssuerKeys, token: ProvisionTo
     facts: { rule: matched.index, matched: matched.claims, claims: auditedClaims(claims) },
     operations: [
       { op: "check", kind: "token", name: stored.name, expect: stored.revision },
-      { op: "put", kind: kinds.joinSeen, name: seen, value: "{}", expires: (claims.exp ?? 0) * 1000 + skew, expect: "absent" },
+      { op: "put", kind: kinds.joinSeen, name: seen, value: "{}", expires: Math.min((claims.exp ?? 0) * 1000, context.clock.now() + maxJwtAge) + skew, expect: "absent" },
     ],
     again: () => refuseReplayed(context, seen),
   };

@@ -2,5 +2,5 @@
 export { createIssuerKeys } from "./keys.ts";
 export type { IssuerKeys, IssuerLimits } from "./keys.ts";
 export { JoinRefused } from "./refusal.ts";
-export { maxJwt, verifyJobJwt } from "./verify.ts";
+export { maxJwt, maxJwtAge, verifyJobJwt } from "./verify.ts";
 export type { JobExpectation } from "./verify.ts";

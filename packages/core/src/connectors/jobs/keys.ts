@@ -2,6 +2,7 @@ import type { JSONWebKeySet } from "jose";
 import { request } from "undici";
 import { z } from "zod";
 import { GatehouseError, errorMessage, escapeLine, readAll, systemErrorCode, version, type Clock } from "../../base/index.ts";
+import { isLoopback } from "../addresses.ts";
 
 /** Limits of asking an issuer. Times in ms. */
 export interface IssuerLimits {
@@ -26,8 +27,6 @@ export interface IssuerKeys {
 const discovery = z.object({ issuer: z.string().max(2048), jwks_uri: z.string().max(2048) });
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(200) });
 
-const loopback = ["localhost", "127.0.0.1", "[::1]"];
-
 const short = (text: string): string => escapeLine(text.slice(0, 200));
 
 function fail(issuer: string, why: string, cause?: unknown): GatehouseError {
@@ -37,7 +36,8 @@ function fail(issuer: string, why: string, cause?: unknown): GatehouseError {
 /** An answer of the issuer's, JSON, checked. Redirects are not followed. */
 async function ask<T>(issuer: string, address: string, schema: z.ZodType<T>, timeout: number): Promise<T> {
   const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (!url || (url.protocol !== "https:" && !(url.protocol === "http:" && loopback.includes(url.hostname)))) throw fail(issuer, `${short(address)} is no https address`);
+  // Only an issuer that is on this machine itself may send the gateway to an address without TLS here.
+  if (!url || (url.protocol !== "https:" && !(url.protocol === "http:" && isLoopback(url) && issuer.startsWith("http:")))) throw fail(issuer, `${short(address)} is no https address`);
   const signal = AbortSignal.timeout(timeout);
   let status: number;
   let text: string;

@@ -20,8 +20,8 @@ export interface JobExpectation {
 const algorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
 /** Seconds that clocks may differ by. */
 const tolerance = 30;
-/** A job's JWT lives for minutes; one that was made longer ago was kept by somebody. */
-const maxAge = "24h";
+/** A job's JWT lives for minutes; one that was made longer ago was kept by somebody. ms. */
+export const maxJwtAge = 24 * 3_600_000;
 /** Characters of a JWT. */
 export const maxJwt = 16 * 1024;
 
@@ -92,7 +92,7 @@ export async function verifyJobJwt(jwt: string, expected: JobExpectation, source
       audience: [...expected.audiences],
       clockTolerance: tolerance,
       currentDate: new Date(expected.now),
-      maxTokenAge: maxAge,
+      maxTokenAge: maxJwtAge / 1000,
       requiredClaims: ["exp", "iat"],
     });
   try {
