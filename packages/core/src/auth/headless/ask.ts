@@ -11,7 +11,7 @@ import { freeSlot, loadRequest, unknownRequest, type HeadlessRequest, type Reque
 import { requestFields } from "./refuse.ts";
 import type { Headless } from "./types.ts";
 
-/** Requests of one user that wait at once. */
+/** Requests of one user from one address that wait at once: anybody may ask in anybody's name, and must not take the places of where the person is. */
 const maxPending = 3;
 /** Requests that one gateway takes within their lifetime, and of these from one address. */
 const maxForAll = 2048;
@@ -43,10 +43,10 @@ export function createHeadlessAsk(context: Context): Pick<Headless, "ask" | "pol
   const forAddress = createRateLimiter({ burst: maxForAddress, perSecond: perSecond(maxForAddress), keys: 10_000 }, clock);
   let waiting = 0;
 
-  /** The request and one of its user's slots, both or neither. */
+  /** The request and one of its user's slots at that address, both or neither. */
   async function save(id: string, record: Omit<RequestRecord, "slot">, code: string, expires: number): Promise<RequestRecord> {
     for (let slot = 0; slot < maxPending; slot++) {
-      const taken: RequestRecord = { ...record, slot: `${digest(record.user)}/${String(slot)}` };
+      const taken: RequestRecord = { ...record, slot: `${digest(JSON.stringify([record.user, addressKey(record.address)]))}/${String(slot)}` };
       try {
         await store.transact([
           { op: "put", kind: kinds.headlessSlot, name: taken.slot, value: "{}", expires, expect: "absent" },

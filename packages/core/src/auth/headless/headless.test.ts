@@ -130,10 +130,11 @@ describe("a login that is approved in a browser elsewhere", () => {
 });
 
 describe("requests that wait", () => {
-  it("are three of a user at most; one that is decided makes place, another user has their own", async () => {
+  it("are three of a user at most; one that is decided makes place, another user has their own, and so has another address: strangers cannot keep somebody out", async () => {
     const [first, second] = [await ask(), await ask(), await ask()];
     await expect(ask()).rejects.toMatchObject({ code: "limit_exceeded", message: "3 logins of bo wait for an approval already" });
     await ask("nobody-that-exists");
+    await ask("bo", { address: "192.0.2.7:1" });
     await approve(first, await prove(first), first.code);
     expect((await poll(first)).state).toBe("approved");
     await ask();
