@@ -95,6 +95,7 @@ describe("examples in docs", () => {
           await writeFile(join(bin, name), `#!/bin/sh\nexec "${process.execPath}" "${path}" ${first} "$@"\n`);
           await chmod(join(bin, name), 0o755);
         };
+        await writeFile(join(place, "client-secret.txt"), world.github.clientSecret);
         await command("tsh", tshPath, "");
         await command("tctl", tctlPath, `--data-dir "${world.dataDir}"`);
         if (page !== "login.md") await ana.logIn();
@@ -108,7 +109,7 @@ describe("examples in docs", () => {
           const env = { ...(info === "console admin" ? cleanEnv({ HOME: world.folder }) : { ...ana.env, TSH_KEYSTORE: "file" }) };
           env["PATH"] = `${bin}:${env["PATH"] ?? ""}`;
           for (const shown of text.split("\n").filter((each) => each.startsWith("$ "))) {
-            const real = shown.slice(2).replaceAll("teleport.example.com", world.proxy).replaceAll("sha256:…", world.ready.ca_pin);
+            const real = shown.slice(2).replaceAll("--id=Iv1.0123456789abcdef", `--id=${world.github.clientId} --endpoint-url=${world.github.url}`).replaceAll("teleport.example.com", world.proxy).replaceAll("sha256:…", world.ready.ca_pin);
             const outcome = await run("bash", ["-c", real], { env, cwd: place });
             expect(`${page}:${line} $ ${real} → ${String(outcome.code)}\n${outcome.code === 0 ? "" : outcome.stderr}`).toBe(`${page}:${line} $ ${real} → 0\n`);
           }

@@ -48,6 +48,8 @@ export type InviteResponse = z.infer<typeof inviteResponse>;
 export const statusResponse = z.object({
   cluster: z.string(),
   version: z.string(),
+  /** `https://host:port` as people reach the gateway. */
+  public_url: z.string().optional(),
   ca_pin: z.string(),
   authorities: z.array(z.object({ kind: z.string(), fingerprint: z.string() })),
   kubernetes: z.array(z.object({ name: z.string(), healthy: z.boolean(), problem: z.string().optional() })),

@@ -35,6 +35,7 @@ export class Status extends TctlCommand {
       formatFields([
         ["cluster", escapeLine(status.cluster)],
         ["version", escapeLine(status.version)],
+        ...(status.public_url === undefined ? [] : ([["address", escapeLine(status.public_url)]] as const)),
         ["ca pin", escapeLine(status.ca_pin)],
         ["authorities", status.authorities.map(({ kind, fingerprint }) => `${kind.padEnd(8)} ${fingerprint}`).join("\n")],
         ["kubernetes", kubernetes.length === 0 ? "off" : kubernetes.join("\n")],

@@ -1,3 +1,4 @@
+import { Writable } from "node:stream";
 import { createOutput, openTerminalDevice, type Output, type Prompter, type TerminalDevice } from "../terminal/index.ts";
 import chalk from "chalk";
 
@@ -11,9 +12,25 @@ export function deviceOutput(device: TerminalDevice): Output {
   return createOutput({ stdout: device.output, stderr: device.output, env: process.env, style: chalk });
 }
 
-/** Asks on this device. */
+/** The device as one question writes to it: a question ends its output when it is answered, and the device is there for the next one. */
+function outputForOne({ output }: TerminalDevice): Writable {
+  const sink = new Writable({
+    write(chunk: Uint8Array, _encoding, done) {
+      output.write(chunk, done);
+    },
+  });
+  return Object.defineProperties(sink, { isTTY: { value: true }, columns: { get: () => output.columns }, rows: { get: () => output.rows } });
+}
+
+/** Asks on this device, as often as there is something to ask. */
 export function devicePrompter(device: TerminalDevice): Prompter {
-  const context = { input: device.input, output: device.output, clearPromptOnDone: false };
+  const context = {
+    input: device.input,
+    get output() {
+      return outputForOne(device);
+    },
+    clearPromptOnDone: false,
+  };
   return {
     async confirm(message) {
       const { confirm } = await import("@inquirer/prompts");

@@ -87,6 +87,7 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
         return {
           cluster: auth.clusterName,
           version,
+          public_url: options.publicUrl(),
           ca_pin: authorities.caPin,
           authorities: kinds.map((kind) => ({ kind, fingerprint: exportAuthority(authorities.trust(kind)).fingerprints[0] ?? "" })),
           kubernetes: kube.clusters.map(({ target, healthy, problem }) => ({ name: target.name, healthy, ...(problem === undefined ? {} : { problem }) })),
