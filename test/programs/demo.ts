@@ -70,7 +70,7 @@ function explain(error: unknown): string {
 /** Runs the main job. Throws {@link Failed}. */
 async function walkThrough(world: World): Promise<void> {
   const ana = await world.person("ana");
-  show(`tsh ${ana.loginArgs.join(" ")}`, await ana.logIn());
+  show(`tsh ${ana.loginArgs.join(" ")}`, await ana.tsh(ana.loginArgs));
   show("tsh status", await ana.tsh(["status"]));
   if (await onPath("kubectl")) await useKubectl(world, ana);
   else {

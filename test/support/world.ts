@@ -28,7 +28,7 @@ export interface Person {
   /** Everything this person's commands see of the environment. */
   readonly env: NodeJS.ProcessEnv;
   tsh(args: readonly string[], options?: RunOptions): Promise<Outcome>;
-  /** What {@link Person.logIn} runs, without more arguments. */
+  /** What {@link Person.logIn} runs, but for `--force` and more arguments. */
   readonly loginArgs: readonly string[];
   tctl(args: readonly string[], options?: RunOptions): Promise<Outcome>;
   /** `kubectl`, or one of its versions by name (`kubectl.1.27`). */
@@ -221,9 +221,9 @@ async function createPerson(login: string, home: string, world: World): Promise<
     tsh: (args, options) => run(process.execPath, [tshPath, ...args], { env, ...options }),
     tctl: (args, options) => run(process.execPath, [tctlPath, ...args], { env, ...options }),
     kubectl: (args, { binary = "kubectl", ...options } = {}) => run(binary, args, { env, ...options }),
-    loginArgs: ["login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--force"],
+    loginArgs: ["login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file"],
     async logIn(args = []) {
-      const outcome = await person.tsh([...person.loginArgs, ...args]);
+      const outcome = await person.tsh([...person.loginArgs, "--force", ...args]);
       if (outcome.code !== 0) throw new Error(`tsh login as ${login} failed with ${String(outcome.code)}:\n${outcome.stdout}${outcome.stderr}\n${world.gateway.stderr()}`);
       return outcome;
     },
