@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
+import { startOidc } from "../stand-ins/oidc.ts";
 import { createBrowser } from "../support/browser.ts";
 import { start, type Outcome } from "../support/process.ts";
 import { createWorld, tctlPath, type Person, type World } from "../support/world.ts";
@@ -118,6 +119,26 @@ describe("tctl sso test", () => {
     const text = (await world.tctl(["get", "github/github"])).stdout;
     for (const args of [["github"], ["-f", "-"]]) {
       expect((await ana.tctl(["sso", "test", ...args, `--proxy=${world.proxy}`], { input: text })).code).toBe(4);
+    }
+  });
+
+  it("of OpenID Connect shows the claims, and what the provider's refusal is about", async () => {
+    const oidc = await startOidc({ users: [{ sub: "00u-ana", claims: { email: "ana@example.com", email_verified: true, groups: ["developers", "web"] } }], redirectUris: [`https://${world.proxy}/v1/webapi/oidc/callback`] });
+    try {
+      oidc.setUser("00u-ana");
+      const written = async (secret: string, mapping: string): Promise<string> =>
+        (await world.tctl(["sso", "configure", "oidc", `--issuer-url=${oidc.url}`, `--id=${oidc.clientId}`, "--secret-file=-", "--scope=groups", `--claims-to-roles=${mapping}`], { input: secret })).stdout;
+      const fine = await test(["-f", "-"], await written(oidc.clientSecret, "groups,dev*,access"));
+      expect([fine.code, fine.stderr]).toEqual([0, expect.stringContaining("a login with oidc/oidc would succeed")]);
+      expect(fine.stdout).toMatch(/\n {2}name +ana@example\.com\n[^]*\n {2}groups +developers, web\n[^]*\n {2}✔ groups = dev\* +role access\n[^]*\n {2}trait groups +developers, web\n/);
+      const nobody = await test(["-f", "-"], await written(oidc.clientSecret, "groups,admins,admin"));
+      expect([nobody.code, nobody.stdout]).toEqual([4, expect.stringMatching(/\n {2}✖ groups = admins +role admin\n/)]);
+      const wrong = await test(["-f", "-"], await written("another-secret", "groups,dev*,access"));
+      expect(wrong.code).toBe(1);
+      expect(wrong.stderr).toMatch(/client_id and client_secret|invalid_client/);
+      expect(wrong.stderr + wrong.stdout).not.toContain("another-secret");
+    } finally {
+      await oidc.close();
     }
   });
 
