@@ -1,6 +1,7 @@
 import { GatehouseError, describeDuration, randomHex } from "../base/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
 import type { Context } from "./context.ts";
+import { equalTexts } from "./sso-request.ts";
 import { digest, inviteRecord, inviteSecret, kinds, readRecord, type InviteRecord, type InviteSecret } from "./records.ts";
 
 const minTtl = 60_000;
@@ -36,6 +37,14 @@ export async function findLink({ store }: Context, token: string): Promise<Store
   const item = /^[0-9a-f]{32}$/.test(token) ? await store.get(kinds.invite, digest(token)) : undefined;
   if (!item) throw new GatehouseError("not_found", "this link was used already, or has expired", { hint: "ask for a new one: of an administrator for a password, with tsh mfa for a second factor" });
   return { item, record: readRecord(inviteRecord, item), secret: readRecord(inviteSecret, item, item.secret ?? "{}") };
+}
+
+/** {@link findLink} as whoever shows `pass` sees it: for anybody but the browser that chose the password, or confirmed, the link begins anew. */
+export async function findOwnLink(context: Context, token: string, pass: string | undefined): Promise<StoredLink> {
+  const link = await findLink(context, token);
+  const { user, purpose, created, device, registering, passHash } = link.record;
+  const isOwn = passHash !== undefined && pass !== undefined && equalTexts(digest(pass), passHash);
+  return registering !== true || isOwn ? link : { ...link, record: { user, purpose, created, device }, secret: {} };
 }
 
 /** Keeps how far the person has come. Throws `compare_failed` where they went on in another window. */

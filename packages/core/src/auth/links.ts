@@ -3,12 +3,13 @@ import { GatehouseError, refusalId } from "../base/index.ts";
 import type { Operation } from "../store/index.ts";
 import { missing } from "./admin-get.ts";
 import type { Context } from "./context.ts";
-import { findLink, saveLink, spendLink, type StoredLink } from "./link-store.ts";
+import { findLink, findOwnLink, saveLink, spendLink, type StoredLink } from "./link-store.ts";
 import { NotProved, type LocalProof } from "./local-proof.ts";
 import { lockoutName } from "./lockout.ts";
 import { acceptedKinds, authenticationOptions, factorsOperation, liveChallenge, loadFactors, newChallenge, newRecoverySet, newTotpSecret, register, registrationOptions, suffices, totpUri, type Device } from "./mfa/index.ts";
 import { partyOf, readPolicy } from "./policy.ts";
-import { identityRecord, kinds, readRecord } from "./records.ts";
+import { digest, identityRecord, kinds, readRecord } from "./records.ts";
+import { randomToken } from "./sso-request.ts";
 import type { LinkOutcome, LinkView, Links } from "./mfa-types.ts";
 import type { RequestOrigin } from "./types.ts";
 
@@ -76,8 +77,11 @@ export function createLinks(context: Context, proof: LocalProof): Links {
     return { link: await saveLink(context, link, link.record, secret), challenge: liveChallenge(challenge, clock.now()) };
   }
 
-  async function startRegistering(link: StoredLink, secret: StoredLink["secret"]): Promise<LinkView> {
-    return viewOf(context, await saveLink(context, link, { ...link.record, registering: true }, { ...secret, totp: newTotpSecret(random) }));
+  /** An address may be known to others: it is in a mail, or among a browser's arguments. What comes next is for this browser alone. */
+  async function startRegistering(link: StoredLink, secret: StoredLink["secret"]): Promise<LinkOutcome> {
+    const pass = randomToken(random);
+    const next = await viewOf(context, await saveLink(context, link, { ...link.record, registering: true, passHash: digest(pass) }, { ...secret, totp: newTotpSecret(random) }));
+    return { next, pass };
   }
 
   async function removeDevice(token: string, link: StoredLink, origin: RequestOrigin): Promise<LinkOutcome> {
@@ -102,7 +106,7 @@ export function createLinks(context: Context, proof: LocalProof): Links {
   }
 
   return {
-    read: async (token) => viewOf(context, await findLink(context, token)),
+    read: async (token, pass) => viewOf(context, await findOwnLink(context, token, pass)),
 
     async setPassword(token, password, origin) {
       const found = await findLink(context, token);
@@ -111,16 +115,16 @@ export function createLinks(context: Context, proof: LocalProof): Links {
       const passwordHash = await context.passwords.hash(password);
       const { secondFactor } = await readPolicy(context);
       const link: StoredLink = { ...found, secret: { passwordHash } };
-      if (secondFactor !== "off") return { next: await startRegistering(found, link.secret) };
+      if (secondFactor !== "off") return startRegistering(found, link.secret);
       await spendLink(context, token, link, [...(await stillThere(context, user)), ...passwordOperations(context, link)]);
       await auditPassword(link, origin);
       return { done: { user, purpose } };
     },
 
     async confirm(token, { password, code, answer }, origin) {
-      const { link, challenge } = await takeChallenge(await findLink(context, token));
+      const { link, challenge } = await takeChallenge(await findOwnLink(context, token, undefined));
       const { user, purpose } = link.record;
-      if (link.record.registering === true || purpose === "invite" || purpose === "reset") throw new GatehouseError("bad_parameter", "this link asks for something else now: open it again");
+      if (purpose === "invite" || purpose === "reset") throw new GatehouseError("bad_parameter", "this link asks for something else now: open it again");
       const policy = await readPolicy(context);
       try {
         // Whatever the policy takes for a login, any factor of theirs shows who they are.
@@ -133,11 +137,11 @@ export function createLinks(context: Context, proof: LocalProof): Links {
       }
       if (purpose === "remove") return removeDevice(token, link, origin);
       if (purpose === "codes") return renewCodes(token, link, origin);
-      return { next: await startRegistering(link, link.secret) };
+      return startRegistering(link, link.secret);
     },
 
-    async keyOptions(token) {
-      const link = await findLink(context, token);
+    async keyOptions(token, pass) {
+      const link = await findOwnLink(context, token, pass);
       const { user } = link.record;
       const party = partyOf(context, await readPolicy(context));
       if (!party) throw new GatehouseError("bad_parameter", "this gateway is reached by an address, and security keys need a host name");
@@ -149,8 +153,8 @@ export function createLinks(context: Context, proof: LocalProof): Links {
       return authenticationOptions(party, keys.map(({ credentialId: id, transports }) => ({ id, transports })), challenge.value);
     },
 
-    async finish(token, given, origin) {
-      const found = await findLink(context, token);
+    async finish(token, given, origin, pass) {
+      const found = await findOwnLink(context, token, pass);
       if (found.record.registering !== true) throw new GatehouseError("bad_parameter", "this link asks for something else first: open it again");
       const { link, challenge } = given.credential === undefined ? { link: found, challenge: "" } : await takeChallenge(found);
       const { user, purpose } = link.record;

@@ -42,9 +42,9 @@ async function signUp(name: string, ...having: ("app" | "key")[]): Promise<Perso
   const view = outcome.next as LinkView;
   expect(view).toMatchObject({ step: "factor", user: name });
   const key = softKey(place);
-  const credential = having.includes("key") ? key.register(challengeOf(await auth.links.keyOptions(token))) : undefined;
+  const credential = having.includes("key") ? key.register(challengeOf(await auth.links.keyOptions(token, outcome.pass))) : undefined;
   const secret = view.totp?.secret ?? "";
-  const done = await auth.links.finish(token, { code: having.includes("app") ? codeNow(secret) : "", credential, name: "" }, origin);
+  const done = await auth.links.finish(token, { code: having.includes("app") ? codeNow(secret) : "", credential, name: "" }, origin, outcome.pass);
   await expect(auth.links.read(token)).rejects.toMatchObject({ code: "not_found" });
   nextStep();
   return { secret, key, recoveryCodes: done.recoveryCodes ?? [] };
@@ -77,29 +77,31 @@ describe("signing up under a policy that wants a second factor", () => {
   it("gives nothing before the second factor is there", async () => {
     await open("on");
     const { token } = await auth.admin.inviteUser(localAdmin, { name: "bo", roles: ["access"], traits: {}, ttl: hour });
-    const view = (await auth.links.setPassword(token, password, origin)).next!;
+    const { next, pass } = await auth.links.setPassword(token, password, origin);
+    const view = next!;
     await expect(logIn("bo", "123456")).rejects.toMatchObject(generic);
-    await expect(auth.links.finish(token, { code: "", credential: undefined, name: "" }, origin)).rejects.toMatchObject({ code: "bad_parameter" });
-    await expect(auth.links.finish(token, { code: codeNow(view.totp!.secret, 5), credential: undefined, name: "" }, origin)).rejects.toMatchObject({ code: "bad_parameter" });
+    await expect(auth.links.finish(token, { code: "", credential: undefined, name: "" }, origin, pass)).rejects.toMatchObject({ code: "bad_parameter" });
+    await expect(auth.links.finish(token, { code: codeNow(view.totp!.secret, 5), credential: undefined, name: "" }, origin, pass)).rejects.toMatchObject({ code: "bad_parameter" });
     // Whoever comes back sees the same secret: the app has it already.
-    expect((await auth.links.read(token)).totp).toEqual(view.totp);
-    const both = await Promise.allSettled([1, 2].map(() => auth.links.finish(token, { code: codeNow(view.totp!.secret), credential: undefined, name: "" }, origin)));
+    expect((await auth.links.read(token, pass)).totp).toEqual(view.totp);
+    const both = await Promise.allSettled([1, 2].map(() => auth.links.finish(token, { code: codeNow(view.totp!.secret), credential: undefined, name: "" }, origin, pass)));
     expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
   });
 
   it("takes a key for its own challenge alone, once", async () => {
     await open("webauthn");
     const { token } = await auth.admin.inviteUser(localAdmin, { name: "bo", roles: ["access"], traits: {}, ttl: hour });
-    expect((await auth.links.setPassword(token, password, origin)).next).toMatchObject({ webauthn: true, totp: undefined });
+    const { next, pass } = await auth.links.setPassword(token, password, origin);
+    expect(next).toMatchObject({ webauthn: true, totp: undefined });
     const key = softKey(place);
-    const finish = (credential: unknown) => auth.links.finish(token, { code: "", credential, name: "" }, origin);
-    const first = challengeOf(await auth.links.keyOptions(token));
+    const finish = (credential: unknown) => auth.links.finish(token, { code: "", credential, name: "" }, origin, pass);
+    const first = challengeOf(await auth.links.keyOptions(token, pass));
     await expect(finish(key.register(first, { origin: "https://evil.test" }))).rejects.toMatchObject({ code: "bad_parameter" });
     await expect(finish(key.register(first))).rejects.toMatchObject({ code: "bad_parameter" });
-    const second = challengeOf(await auth.links.keyOptions(token));
+    const second = challengeOf(await auth.links.keyOptions(token, pass));
     world.clock.advance(180_000);
     await expect(finish(key.register(second))).rejects.toMatchObject({ code: "bad_parameter" });
-    expect(await finish(key.register(challengeOf(await auth.links.keyOptions(token))))).toMatchObject({ device: "security key" });
+    expect(await finish(key.register(challengeOf(await auth.links.keyOptions(token, pass))))).toMatchObject({ device: "security key" });
   });
 
   it("may go without where it is optional, and then the login does", async () => {
@@ -260,8 +262,14 @@ describe("one's own second factors", () => {
     await expect(auth.links.finish(token, { code: "", credential: undefined, name: "" }, origin)).rejects.toMatchObject({ code: "bad_parameter" });
     await expect(auth.links.confirm(token, { password, code: "", answer: undefined }, origin)).rejects.toMatchObject({ code: "access_denied" });
     expect(world.audit.last("mfa.refused")).toMatchObject({ user: "bo", second_factor: "none was given" });
-    expect((await auth.links.confirm(token, { password, code: codeNow(bo.secret), answer: undefined }, origin)).next).toMatchObject({ step: "factor", optional: false });
-    const done = await auth.links.finish(token, { code: "", credential: bo.key.register(challengeOf(await auth.links.keyOptions(token))), name: "blue key" }, origin);
+    const { next, pass } = await auth.links.confirm(token, { password, code: codeNow(bo.secret), answer: undefined }, origin);
+    expect(next).toMatchObject({ step: "factor", optional: false });
+    // Others may have the address: it is among the arguments of the browser that the terminal has started.
+    expect(await auth.links.read(token)).toEqual({ user: "bo", purpose: "add", step: "confirm", hasFactor: true, webauthn: false });
+    for (const other of [undefined, "", "x".repeat(43)]) {
+      await expect(auth.links.finish(token, { code: codeNow(next!.totp!.secret), credential: undefined, name: "theirs" }, origin, other)).rejects.toMatchObject({ code: "bad_parameter", message: expect.stringContaining("asks for something else first") as string });
+    }
+    const done = await auth.links.finish(token, { code: "", credential: bo.key.register(challengeOf(await auth.links.keyOptions(token, pass))), name: "blue key" }, origin, pass);
     expect(done).toEqual({ user: "bo", purpose: "add", device: "blue key", recoveryCodes: undefined });
     expect(await auth.mfa.own(me)).toMatchObject({ devices: [{ name: "authenticator app", type: "totp" }, { name: "blue key", type: "webauthn" }], recoveryCodes: 10 });
 

@@ -32,19 +32,23 @@ export interface LinkDone {
   readonly recoveryCodes?: readonly string[] | undefined;
 }
 
-export type LinkOutcome = { readonly next: LinkView; readonly done?: never } | { readonly done: LinkDone; readonly next?: never };
+/** `pass` is for the browser that came this far: what comes next takes it. */
+export type LinkOutcome = { readonly next: LinkView; readonly pass: string; readonly done?: never } | { readonly done: LinkDone; readonly next?: never; readonly pass?: never };
 
-/** One-use links of local users, by their token. Each throws `not_found` for a token that was used or has expired. */
+/**
+ * One-use links of local users, by their token. Each throws `not_found` for a token that was used or has expired. Without the `pass` of the browser that chose the
+ * password, or confirmed, a link begins anew.
+ */
 export interface Links {
-  read(token: string): Promise<LinkView>;
+  read(token: string, pass?: string): Promise<LinkView>;
   /** Of an invite or a reset. Throws `bad_parameter` for a password that may not be set. */
   setPassword(token: string, password: string, origin: RequestOrigin): Promise<LinkOutcome>;
   /** Of the other links: `answer` is a key's `AuthenticationResponseJSON`, not yet read. Counts for the lockout. Throws `access_denied`. */
   confirm(token: string, shown: { readonly password: string; readonly code: string; readonly answer: unknown }, origin: RequestOrigin): Promise<LinkOutcome>;
   /** Options of WebAuthn in JSON, to make a credential or to ask for one: a challenge good once, for three minutes. */
-  keyOptions(token: string): Promise<unknown>;
+  keyOptions(token: string, pass?: string): Promise<unknown>;
   /** Registers an app by its code, a key by its `RegistrationResponseJSON` (not yet read; undefined for none), or both. */
-  finish(token: string, given: { readonly code: string; readonly credential: unknown; readonly name: string }, origin: RequestOrigin): Promise<LinkDone>;
+  finish(token: string, given: { readonly code: string; readonly credential: unknown; readonly name: string }, origin: RequestOrigin, pass?: string): Promise<LinkDone>;
 }
 
 /** Second factors outside of logins. */

@@ -83,6 +83,8 @@ export const inviteRecord = z.object({
   device: z.string().optional(),
   /** The password was chosen, or the person has confirmed who they are: a second factor is registered next. */
   registering: z.boolean().optional(),
+  /** Hash of what the browser was given that did so: nobody else who has the link registers anything. */
+  passHash: z.string().optional(),
 });
 export type InviteRecord = z.infer<typeof inviteRecord>;
 

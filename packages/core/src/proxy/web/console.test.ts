@@ -212,6 +212,18 @@ describe("a link's pages", () => {
     expect(calls.map((call) => (call as unknown[])[2])).toEqual([{ code: "", credential: {}, name: "" }, { code: "", credential: undefined, name: "" }]);
   });
 
+  it("go on in the browser that began, by its cookie", async () => {
+    view = { user: "bo", purpose: "add", step: "factor", webauthn: true };
+    outcome = { next: view, pass: "pass-1" };
+    const [cookie = ""] = (await post({ step: "confirm", password: "correct horse" })).headers["set-cookie"] ?? [];
+    expect(cookie).toMatch(/^__Host-gatehouse-link-[0-9a-f]{16}=pass-1; Path=\/; Secure; HttpOnly; SameSite=Lax; Max-Age=1800$/);
+    server?.close();
+    outcome = { done: { user: "bo", purpose: "add" } };
+    const done = await (await web())("POST", `/web/mfa/${token}`, "step=factor&code=123456", { ...form, cookie: cookie.split(";", 1)[0] ?? "" });
+    expect(calls.at(-1)).toEqual(["register", token, { code: "123456", credential: undefined, name: "" }, expect.anything(), "pass-1"]);
+    expect(done.headers["set-cookie"]).toEqual([expect.stringMatching(/^__Host-gatehouse-link-.*Max-Age=0$/)]);
+  });
+
   it.each([{ step: "nothing" }, { step: "confirm" }, { step: "factor", key: "x".repeat(30_000) }])("refuse a form that is none: %j", async (body) => {
     view = { user: "bo", purpose: "add", step: "confirm" };
     expect((await post(body as Record<string, string>)).status).toBe(400);
