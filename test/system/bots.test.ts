@@ -93,6 +93,8 @@ describe("bots", () => {
     const once = ["--join-method=token", "--out=once.pem"];
     expect(await login([...once, `--token=${secret}`])).toMatchObject({ code: 2, stderr: expect.stringContaining("a one-use token is a secret") as string });
     await writeFile(join(home, "secret"), `${secret}\n`);
+    // Where the file cannot be written, the token is still good.
+    expect(await login(["--join-method=token", "--out=no/where.pem", `--token=${join(home, "secret")}`])).toMatchObject({ code: 5, stderr: expect.stringContaining("there is no folder") as string });
     expect((await login([...once, `--token=${join(home, "secret")}`])).code).toBe(0);
     expect(await login(once, { TSH_JOIN_TOKEN: secret })).toMatchObject({ code: 4, stderr: expect.stringMatching(/this token was used already, at \d{4}-/) as string });
     expect(JSON.stringify(await world.events()) + world.gateway.stderr()).not.toContain(secret);

@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { realCluster } from "../support/cluster.ts";
@@ -39,6 +39,12 @@ describe("identity files", () => {
     expect(await readFile(file("ci.pem"), "utf8")).not.toBe(before);
     expect((await world.events()).findLast((event) => event["event"] === "auth.sign")).toMatchObject({ user: "local-admin", name: "ci" });
     expect(await world.tctl(["auth", "sign", "--user=nobody", `--out=${file("x")}`])).toMatchObject({ code: 5 });
+    const signed = async (): Promise<number> => (await world.events()).filter((event) => event["event"] === "auth.sign").length;
+    const count = await signed();
+    expect(await sign("no/where.pem")).toMatchObject({ code: 5, stderr: expect.stringContaining(`there is no folder ${file("no")}\n  make it: mkdir -p`) as string });
+    await symlink(file("elsewhere"), file("link.pem"));
+    expect(await sign("link.pem", "--force")).toMatchObject({ code: 1, stderr: expect.stringContaining("is not a regular file") as string });
+    expect(await signed()).toBe(count);
   });
 
   it("are a login for tsh and tctl, by -i before or behind the command, or TSH_IDENTITY_FILE", async () => {

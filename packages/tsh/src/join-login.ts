@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
 import { chosenIdentity } from "@gatehouse/core/client";
-import { identityFiles, writeIdentityFiles } from "@gatehouse/core/client/identity";
+import { identityFiles, refuseUnwritable, writeIdentityFiles } from "@gatehouse/core/client/identity";
 import { describeEnd, formatData, type DataFormat, type Output } from "@gatehouse/core/client/terminal";
 import { joinerOf, type JoinFlagValues } from "./join.ts";
 
@@ -9,6 +9,7 @@ import { joinerOf, type JoinFlagValues } from "./join.ts";
 export async function joinLogin(flags: JoinFlagValues & { readonly out?: string | undefined; readonly format: DataFormat }, output: Output): Promise<void> {
   const out = flags.out === undefined ? chosenIdentity(process.env, undefined) : resolve(flags.out);
   if (out === undefined) throw new GatehouseError("usage", "a machine's login goes to a file: which one?", { hint: "--out=FILE, or TSH_IDENTITY_FILE, which every command reads" });
+  await refuseUnwritable([out]);
   const joiner = await joinerOf(flags, (text) => output.stderr.write(text));
   const { record, account } = await joiner.join();
   await writeIdentityFiles(identityFiles("file", out, record, account));

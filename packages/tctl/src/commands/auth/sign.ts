@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { Flags } from "@oclif/core";
 import { escapeLine, limits, systemClock } from "@gatehouse/core/base";
 import { durationFlag } from "@gatehouse/core/client/command";
-import { accountOf, identityFiles, identityFormats, identityPaths, newKey, refuseExisting, verifyLogin, writeIdentityFiles } from "@gatehouse/core/client/identity";
+import { accountOf, identityFiles, identityFormats, identityPaths, newKey, refuseExisting, refuseUnwritable, verifyLogin, writeIdentityFiles } from "@gatehouse/core/client/identity";
 import { describeEnd } from "@gatehouse/core/client/terminal";
 import { TctlCommand, connectFlags } from "../../command.ts";
 
@@ -33,7 +33,9 @@ lasts as long as asked for, at most as long as the user's roles allow; on the ga
     const { flags } = await this.parse(AuthSign);
     const ttl = durationFlag("--ttl", flags.ttl, { min: limits.minCertificateTtl, max: limits.maxCertificateTtl, words: "1 min to 30 h" });
     const out = resolve(flags.out);
-    if (!flags.force) await refuseExisting(identityPaths(flags.format, out));
+    const paths = identityPaths(flags.format, out);
+    if (!flags.force) await refuseExisting(paths);
+    await refuseUnwritable(paths);
     const admin = await this.connect(flags);
     const key = await newKey();
     const { login, proxy, session, account } = await admin.sign(flags.user, { public_key: Buffer.from(key.line).toString("base64"), ttl: Math.round(ttl) });

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Flags } from "@oclif/core";
 import { GatehouseError, describeDuration, escapeLine, systemClock } from "@gatehouse/core/base";
 import { BaseCommand } from "@gatehouse/core/client/command";
-import { identityFiles, writeIdentityFiles, type IdentityFile, type IdentityFormat } from "@gatehouse/core/client/identity";
+import { identityFiles, refuseUnwritable, writeIdentityFiles, type IdentityFile, type IdentityFormat } from "@gatehouse/core/client/identity";
 import { keepFresh, type Joined } from "@gatehouse/core/client/join";
 import { describeEnd } from "@gatehouse/core/client/terminal";
 import { proxyFlag } from "../../command.ts";
@@ -43,6 +43,7 @@ alone. Joins anew, with a new JWT, when two thirds of the certificates' hour are
     const joiner = await joinerOf(flags, (text) => this.output.stderr.write(text));
     if (!flags.oneshot && !joiner.renewable) throw new GatehouseError("usage", "this login cannot be renewed: there is no second JWT, or token, to be had", { hint: "add --oneshot, or --jwt-file where something renews the file" });
     await mkdir(directory, { recursive: true, mode: 0o700 });
+    await refuseUnwritable([join(directory, names.file)]);
     const write = async (joined: Joined): Promise<void> => writeIdentityFiles(filesIn(directory, joined));
     const written = ({ record }: Joined): void => {
       this.output.stderr.write(`${this.output.style.green("✔")} ${escapeLine(record.username)}, until ${describeEnd(record.expires, systemClock.now())}, in ${escapeLine(directory)}\n`);
