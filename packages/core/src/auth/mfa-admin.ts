@@ -1,5 +1,6 @@
 import { auditEvents } from "../audit/index.ts";
 import { GatehouseError, didYouMean } from "../base/index.ts";
+import { botPrefix } from "../resources/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
 import { missing } from "./admin-get.ts";
 import { authorize, callerName } from "./caller.ts";
@@ -8,9 +9,9 @@ import { newLink } from "./link-store.ts";
 import { factorsOperation, loadFactors, suffices, viewOf, type Device, type Factors } from "./mfa/index.ts";
 import type { MfaAdmin } from "./mfa-types.ts";
 import { readPolicy } from "./policy.ts";
-import { identityRecord, inviteRecord, kinds, readRecord } from "./records.ts";
+import { identityRecord, inviteRecord, kinds, readRecord, sessionRecord } from "./records.ts";
 import { readUser } from "./stored-resources.ts";
-import type { Caller } from "./types.ts";
+import type { Caller, Identity } from "./types.ts";
 
 /** ms that a person's own link works. */
 const ownLinkTime = 10 * 60_000;
@@ -25,7 +26,17 @@ export function createMfaAdmin(context: Context): MfaAdmin {
   const { store, audit } = context;
 
   function requireLocal(subject: string): void {
+    if (subject.startsWith(botPrefix)) throw new GatehouseError("bad_parameter", "you are logged in as a bot, and bots have no second factors");
     if (!subject.startsWith("local:")) throw new GatehouseError("bad_parameter", "you log in through a connector, and its provider asks for your second factor", { hint: "only local users have second factors here" });
+  }
+
+  /** Who has a session's files is not always the person: what others made for a machine begins no change of how the person is known. */
+  async function requireOwnLogin({ sessionId, username }: Identity): Promise<void> {
+    const item = await store.get(kinds.session, sessionId);
+    if (item && readRecord(sessionRecord, item).method === "local") return;
+    throw new GatehouseError("access_denied", `second factors are changed with a login of one's own alone, and not with an identity file that was signed for ${username}`, {
+      hint: "log in with the password: tsh login --auth=local",
+    });
   }
 
   /** Deletions of the links that somebody made for their own second factors: the last one counts. */
@@ -51,8 +62,10 @@ export function createMfaAdmin(context: Context): MfaAdmin {
       return viewOf((await loadFactors(store, username)).factors);
     },
 
-    async link({ subjectId, username }, wanted) {
+    async link(identity, wanted) {
+      const { subjectId, username } = identity;
       requireLocal(subjectId);
+      await requireOwnLogin(identity);
       const { secondFactor } = await readPolicy(context);
       if (secondFactor === "off") throw new GatehouseError("bad_parameter", "this cluster asks for no second factor", { hint: "an administrator turns it on: auth_service.authentication.second_factor" });
       const { factors } = await loadFactors(store, username);

@@ -298,6 +298,27 @@ describe("one's own second factors", () => {
     expect((await logIn("bo", done!.recoveryCodes![1]!)).username).toBe("bo");
   });
 
+  it("are not changed with a session that was made for a machine: signed for the user, or a bot's", async () => {
+    await open("otp");
+    const bo = await signUp("bo", "app");
+    const request = { publicKey: newPublicKey(), ttl: hour, compatibility: "", origin };
+    const signed = await identityOf(auth.admin.signUser(localAdmin, { ...request, name: "bo" }));
+    expect((await auth.mfa.own(signed)).devices).toHaveLength(1);
+    const own = await auth.mfa.link(await identityOf(logIn("bo", codeNow(bo.secret))), { purpose: "codes" });
+    for (const wanted of [{ purpose: "add" }, { purpose: "codes" }, { purpose: "remove", device: "authenticator app" }] as const) {
+      await expect(auth.mfa.link(signed, wanted)).rejects.toMatchObject({ code: "access_denied", message: expect.stringContaining("an identity file that was signed for bo") as string });
+    }
+    expect(await auth.links.read(own.token)).toMatchObject({ purpose: "codes" });
+
+    await world.put({ kind: "bot", version: "v1", metadata: { name: "build" }, spec: { roles: ["access"] } });
+    const token = "0123456789abcdef0123456789abcdef";
+    await world.put({ kind: "token", version: "v2", metadata: { name: token }, spec: { join_method: "token", bot_name: "build" } });
+    const bot = await identityOf(auth.logins.join({ ...request, method: "token", token, jwt: undefined }));
+    for (const refused of [auth.mfa.own(bot), auth.mfa.link(bot, { purpose: "add" })]) {
+      await expect(refused).rejects.toMatchObject({ code: "bad_parameter", message: expect.stringContaining("bots have no second factors") as string });
+    }
+  });
+
   it("are read and removed by administrators, and go with a reset and with the user", async () => {
     await open("on");
     await signUp("bo", "app", "key");

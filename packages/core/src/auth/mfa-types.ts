@@ -55,7 +55,7 @@ export interface Links {
 export interface MfaAdmin {
   /** The caller's own. Throws `bad_parameter` for whoever comes through a connector. */
   own(identity: Identity): Promise<FactorsView>;
-  /** A link, good once and for ten minutes, on which the caller adds a second factor, removes one or gets new recovery codes. */
+  /** A link, good once and for ten minutes, on which the caller adds a second factor, removes one or gets new recovery codes. Throws `access_denied` for a session that was signed for them. */
   link(identity: Identity, wanted: { readonly purpose: "add" | "codes" } | { readonly purpose: "remove"; readonly device: string }): Promise<{ readonly token: string; readonly expires: number }>;
   /** Somebody's, for who may read users. */
   of(caller: Caller, user: string): Promise<FactorsView>;
