@@ -83,6 +83,7 @@ describe("bots", () => {
     expect(await login(any, { TSH_JWT: jwt })).toMatchObject({ code: 4, stderr: expect.stringContaining("this JWT was used already") as string });
     await writeFile(join(home, "jwt"), `${await issuer.sign({ sub: "job-7", aud: "here" })}\n`);
     expect((await login([...any, "--jwt-file=jwt"])).code).toBe(0);
+    expect(await login(any, { TSH_JWT: "none" })).toMatchObject({ code: 1, stderr: expect.stringContaining("what is in the variable TSH_JWT is no JWT") as string });
     expect(await login([...any, "--jwt-env=NOWHERE"])).toMatchObject({ code: 2, stderr: expect.stringContaining("NOWHERE") as string });
   });
 

@@ -31,6 +31,10 @@ describe("usage", () => {
     ["tsh statsu", 'tsh has no command "statsu"; did you mean: tsh status\n  tsh --help lists the commands'],
     ["tsh kube lss", 'tsh has no command "kube lss"; did you mean: tsh kube ls\n  tsh --help lists the commands'],
     ["tsh kube --prxy", "tsh kube needs one of its commands\n  tsh kube --help lists them"],
+    ["tctl sso configure githb", 'tctl has no command "sso configure githb"; did you mean: tctl sso configure github\n  tctl --help lists the commands'],
+    ["tctl users mfa -x", "tctl users mfa needs one of its commands\n  tctl users mfa --help lists them"],
+    ["tctl auth sign", "tctl auth sign needs --out=<file> and --user=<name>\n  tctl auth sign --help shows what it takes"],
+    ["tsh bot start", "tsh bot start needs --out-dir=<folder>\n  tsh bot start --help shows what it takes"],
     ["tctl -x", "tctl needs a command before -x\n  tctl --help lists the commands"],
     ["tctl frobnicate now", 'tctl has no command "frobnicate"\n  tctl --help lists the commands'],
     ["tsh login --proxy=localhost:1 --ttl=banana", '--ttl: "banana" is not a duration\n  write it as 30m, 12h or 1h30m0s'],
@@ -53,6 +57,13 @@ describe("usage", () => {
       expect([words, code, stdout.split(summary).length - 1, stdout.includes("EXAMPLES"), stdout.includes("|  |")]).toEqual([words, 0, 1, true, false]);
     }
     expect((await command("tsh --help")).stdout.match(/1\.0\.0/g)).toHaveLength(1);
+  });
+
+  it("a word that commands stand behind lists them, at any depth", async () => {
+    for (const [words, one] of [["tsh mfa", "mfa codes"], ["tctl sso configure", "sso configure saml"], ["tctl users mfa", "users mfa reset"]] as const) {
+      const { code, stdout, stderr } = await command(words);
+      expect([words, code, stdout.includes(one), stderr]).toEqual([words, 0, true, ""]);
+    }
   });
 
   it("status of every gateway says that there is none", async () => {

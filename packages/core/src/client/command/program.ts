@@ -105,6 +105,8 @@ function match(program: Program, argv: readonly string[]): { readonly id: string
   return undefined;
 }
 
+const isTopic = (program: Program, words: readonly string[]): boolean => Object.hasOwn(program.topics, words.join(":"));
+
 const wantsHelp = (argv: readonly string[]): boolean => {
   const end = argv.indexOf("--");
   return (end < 0 ? argv : argv.slice(0, end)).some((word) => word === "--help" || word === "-h");
@@ -115,7 +117,7 @@ async function showHelp(program: Program, config: Config, words: readonly string
   const found = match(program, words);
   const entry = found && program.commands[found.id];
   if (entry) await help.showCommandHelp(await described(found.id, entry));
-  else if (words.length === 0 || Object.hasOwn(program.topics, words[0] ?? "")) await help.showHelp([...words]);
+  else if (words.length === 0 || isTopic(program, words)) await help.showHelp([...words]);
   else throw unknown(program, words);
 }
 
@@ -152,15 +154,18 @@ export async function runProgram(program: Program, words: readonly string[]): Pr
     }
     return;
   }
-  if (argv.length > 1) throw unknown(program, argv);
+  if (!isTopic(program, argv)) throw unknown(program, argv);
   await showHelp(program, config, argv);
 }
 
 function unknown(program: Program, argv: readonly string[]): GatehouseError {
-  const [first, second] = argv.filter((word) => !word.startsWith("-"));
+  const given = argv.filter((word) => !word.startsWith("-"));
+  const [first] = given;
   if (first === undefined) return new GatehouseError("usage", `${program.name} needs a command before ${escapeLine(argv[0] ?? "")}`, { hint: `${program.name} --help lists the commands` });
-  if (Object.hasOwn(program.topics, first) && second === undefined) return new GatehouseError("usage", `${program.name} ${first} needs one of its commands`, { hint: `${program.name} ${first} --help lists them` });
-  const words = Object.hasOwn(program.topics, first) && second !== undefined ? `${first} ${second}` : first;
+  if (isTopic(program, given)) return new GatehouseError("usage", `${program.name} ${given.join(" ")} needs one of its commands`, { hint: `${program.name} ${given.join(" ")} --help lists them` });
+  let named = 1;
+  while (named < given.length && isTopic(program, given.slice(0, named))) named++;
+  const words = given.slice(0, named).join(" ");
   const best = nearest(words, Object.keys(program.commands).map((id) => id.replaceAll(":", " ")));
   return new GatehouseError("usage", `${program.name} has no command "${escapeLine(words)}"${best === undefined ? "" : `; did you mean: ${program.name} ${best}`}`, {
     hint: `${program.name} --help lists the commands`,

@@ -26,6 +26,13 @@ const argument = (arg: NonNullable<FrameworkError["args"]>[number]): string => {
   return `${arg.name.toUpperCase()}${arg.description === undefined ? "" : `: ${arg.description}`}`;
 };
 
+/** `--out=<file>` for the flag that the framework calls `out`. */
+function flagName(name: string, { parse }: FrameworkError): string {
+  const flag = parse?.input?.flags?.[name];
+  const value = flag?.type === "option" ? flag.helpValue : undefined;
+  return typeof value === "string" ? `--${name}=${value}` : `--${name}`;
+}
+
 function words(command: string, error: FrameworkError): string | undefined {
   const args = (error.args ?? []).map(argument);
   switch (error.constructor.name) {
@@ -39,6 +46,8 @@ function words(command: string, error: FrameworkError): string | undefined {
   const [message = "", ...more] = error.message.split("\n").filter((line) => !/^See more help/.test(line));
   const both = /(--[a-z0-9-]+)\S* cannot also be provided when using (--[a-z0-9-]+)/.exec(more.join("\n"));
   if (both) return `${both[1]} and ${both[2]} exclude each other`;
+  const missing = [...more.join("\n").matchAll(/Missing required flag ([a-z0-9-]+)/g)].map(([, name = ""]) => flagName(name, error));
+  if (missing.length > 0) return `${command} needs ${missing.join(" and ")}`;
   const option = /^Expected (--[a-z0-9-]+)=(.*) to be one of: (.*)$/s.exec(message);
   if (option) return `${option[1]} is one of ${option[3]}, not "${escapeLine(option[2] ?? "")}"`;
   const value = /^Flag (--[a-z0-9-]+) expects (?:a value|one of these values: (.*))$/.exec(message);

@@ -105,6 +105,9 @@ export async function readJobJwt(options: ProofOptions): Promise<string | undefi
   if (jwtFile !== undefined && jwtEnv !== undefined) throw new GatehouseError("usage", "--jwt-file and --jwt-env exclude each other");
   const isFile = jwtFile !== undefined || (method === "kubernetes" && jwtEnv === undefined);
   const text = (isFile ? await fromFile(jwtFile ?? projected) : fromVariable(jwtEnv ?? defaultVariable, env)).trim();
-  if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(text) || text.length > maxJwt) throw new GatehouseError("bad_parameter", "what stands where the job's JWT should be is none");
+  if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(text) || text.length > maxJwt) {
+    const where = isFile ? escapeLine(jwtFile ?? projected) : `the variable ${escapeLine(jwtEnv ?? defaultVariable)}`;
+    throw new GatehouseError("bad_parameter", `what is in ${where} is no JWT`, { hint: "--jwt-env names another variable, --jwt-file a file" });
+  }
   return text;
 }

@@ -35,7 +35,7 @@ p{margin:.75rem 0 0;overflow-wrap:anywhere}
 .bad{color:var(--bad)}
 h1.bad,h1.good{color:inherit}
 code,pre{font:.9em ui-monospace,monospace}
-pre{margin:.75rem 0 0;padding:.75rem 1rem;overflow-x:auto;background:var(--back);border:1px solid var(--line);border-radius:.5rem}
+pre{margin:.75rem 0 0;padding:.75rem 1rem;white-space:pre-wrap;overflow-wrap:anywhere;background:var(--back);border:1px solid var(--line);border-radius:.5rem}
 dl{display:grid;grid-template-columns:auto 1fr;gap:.35rem 1.25rem;margin:.75rem 0 0}
 dt{color:var(--soft)}
 dd{margin:0;overflow-wrap:anywhere}
