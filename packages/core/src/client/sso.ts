@@ -22,6 +22,8 @@ export interface BrowserTrip {
   /** `none`, or a program to open the link with; the system's where absent. */
   readonly browser: string | undefined;
   readonly bindAddress: string | undefined;
+  /** The gateway's page (`/web/msg/info/…`) that the browser ends on where an answer came; `login_success` where absent. */
+  readonly donePage?: "test_done" | undefined;
   /** ms to wait for the browser; 180 s where absent. */
   readonly wait?: number | undefined;
 }
@@ -134,7 +136,7 @@ export async function throughBrowser<T>(trip: BrowserTrip, schema: z.ZodType<T>,
     random: trip.random,
     // Where the gateway's pages are follows from where it sends the browser.
     get successUrl() {
-      return `${gateway}/web/msg/info/login_success`;
+      return `${gateway}/web/msg/info/${trip.donePage ?? "login_success"}`;
     },
     get failureUrl() {
       return `${gateway}/web/msg/error/login_failed`;

@@ -1,6 +1,7 @@
 import { GatehouseError } from "../../base/index.ts";
 import { mapAttributes, type OidcConnector, type Traits } from "../../resources/index.ts";
 import { quote } from "../quote.ts";
+import { ruleOutcomes } from "../rule-outcomes.ts";
 import type { Mapping } from "../types.ts";
 import { claimAt, type Person } from "./claims.ts";
 import { traitsOf } from "./traits.ts";
@@ -17,14 +18,9 @@ function some(items: readonly string[]): string {
 export function mapClaims(connector: OidcConnector, who: string, name: string, person: Person, attributes: Traits): Mapping {
   const mappings = connector.spec.claims_to_roles.map(({ claim, value, roles }) => ({ name: claim, value, roles }));
   const mapped = mapAttributes(mappings, attributes);
-  const rules = mapped.rules.map(({ name: claim, value, matched, roles }, index) => ({
-    rule: `${claim} = ${value}`,
-    matched,
-    gives: (matched ? roles : (mappings[index]?.roles ?? [])).map((role) => `role ${role}`),
-  }));
   const roles = [...new Set(mapped.roles)].sort();
   const problems = mapped.rules.flatMap((rule) => rule.problems);
-  return { roles, traits: traitsOf(who, attributes), rules, problem: roles.length > 0 ? undefined : nothing(connector, who, name, person, attributes, problems) };
+  return { roles, traits: traitsOf(who, attributes), rules: ruleOutcomes(mappings, mapped), problem: roles.length > 0 ? undefined : nothing(connector, who, name, person, attributes, problems) };
 }
 
 function nothing(connector: OidcConnector, who: string, name: string, person: Person, attributes: Traits, problems: readonly string[]): GatehouseError {

@@ -99,7 +99,7 @@ describe("a login through SAML", () => {
     const answer = await login(responseXml(sound, signedAssertion({ ...sound, groups: ["guests"] }, idp.key)));
     expect(answer.mapping.problem?.message).toBe('no attribute of mona@example.com gives a role by connector "okta"');
     expect(answer.mapping.problem?.hint).toContain("the provider sent: groups");
-    expect(answer.mapping.rules).toEqual([{ rule: "groups = developers", matched: false, gives: [] }]);
+    expect(answer.mapping.rules).toEqual([{ rule: "groups = developers", matched: false, gives: ["role dev"] }]);
   });
 
   it("joins the values of an attribute that comes several times", async () => {

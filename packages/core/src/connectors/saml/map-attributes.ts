@@ -1,6 +1,7 @@
 import { GatehouseError } from "../../base/index.ts";
 import { mapAttributes, type SamlConnector } from "../../resources/index.ts";
 import { quote } from "../quote.ts";
+import { ruleOutcomes } from "../rule-outcomes.ts";
 import type { Mapping } from "../types.ts";
 import type { SamlPerson } from "./person.ts";
 
@@ -8,11 +9,13 @@ const maxNamed = 10;
 
 /** Roles of a person by the connector's `attributes_to_roles`; the traits are the attributes. */
 export function mapPerson(connector: SamlConnector, person: SamlPerson): Mapping {
-  const { roles, rules } = mapAttributes(connector.spec.attributes_to_roles, person.attributes);
+  const mappings = connector.spec.attributes_to_roles;
+  const mapped = mapAttributes(mappings, person.attributes);
+  const { roles, rules } = mapped;
   return {
     roles: [...roles].sort(),
     traits: person.attributes,
-    rules: rules.map((rule) => ({ rule: `${rule.name} = ${rule.value}`, matched: rule.matched, gives: rule.roles.map((role) => `role ${role}`) })),
+    rules: ruleOutcomes(mappings, mapped),
     problem: roles.length > 0 ? undefined : noRoles(connector, person, rules.flatMap((rule) => rule.problems)),
   };
 }

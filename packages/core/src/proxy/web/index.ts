@@ -8,7 +8,7 @@ import { joinRoutes } from "./join-routes.ts";
 import { limited } from "./limit-hook.ts";
 import { linkRoutes } from "./link-routes.ts";
 import { loginRoutes } from "./login-routes.ts";
-import { errorPage, frontPage, loginFailedPage, loginSuccessPage } from "./pages.ts";
+import { errorPage, frontPage, loginFailedPage, loginSuccessPage, testDonePage } from "./pages.ts";
 import { ping, pingConnector } from "./ping.ts";
 import type { WebOptions } from "./types.ts";
 import { witnessRoutes } from "./witness-routes.ts";
@@ -68,6 +68,7 @@ export async function createWebApp(options: WebOptions): Promise<App> {
         app.get(path, (_request, reply) => reply.type("text/html; charset=utf-8").send(frontPage(options.auth.clusterName, loginLine())));
       }
       app.get("/web/msg/info/login_success", (_request, reply) => reply.type("text/html; charset=utf-8").send(loginSuccessPage()));
+      app.get("/web/msg/info/test_done", (_request, reply) => reply.type("text/html; charset=utf-8").send(testDonePage()));
       app.get("/web/msg/error/login_failed", (_request, reply) => reply.type("text/html; charset=utf-8").send(loginFailedPage()));
     },
   });

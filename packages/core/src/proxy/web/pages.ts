@@ -21,6 +21,11 @@ export function loginSuccessPage(): string {
   return page({ title: "You are logged in", tone: "good", body: html`<p>You can close this window and go on in your terminal.</p>` });
 }
 
+/** Where the terminal sends the browser after a login that lets nobody in: the test of a connector. */
+export function testDonePage(): string {
+  return page({ title: "The test is done", body: html`<p>Your terminal shows what came of it. Nobody was logged in.</p><p class="soft">You can close this window.</p>` });
+}
+
 /** Where the terminal sends the browser after a login that did not. */
 export function loginFailedPage(): string {
   return page({

@@ -343,6 +343,7 @@ describe("pages", () => {
     const call = await web(authOf({}));
     expect((await call("GET", "/")).body).toContain("tsh login --proxy=gw.example.com:3080");
     expect((await call("GET", "/web/msg/info/login_success")).body).toContain("You are logged in");
+    expect((await call("GET", "/web/msg/info/test_done")).body).toContain("Nobody was logged in");
     expect((await call("GET", "/web/msg/error/login_failed?details=send+money")).body).not.toContain("send money");
   });
 

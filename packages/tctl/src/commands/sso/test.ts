@@ -62,7 +62,8 @@ connector from a file is not stored either; where it has no secret, the stored o
       random: systemRandom,
       browser: flags.browser,
       bindAddress: flags["bind-addr"],
-    };
+      donePage: "test_done",
+    } as const;
     return throughBrowser(trip, ssoTestOutcome, (redirectUrl) => admin.testConnector(resourceToJson(connector), redirectUrl));
   }
 }
