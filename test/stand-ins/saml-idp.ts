@@ -29,6 +29,8 @@ export interface SamlIdp {
   metadata(): string;
   /** Takes requests of this service provider, by its metadata; they have to be signed. */
   trust(metadata: string): void;
+  /** Takes the place of all accounts. */
+  setUsers(users: readonly SamlUser[]): void;
   /** Who a browser is without being asked; a browser may also say it by header `x-stand-in-user`. */
   setUser(nameId: string | undefined): void;
   setAnswers(answers: SamlAnswers): void;
@@ -78,7 +80,8 @@ const authnStatement = (now: string): string =>
 export async function startSamlIdp(options: { readonly users: readonly SamlUser[] }): Promise<SamlIdp> {
   // The schema is the gateway's own affair here: what it sends is held to its form by the tests.
   setSchemaValidator({ validate: () => Promise.resolve("unchecked") });
-  const users = new Map(options.users.map((user) => [user.nameId, user]));
+  const byName = (list: readonly SamlUser[]): ReadonlyMap<string, SamlUser> => new Map(list.map((user) => [user.nameId, user]));
+  let users = byName(options.users);
   const requests: string[] = [];
   let key = newKey();
   let spMetadata: string | undefined;
@@ -184,6 +187,9 @@ export async function startSamlIdp(options: { readonly users: readonly SamlUser[
     metadata: () => provider().getMetadata(),
     trust(metadata) {
       spMetadata = metadata;
+    },
+    setUsers(next) {
+      users = byName(next);
     },
     setUser(nameId) {
       current = nameId;

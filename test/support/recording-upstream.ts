@@ -1,6 +1,7 @@
 import { createServer } from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { stringify } from "yaml";
 import { createTestAuthority } from "../stand-ins/certificates.ts";
 import type { Pair } from "../stand-ins/certificates.ts";
 
@@ -20,6 +21,10 @@ export interface RecordingUpstream {
   /** The gateway's certificate towards it. */
   readonly client: Pair;
   readonly arrived: Arrived[];
+  /** A kubeconfig with the gateway's credentials, for `kubeconfig_file`. */
+  kubeconfig(): string;
+  /** Groups that the next request has for this path, which `request` sends, sorted. */
+  groupsSent(target: string, request: () => Promise<void>): Promise<readonly string[]>;
   close(): void;
 }
 
@@ -56,11 +61,29 @@ export async function startRecordingUpstream(): Promise<RecordingUpstream> {
   });
   server.on("secureConnection", (socket) => sockets.add(socket));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `https://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+  const client = authority.client("gateway");
+  const b64 = (text: string): string => Buffer.from(text).toString("base64");
   return {
-    url: `https://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
+    url,
     ca: authority.cert,
-    client: authority.client("gateway"),
+    client,
     arrived,
+    kubeconfig: () =>
+      stringify({
+        apiVersion: "v1",
+        kind: "Config",
+        "current-context": "recorded",
+        clusters: [{ name: "recorded", cluster: { server: url, "certificate-authority-data": b64(authority.cert) } }],
+        users: [{ name: "gateway", user: { "client-certificate-data": b64(client.cert), "client-key-data": b64(client.key) } }],
+        contexts: [{ name: "recorded", context: { cluster: "recorded", user: "gateway" } }],
+      }),
+    async groupsSent(target, request) {
+      const before = arrived.length;
+      await request();
+      const seen = arrived.slice(before).find((each) => each.target === target);
+      return (seen?.headers ?? []).filter(([name]) => name === "impersonate-group").map(([, value]) => value).sort();
+    },
     close() {
       server.close();
       for (const socket of sockets) socket.destroy();

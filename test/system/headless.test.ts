@@ -2,10 +2,10 @@ import { readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawn } from "@lydell/node-pty";
-import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "@gatehouse/core/testing";
 import { createBrowser, type Browser, type Page } from "../support/browser.ts";
+import { launchChromium } from "../support/chromium.ts";
 import { createClientWorld, createLocalUser, newMachine, type Machine } from "../support/machine.ts";
 import { start, type Running } from "../support/process.ts";
 import { tshPath, type World } from "../support/world.ts";
@@ -171,7 +171,7 @@ describe.skipIf(!requireTool("chromium", "Debian: apt-get install chromium"))("i
   it("a person shows who they are, types the code, and the terminal goes on", async () => {
     const server = await newMachine(world, "ana", { BROWSER: "" });
     const { terminal, url, code } = await ask(server, "lea", ["kubectl", "get", "pods", "it's"]);
-    const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"] });
+    const browser = await launchChromium();
     try {
       const context = await browser.newContext({ ignoreHTTPSErrors: true });
       const page = await context.newPage();

@@ -1,12 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium, type Browser, type BrowserContext } from "playwright-core";
+import type { Browser, BrowserContext } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { requireTool } from "@gatehouse/core/testing";
 import { startOidc, type Oidc, type OidcUser } from "../stand-ins/oidc.ts";
 import { createBrowser } from "../support/browser.ts";
+import { launchChromium } from "../support/chromium.ts";
 import { howToGetACluster, realCluster } from "../support/cluster.ts";
 import { start, type Outcome } from "../support/process.ts";
 import { startRecordingUpstream, type RecordingUpstream } from "../support/recording-upstream.ts";
@@ -127,7 +128,7 @@ describe("tsh login through an OpenID provider", () => {
   });
 
   it.skipIf(!hasChromium)("goes through a real browser, with the provider's own login page", async () => {
-    const browser: Browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"] });
+    const browser: Browser = await launchChromium();
     try {
       const context: BrowserContext = await browser.newContext({ ignoreHTTPSErrors: true });
       const bo = await at.world.person("bo");
@@ -165,18 +166,9 @@ describe("groups from the provider, at an API server that remembers", () => {
   let at: { readonly world: World; readonly oidc: Oidc };
   beforeAll(async () => {
     upstream = await startRecordingUpstream();
-    const b64 = (text: string): string => Buffer.from(text).toString("base64");
-    const kubeconfig = {
-      apiVersion: "v1",
-      kind: "Config",
-      "current-context": "recorded",
-      clusters: [{ name: "recorded", cluster: { server: upstream.url, "certificate-authority-data": b64(upstream.ca) } }],
-      users: [{ name: "gateway", user: { "client-certificate-data": b64(upstream.client.cert), "client-key-data": b64(upstream.client.key) } }],
-      contexts: [{ name: "recorded", context: { cluster: "recorded", user: "gateway" } }],
-    };
     folder = await mkdtemp(join(tmpdir(), "gatehouse-oidc-"));
     const file = join(folder, "kubeconfig");
-    await writeFile(file, stringify(kubeconfig));
+    await writeFile(file, upstream.kubeconfig());
     at = await createOidcWorld(file);
   });
   afterAll(async () => {
@@ -186,13 +178,11 @@ describe("groups from the provider, at an API server that remembers", () => {
     await rm(folder, { recursive: true });
   });
 
-  const groupsSent = async (person: Person): Promise<readonly string[]> => {
-    const before = upstream.arrived.length;
-    const outcome = await person.kubectl(["get", "--raw", "/api/v1/namespaces"]);
-    expect(`${String(outcome.code)} ${outcome.stderr}`).toBe("0 ");
-    const request = upstream.arrived.slice(before).find(({ target }) => target === "/api/v1/namespaces");
-    return (request?.headers ?? []).filter(([name]) => name === "impersonate-group").map(([, value]) => value).sort();
-  };
+  const groupsSent = (person: Person): Promise<readonly string[]> =>
+    upstream.groupsSent("/api/v1/namespaces", async () => {
+      const outcome = await person.kubectl(["get", "--raw", "/api/v1/namespaces"]);
+      expect(`${String(outcome.code)} ${outcome.stderr}`).toBe("0 ");
+    });
 
   it("are exactly the role's own and the provider's; and the role's own alone once the claim is gone", async () => {
     const ana = await at.world.person("ana");

@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { request } from "node:https";
-import { chromium, type Browser, type BrowserContext } from "playwright-core";
+import type { Browser, BrowserContext } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { requireTool } from "@gatehouse/core/testing";
 import { startSamlIdp, type SamlIdp } from "../stand-ins/saml-idp.ts";
+import { launchChromium } from "../support/chromium.ts";
 import { start } from "../support/process.ts";
 import { createWorld, tshPath, type World } from "../support/world.ts";
 
@@ -62,10 +63,7 @@ describe.skipIf(!available)("a login through SAML in a real browser", () => {
     await apply({ kind: "role", version: "v3", metadata: { name: "saml-developers" }, spec: { allow: { logins: ["{{external.logins}}"], kubernetes_groups: ["{{external.groups}}"] } } });
     await connect();
     idp.trust(await serviceMetadata());
-    browser = await chromium.launch({
-      executablePath: "/usr/bin/chromium",
-      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-    });
+    browser = await launchChromium();
   });
   afterAll(async () => {
     await browser.close();
