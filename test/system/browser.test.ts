@@ -1,7 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { chromium, type Browser, type BrowserContext } from "playwright-core";
+import type { Browser, BrowserContext } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { launchChromium } from "../support/chromium.ts";
 import { start } from "../support/process.ts";
 import { requireTool } from "@gatehouse/core/testing";
 import { createWorld, tshPath, type World } from "../support/world.ts";
@@ -15,10 +16,7 @@ describe.skipIf(!available)("in a real browser", () => {
 
   beforeAll(async () => {
     world = await createWorld();
-    browser = await chromium.launch({
-      executablePath: "/usr/bin/chromium",
-      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-    });
+    browser = await launchChromium();
     // The gateway's certificate is the cluster's own: a person would have clicked through, or installed the CA.
     context = await browser.newContext({ ignoreHTTPSErrors: true, extraHTTPHeaders: { "x-stand-in-user": "ana" } });
   });

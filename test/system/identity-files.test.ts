@@ -67,6 +67,14 @@ describe("identity files", () => {
     expect(await tsh("-i", "ci.pem", "login", `--proxy=${world.proxy}`)).toMatchObject({ code: 2, stderr: expect.stringContaining("an identity file is a login already") as string });
   });
 
+  it("change no second factors: whoever has the file need not be the person", async () => {
+    for (const words of [["add"], ["rm", "phone"], ["codes"]]) {
+      const refused = await tsh("-i", "ci.pem", "mfa", ...words);
+      expect(refused).toMatchObject({ code: 4, stdout: "", stderr: expect.stringContaining("not with an identity file that was signed for ci") as string });
+    }
+    expect(await tsh("-i", "ci.pem", "mfa", "ls")).toMatchObject({ code: 0 });
+  });
+
   it("as key and certificate are what OpenSSH reads, as three files what TLS clients do", async () => {
     expect((await sign("id_ci", "--format=openssh")).code).toBe(0);
     const shown = await run("ssh-keygen", ["-L", "-f", file("id_ci-cert.pub")]);

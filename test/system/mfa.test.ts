@@ -3,9 +3,10 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "@gatehouse/core/testing";
+import { launchChromium } from "../support/chromium.ts";
 import { start } from "../support/process.ts";
 import { totp } from "../support/totp.ts";
 import { createWorld, tshPath, type Person, type World } from "../support/world.ts";
@@ -41,10 +42,7 @@ describe.skipIf(!available)("second factors of local users", () => {
       },
     });
     shots = process.env["GATEHOUSE_SCREENSHOTS"] ?? (await mkdtemp(join(tmpdir(), "gatehouse-shots-")));
-    browser = await chromium.launch({
-      executablePath: "/usr/bin/chromium",
-      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--ignore-certificate-errors", "--enable-features=AllowWebAuthnWithBrokenTlsCerts"],
-    });
+    browser = await launchChromium("--ignore-certificate-errors", "--enable-features=AllowWebAuthnWithBrokenTlsCerts");
     context = await browser.newContext({ ignoreHTTPSErrors: true, extraHTTPHeaders: { "x-stand-in-user": "ana" } });
   });
   afterAll(async () => {
