@@ -101,7 +101,7 @@ describe("identity files", () => {
   it("are worth nothing once their login has ended, and nobody is asked to log in", async () => {
     const kept = await readFile(file("ci.pem"), "utf8");
     expect(await tsh("-i", "ci.pem", "logout")).toMatchObject({ code: 0, stderr: expect.stringContaining("has ended") as string });
-    expect(await tsh("-i", "ci.pem", "clusters")).toMatchObject({ code: 3, stderr: expect.stringContaining("your login session has ended") as string });
+    expect(await tsh("-i", "ci.pem", "clusters")).toMatchObject({ code: 3, stderr: expect.stringContaining("your login session has ended\n  ask for a new identity file") as string });
     await writeFile(file("broken.pem"), kept.replace(/-----BEGIN CERTIFICATE-----[\s\S]*$/, ""), { mode: 0o600 });
     expect(await tsh("kube", "credentials", "--identity=broken.pem", `--proxy=${world.proxy}`)).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("it has no TLS certificate") as string });
   });

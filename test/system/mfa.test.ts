@@ -128,6 +128,7 @@ describe.skipIf(!available)("second factors of local users", () => {
     const code = totp(secret, Date.now() + 30_000);
     const wrong = await logIn(`${password}\n000000\n`);
     expect(wrong).toMatchObject({ code: 4, stderr: expect.stringContaining("invalid username, password or second factor") as string });
+    expect(await logIn(`${password}\n`)).toMatchObject({ code: 2, stderr: expect.stringContaining("standard input has no second line") as string });
     const right = await logIn(`${password}\n${code}\n`);
     expect(`${String(right.code)} ${right.stderr}`).toMatch(/^0 /);
     expect(await logIn(`${password}\n${code}\n`)).toMatchObject({ code: 4 });

@@ -31,6 +31,7 @@ describe("usage", () => {
     ["tsh statsu", 'tsh has no command "statsu"; did you mean: tsh status\n  tsh --help lists the commands'],
     ["tsh kube lss", 'tsh has no command "kube lss"; did you mean: tsh kube ls\n  tsh --help lists the commands'],
     ["tsh kube --prxy", "tsh kube needs one of its commands\n  tsh kube --help lists them"],
+    ["tsh login --password-stdin --mfa=browser", "--password-stdin and --mfa=browser exclude each other\n  the gateway's login page asks for the password too"],
     ["tctl sso configure githb", 'tctl has no command "sso configure githb"; did you mean: tctl sso configure github\n  tctl --help lists the commands'],
     ["tctl users mfa -x", "tctl users mfa needs one of its commands\n  tctl users mfa --help lists them"],
     ["tctl auth sign", "tctl auth sign needs --out=<file> and --user=<name>\n  tctl auth sign --help shows what it takes"],

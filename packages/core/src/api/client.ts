@@ -182,10 +182,13 @@ function eventOf(line: string): LoggedEvent {
   return parsed.data;
 }
 
-function caller(transport: Transport): <T>(schema: z.ZodType<T> | undefined, method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown) => Promise<T> {
+/** What a refusal of the gateway is to say here. */
+type Explain = (refusal: GatehouseError) => GatehouseError;
+
+function caller(transport: Transport, explain: Explain = (refusal) => refusal): <T>(schema: z.ZodType<T> | undefined, method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown) => Promise<T> {
   return async (schema, method, path, body) => {
     const response = await transport.request({ method, path, ...(body === undefined ? {} : { body }) });
-    if (response.status < 200 || response.status >= 300) throw errorOf(response);
+    if (response.status < 200 || response.status >= 300) throw explain(errorOf(response));
     if (!schema) return undefined as never;
     let json: unknown;
     try {
@@ -222,9 +225,9 @@ export function createWebClient(transport: Transport): WebClient {
   };
 }
 
-/** A client for the admin API (`/gatehouse/v1/…`). */
-export function createAdminClient(transport: Transport): AdminClient {
-  const call = caller(transport);
+/** A client for the admin API (`/gatehouse/v1/…`). `explain` may change what the refusal of a call says; those of streams are as they come. */
+export function createAdminClient(transport: Transport, explain?: Explain): AdminClient {
+  const call = caller(transport, explain);
   const base = "/gatehouse/v1";
   const resource = (ref: ResourceRef): string => `${base}/resources/${formatRef(ref).split("/").map(encodeURIComponent).join("/")}`;
   return {

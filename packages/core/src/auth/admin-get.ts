@@ -55,12 +55,12 @@ export function createAdminGet(context: Context): Pick<Admin, "get"> {
   }
 
   /** All of several kinds, but for those kinds that the caller may read nothing of, unless that is each of them. */
-  async function getEach(kinds: readonly Kind[], read: (kind: Kind) => Promise<readonly AdminItem[]>, passed: ErrorCode): Promise<readonly AdminItem[]> {
+  async function getEach(kinds: readonly Kind[], read: (kind: Kind) => Promise<readonly AdminItem[]>, passed: ErrorCode, name: string | undefined): Promise<readonly AdminItem[]> {
     const outcomes = await Promise.allSettled(kinds.map(read));
     const found = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
     const refusals = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [toGatehouseError(outcome.reason)] : []));
     const decisive = refusals.find(({ code }) => code !== passed) ?? (found.length === 0 ? refusals[0] : undefined);
-    if (decisive) throw decisive;
+    if (decisive) throw decisive.code === "not_found" && name !== undefined ? new GatehouseError("not_found", `connector "${name}" does not exist`) : decisive;
     return found.flat();
   }
 
@@ -69,7 +69,7 @@ export function createAdminGet(context: Context): Pick<Admin, "get"> {
       const { name } = ref;
       const kinds = kindsOf(ref);
       const read = (kind: Kind): Promise<readonly AdminItem[]> => (name === undefined ? getAll(caller, kind, withSecrets) : getOne(caller, kind, name, withSecrets));
-      return kinds.length === 1 ? read(kinds[0]) : getEach(kinds, read, name === undefined ? "access_denied" : "not_found");
+      return kinds.length === 1 ? read(kinds[0]) : getEach(kinds, read, name === undefined ? "access_denied" : "not_found", name);
     },
   };
 }

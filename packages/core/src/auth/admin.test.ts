@@ -162,6 +162,7 @@ describe("a connector's secret", () => {
     await admin.put(localAdmin, redact(connector({ display: "Other" })), "upsert");
     expect((await get(localAdmin, "github", "github", true))[0]!.resource).toMatchObject({ spec: { client_secret: "hush-hush", display: "Other" } });
     expect(JSON.stringify(await get(localAdmin, "connectors"))).not.toContain("hush-hush");
+    await expect(get(localAdmin, "connectors", "nobody")).rejects.toMatchObject({ code: "not_found", message: 'connector "nobody" does not exist' });
     expect((await world.store.get("github", "github"))!.value).not.toContain("hush-hush");
     expect(JSON.stringify(world.audit.events)).not.toContain("hush-hush");
   });

@@ -18,8 +18,8 @@ export function connectWeb(address: ProxyAddress, authorities: readonly string[]
   return { web: createWebClient(transport), gatewayNow: () => date };
 }
 
-/** Reaches the admin API as the person of this login: on the web port, by the cluster's server name, with the login's certificate. */
-export function connectAdmin(record: LoginRecord): AdminClient {
+/** Reaches the admin API as the person of this login: on the web port, by the cluster's server name, with the login's certificate. `explain` may change what a refusal says. */
+export function connectAdmin(record: LoginRecord, explain?: (refusal: GatehouseError) => GatehouseError): AdminClient {
   return createAdminClient(
     createTlsTransport({
       address: parseProxyAddress(record.proxy),
@@ -27,6 +27,7 @@ export function connectAdmin(record: LoginRecord): AdminClient {
       serverName: adminServerName(record.cluster),
       identity: { certificate: record.tlsCertificate, key: record.privateKey },
     }),
+    explain,
   );
 }
 
@@ -47,10 +48,14 @@ export interface SessionChoice {
   readonly identity?: string | undefined;
 }
 
+/** A login from a file is not made again by who uses it. */
+const forFile = (refusal: GatehouseError): GatehouseError =>
+  refusal.code === "unauthenticated" ? new GatehouseError(refusal.code, refusal.message, { hint: "ask for a new identity file", id: refusal.id, cause: refusal }) : refusal;
+
 async function openIdentity(path: string, env: Environment, proxy: string | undefined, now: number): Promise<Session> {
   const record = await readIdentityFile(path, { env, proxy, now });
   const profile: Profile = { web_proxy_addr: record.proxy, user: record.username, cluster: record.cluster };
-  return { home: clientHome(env), name: profileName(parseProxyAddress(record.proxy)), profile, record, admin: connectAdmin(record), identity: path };
+  return { home: clientHome(env), name: profileName(parseProxyAddress(record.proxy)), profile, record, admin: connectAdmin(record, forFile), identity: path };
 }
 
 /** The login stored for a profile, or undefined. Throws `internal` where its keystore cannot be read. */

@@ -24,7 +24,7 @@ export interface LoginOptions {
   /** Asks for the password of a local login. */
   readonly password: (user: string) => Promise<string>;
   /** Asks for the second factor; undefined where nobody can be asked. */
-  readonly otp: ((question: string) => Promise<string>) | undefined;
+  readonly otp: ((question: string, required: boolean) => Promise<string>) | undefined;
   /** `browser`: on the gateway's login page, where a security key can be asked; `code`: here, even where the cluster wants a key. As the cluster has it where absent. */
   readonly mfa: "browser" | "code" | undefined;
   /** ms; 12 h where absent. */
@@ -90,7 +90,7 @@ async function askSecondFactor(factor: string | undefined, options: LoginOptions
   if (factor === undefined || factor === "off") return "";
   if (factor === "u2f") throw new GatehouseError("not_implemented", "this gateway wants a U2F token, which is not supported");
   if (!options.otp) throw new GatehouseError("usage", "this gateway wants a second factor, and there is no terminal to ask for it", { hint: "--password-stdin reads the code from a second line; a security key is asked in the browser: --mfa=browser" });
-  return (await options.otp(questions[factor] ?? "One-time code:")).trim();
+  return (await options.otp(questions[factor] ?? "One-time code:", factor !== "optional")).trim();
 }
 
 /** Logs in with a password here, and with a second factor here; undefined where that one is to be shown in the browser. */

@@ -168,3 +168,10 @@ test("places in the canonical YAML", () => {
   expect(locate(admin!, "spec.allow.logins[9]")).toBeUndefined();
   expect(locate(admin!, "no path [")).toBeUndefined();
 });
+
+test("a connector without a text for its button is written without one", () => {
+  const [connector] = read(["kind: saml", "version: v2", "metadata: {name: okta}", "spec:", "  acs: https://gw.example.com/v1/webapi/saml/acs", "  entity_descriptor_url: https://okta.example.com/metadata", "  attributes_to_roles: [{name: groups, value: a, roles: [access]}]"].join("\n"));
+  const written = formatResources([connector!], "yaml", withSecrets);
+  expect(written).not.toContain("display");
+  expect(read(written)).toEqual([connector]);
+});

@@ -19,7 +19,8 @@ export function resourceToJson(resource: Resource): Record<string, unknown> {
     const { max_ttl: ttl, ...spec } = resource.spec;
     return { kind, version, metadata, spec: withoutEmpty({ ...spec, max_ttl: ttl === 0 ? undefined : formatDuration(ttl) }, ["roles"]) };
   }
-  return { kind, version, metadata, spec: withoutEmpty(resource.spec, ["roles", "traits"]) };
+  const { spec } = resource;
+  return { kind, version, metadata, spec: withoutEmpty("display" in spec && spec.display === "" ? { ...spec, display: undefined } : spec, ["roles", "traits"]) };
 }
 
 function metadataToJson({ name, description, expires, labels }: Metadata): Record<string, unknown> {

@@ -66,6 +66,7 @@ person is asked: a bot logs in, and its login goes to a file alone.`;
     if (flags.identity !== undefined) throw new GatehouseError("usage", "an identity file is a login already: tsh login does not take -i", { hint: "other commands do, such as: tsh -i FILE kube login --all" });
     if (flags["join-method"] !== undefined) return joinLogin(flags, this.output);
     for (const name of ["token", "jwt-file", "jwt-env", "audience", "out"] as const) if (flags[name] !== undefined) throw new GatehouseError("usage", `--${name} goes together with --join-method`);
+    if (flags["password-stdin"] && flags.mfa === "browser") throw new GatehouseError("usage", "--password-stdin and --mfa=browser exclude each other", { hint: "the gateway's login page asks for the password too" });
     const cluster = args.cluster === "login" ? undefined : args.cluster;
     if (args.cluster === "login") this.output.stderr.write("Note: the word login at the end is not needed.\n");
     const ttl = flags.ttl === undefined ? undefined : parseTtl(flags.ttl);
@@ -80,7 +81,7 @@ person is asked: a bot logs in, and its login goes to a file alone.`;
         {
           ...wanted,
           password: (user) => this.password(user, flags["password-stdin"], prompter),
-          otp: flags["password-stdin"] ? async () => (await this.fromStdin()).code : prompter && ((question) => prompter.password(question)),
+          otp: flags["password-stdin"] ? (_question, required) => this.codeFromStdin(required) : prompter && ((question) => prompter.password(question)),
           mfa: flags.mfa,
           ttl,
           browser: flags.browser,
@@ -134,6 +135,12 @@ person is asked: a bot logs in, and its login goes to a file alone.`;
 
   private fromStdin(): ReturnType<typeof readSecrets> {
     return (this.secrets ??= readSecrets());
+  }
+
+  private async codeFromStdin(required: boolean): Promise<string> {
+    const { code } = await this.fromStdin();
+    if (required && code.trim() === "") throw new GatehouseError("usage", "this gateway wants a second factor, and standard input has no second line with its code", { hint: "without --password-stdin a security key can be shown in the browser" });
+    return code;
   }
 
   private async password(user: string, fromStdin: boolean, prompter: Prompter | undefined): Promise<string> {
