@@ -94,7 +94,7 @@ describe("tctl sso test", () => {
     world.github.setFault("memberships", undefined);
     expect([broken.code, broken.stderr]).toEqual([1, expect.stringContaining("GitHub answered the organizations request with something that is not JSON")]);
     const elsewhere = await test(["-f", "-"], await changed(({ spec }) => (spec["client_id"] = "Iv1.other")));
-    expect([elsewhere.code, elsewhere.stderr]).toEqual([1, expect.stringContaining("client_secret is required where client_id or endpoint_url changes")]);
+    expect([elsewhere.code, elsewhere.stderr]).toEqual([1, expect.stringContaining("client_secret is required where client_id, endpoint_url or api_endpoint_url changes")]);
   });
 
   it.each([

@@ -7,26 +7,20 @@ import { kinds } from "./records.ts";
 import { prepareKeys } from "./saml-keys.ts";
 import { connectorSessionDeletions, identitiesOf } from "./user-change.ts";
 
-/** Which provider a connector is for: ids mean other people at another one. */
-function place(connector: Connector): string {
-  switch (connector.kind) {
-    case "github": {
-      const { web, api } = githubEndpoints(connector);
-      const host = (url: URL): string => (isLoopback(url) ? "this machine" : url.host);
-      return `${host(web)} (API: ${host(api)})`;
-    }
-    case "oidc":
-      return connector.spec.issuer_url;
-    case "saml": {
-      const { issuer, entity_descriptor_url: url } = connector.spec;
-      return issuer ?? url ?? "the provider of its entity_descriptor";
-    }
-  }
+/** Which GitHub a connector is for: its ids are numbers, and mean other people on another one. Those of the other kinds hold whose they are. */
+function place(connector: Connector): string | undefined {
+  if (connector.kind !== "github") return undefined;
+  const { web, api } = githubEndpoints(connector);
+  const host = (url: URL): string => (isLoopback(url) ? "this machine" : url.host);
+  return `${host(web)} (API: ${host(api)})`;
 }
 
-/** Where a connector's client secret is sent, and for whom. */
+/** Where a connector's client secret, and the tokens that it is good for, are sent, and for whom. */
 function recipient(connector: GithubConnector | OidcConnector): string {
-  return JSON.stringify([connector.spec.client_id, connector.kind === "github" ? githubEndpoints(connector).web.href : connector.spec.issuer_url]);
+  const { client_id: client } = connector.spec;
+  if (connector.kind === "oidc") return JSON.stringify([client, connector.spec.issuer_url]);
+  const { web, api } = githubEndpoints(connector);
+  return JSON.stringify([client, web.href, api.href]);
 }
 
 /**
@@ -40,7 +34,7 @@ export async function prepareConnector(context: Context, given: Connector, exist
   callbackUrl(given);
   const to = place(given);
   if (existing && place(existing) !== to && (await identitiesOf(context, kind, name)).length > 0) {
-    throw fail(`its people are those of ${place(existing)}, and ${to} gives their ids to others`, "use another name for another provider, or remove this connector first");
+    throw fail(`its people are those of ${String(place(existing))}, and ${String(to)} gives their ids to others`, "use another name for another provider, or remove this connector first");
   }
   if (given.kind === "saml") {
     const complete = await prepareKeys(given, existing?.kind === "saml" ? existing : undefined, context);
@@ -52,7 +46,7 @@ export async function prepareConnector(context: Context, given: Connector, exist
   const secret = stored?.spec.client_secret;
   if (!stored || secret === undefined) throw fail("client_secret is required", "it is the secret of the application that is registered at the provider");
   if (recipient(stored) !== recipient(given)) {
-    throw fail(`client_secret is required where client_id or ${kind === "github" ? "endpoint_url" : "issuer_url"} changes`, "the stored one was given for the old ones");
+    throw fail(`client_secret is required where ${kind === "github" ? "client_id, endpoint_url or api_endpoint_url" : "client_id or issuer_url"} changes`, "the stored one was given for the old ones");
   }
   return withClientSecret(given, secret);
 }
