@@ -77,7 +77,7 @@ describe("tctl on the gateway's machine", () => {
       await gateway.waitFor(/"ca_pin"/, "stdout", 60_000);
       for (const args of [["status", "-c", config], ["status"]]) expect(await run(process.execPath, [tctlPath, ...args], named)).toMatchObject({ code: 0, stdout: expect.stringContaining("example") as string });
       await writeFile(config, "teleport: [");
-      expect(await run(process.execPath, [tctlPath, "status", "-c", config], named)).toMatchObject({ code: 1, stderr: expect.stringContaining("is not YAML") as string });
+      expect(await run(process.execPath, [tctlPath, "status", "-c", config], named)).toMatchObject({ code: 1, stderr: expect.stringContaining("is not valid YAML: ") as string });
       expect(await run(process.execPath, [tctlPath, "status", "-c", join(folder, "none")], named)).toMatchObject({ code: 5 });
     } finally {
       await gateway.stop();

@@ -10,7 +10,7 @@ const betweenRenewals = 10_000;
 
 /** Where a connector's provider is described, now. */
 export interface MetadataSource {
-  /** Throws `unavailable` where the metadata cannot be read, `internal` where it is of no use. */
+  /** Throws `internal` where the metadata cannot be read or is of no use. */
   current(): Promise<IdentityProvider>;
   /** Reads it anew, at most once in ten seconds; whether its keys are others since. Throws nothing: what cannot be read has not changed. */
   renewed(): Promise<boolean>;
@@ -55,7 +55,7 @@ export function createMetadataSource(connector: SamlConnector, clock: Clock, fet
         throw error;
       });
       if (valid(now)) return now.provider;
-      throw new GatehouseError("unavailable", `connector "${connector.metadata.name}": the provider's metadata was valid until ${new Date(now.provider.validUntil ?? 0).toISOString()}`, {
+      throw new GatehouseError("internal", `connector "${connector.metadata.name}": the provider's metadata was valid until ${new Date(now.provider.validUntil ?? 0).toISOString()}`, {
         hint: "an administrator gives the connector the provider's new metadata",
       });
     },

@@ -111,7 +111,7 @@ describe("metadata by address", () => {
     for (let logins = 0; logins < 3; logins++) await provider.authorizeUrl(request);
     expect(asked()).toBe(2);
     clock.advance(5 * minute);
-    await expect(provider.authorizeUrl(request)).rejects.toThrow("answered 503 to the request for its metadata");
+    await expect(provider.authorizeUrl(request)).rejects.toMatchObject({ code: "internal", message: expect.stringContaining("answered 503 to the request for its metadata") as string });
     up = true;
     await expect(provider.authorizeUrl(request)).rejects.toThrow(`was valid until ${validUntil}`);
     await provider.close();
