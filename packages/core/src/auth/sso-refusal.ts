@@ -44,6 +44,11 @@ function refusalEvents(kind: Connector["kind"], request: SsoRequest | undefined,
   return events;
 }
 
+/** What nobody foresaw is for the gateway's log alone: it may speak of paths and programs. */
+function unforeseen({ id }: GatehouseError): GatehouseError {
+  return new GatehouseError("internal", "the gateway failed in the middle of this login", { id, hint: `an administrator finds the cause in the gateway's log${id === undefined ? "" : ` as ${id}`}` });
+}
+
 /** Makes it. A refusal stands even where the log cannot be written: nothing was granted. */
 export function createSsoRefusal(context: Context): SsoRefusal {
   const refuse: SsoRefusal["refuse"] = async (kind, request, person, thrown, origin) => {
@@ -65,7 +70,7 @@ export function createSsoRefusal(context: Context): SsoRefusal {
       const { clientRedirectUrl } = request.secret;
       const refused = await refuse(request.record.kind, request, person, thrown, origin);
       if (clientRedirectUrl === undefined) throw refused;
-      const { message, code, hint, id } = refused;
+      const { message, code, hint, id } = thrown instanceof GatehouseError ? refused : unforeseen(refused);
       const failure: LoginFailure = { message, code, ...(hint === undefined ? {} : { hint }), ...(id === undefined ? {} : { id }) };
       return answerLocation(parseLoopback(clientRedirectUrl), "error", failure, context.random);
     },
