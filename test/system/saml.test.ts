@@ -139,7 +139,7 @@ describe.skipIf(!available)("a login through SAML in a real browser", () => {
     await connect({ display: "Okta, again" });
     const outcome = await logIn(undefined, failure);
     idp.setDown(false);
-    expect(outcome.code).toBe(7);
+    expect(outcome.code).toBe(1);
     expect(outcome.stderr).toContain("answered 503 to the request for its metadata");
   });
 
