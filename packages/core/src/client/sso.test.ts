@@ -1,31 +1,34 @@
 import { describe, expect, it } from "vitest";
 import { systemRandom } from "../base/index.ts";
-import { ssoLogin } from "./sso.ts";
-import { plainStyle } from "./terminal/index.ts";
+import { ssoLogin, type SsoOptions } from "./sso.ts";
+import { plainStyle, type TextSink } from "./terminal/index.ts";
+
+/** A login that the gateway begins and no browser ends. */
+function endless(stderr: TextSink, options: Pick<SsoOptions, "place" | "browser"> & Partial<Pick<SsoOptions, "env">>): ReturnType<typeof ssoLogin> {
+  const web = { consoleLogin: () => Promise.resolve({ redirect_url: "https://gw.example.com/start" }) } as unknown as SsoOptions["web"];
+  return ssoLogin({
+    web,
+    proxy: "gw.example.com",
+    kind: "github",
+    connector: "github",
+    display: "GitHub",
+    publicKey: "ssh-ed25519 AAAA",
+    ttl: 3_600_000,
+    env: {},
+    output: { stdout: stderr, stderr, style: plainStyle, animated: false },
+    random: systemRandom,
+    bindAddress: undefined,
+    wait: 50,
+    ...options,
+  });
+}
 
 describe("a browser login that nobody finishes", () => {
   it.each([
     ["none", "run it again, and open the link in a browser on this machine"],
     ["/bin/true", "run it again; --browser=none prints the link alone"],
   ])("with --browser=%s is a failure of its own, not an unreachable gateway", async (browser, hint) => {
-    const sink = { write: () => true };
-    const web = { consoleLogin: () => Promise.resolve({ redirect_url: "https://gw.example.com/start" }) } as unknown as Parameters<typeof ssoLogin>[0]["web"];
-    const login = ssoLogin({
-      web,
-      proxy: "gw.example.com",
-      kind: "github",
-      connector: "github",
-      display: "GitHub",
-      publicKey: "ssh-ed25519 AAAA",
-      ttl: 3_600_000,
-      env: {},
-      place: { kind: "desktop" },
-      output: { stdout: sink, stderr: sink, style: plainStyle, animated: false },
-      random: systemRandom,
-      browser,
-      bindAddress: undefined,
-      wait: 50,
-    });
+    const login = endless({ write: () => true }, { place: { kind: "desktop" }, browser });
     await expect(login).rejects.toMatchObject({ exitCode: 1, message: expect.stringContaining("timed out") as string, hint });
   });
 });
@@ -34,24 +37,7 @@ describe("a browser login where no browser can be started", () => {
   const start = (terminal: boolean, browser: string | undefined, env: Record<string, string> = {}): { readonly shown: () => string; readonly login: Promise<unknown> } => {
     let shown = "";
     const stderr = { write: (text: string) => (shown += text), isTTY: terminal };
-    const web = { consoleLogin: () => Promise.resolve({ redirect_url: "https://gw.example.com/start" }) } as unknown as Parameters<typeof ssoLogin>[0]["web"];
-    const login = ssoLogin({
-      web,
-      proxy: "gw.example.com",
-      kind: "github",
-      connector: "github",
-      display: "GitHub",
-      publicKey: "ssh-ed25519 AAAA",
-      ttl: 3_600_000,
-      env,
-      place: { kind: "ssh", target: "ana@192.0.2.9", port: undefined },
-      output: { stdout: stderr, stderr, style: plainStyle, animated: false },
-      random: systemRandom,
-      browser,
-      bindAddress: undefined,
-      wait: 50,
-    });
-    return { shown: () => shown, login };
+    return { shown: () => shown, login: endless(stderr, { place: { kind: "ssh", target: "ana@192.0.2.9", port: undefined }, browser, env }) };
   };
 
   it("shows the link and how to reach it, and tries none", async () => {
