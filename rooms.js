@@ -6,12 +6,13 @@
 const shared = {
   base: [],
   formats: ["base"],
+  ssh: ["base", "formats"],
   resources: ["base", "formats"],
   access: ["base", "formats", "resources"],
   api: ["base", "formats", "resources", "access"],
-  client: ["base", "formats", "resources", "access", "api"],
+  client: ["base", "formats", "ssh", "resources", "access", "api"],
 };
-const below = ["base", "formats", "resources", "access", "api"];
+const below = ["base", "formats", "ssh", "resources", "access", "api"];
 /** Rooms that a client command never loads. @type {Record<string, readonly string[]>} */
 const server = {
   config: below,
