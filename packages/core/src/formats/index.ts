@@ -1,4 +1,4 @@
-/** Pure functions over bytes: keys and certificates, ClientHello, the sealed login answer, SPDY and WebSocket frames, recordings, plain XML. */
+/** Pure functions over bytes: keys and certificates, the ssh-agent protocol, ClientHello, the sealed login answer, SPDY and WebSocket frames, recordings, plain XML. */
 export { createSpdyTap } from "./spdy.ts";
 export type { SpdyTapOptions } from "./spdy.ts";
 export { createWebSocketTap, isWebSocketKnown } from "./websocket.ts";
@@ -17,6 +17,8 @@ export { SshReader, SshWriter } from "./ssh-wire.ts";
 export { formatAuthorizedKey, parseAuthorizedKey, publicKeyFromSsh, sshFingerprint, sshPublicKey } from "./ssh-keys.ts";
 export type { AuthorizedKey, SshKeyAlgorithm } from "./ssh-keys.ts";
 export { encodeOpenSshPrivateKey } from "./ssh-private-key.ts";
+export { agentFlags, agentFrame, agentLimits, agentMessage, createAgentFrames, encodeAgentRequest, encodeAgentResponse, parseAgentRequest, parseAgentResponse, parseSessionBind } from "./agent-protocol.ts";
+export type { AgentFrames, AgentIdentity, AgentRequest, AgentResponse, AgentSessionBind } from "./agent-protocol.ts";
 export { sshSign, sshVerify } from "./ssh-signature.ts";
 export { parseSshCertificate, signSshCertificate, sshForever } from "./ssh-cert.ts";
 export type { SshCertificate, SshCertificateFields } from "./ssh-cert.ts";
