@@ -1,0 +1,9 @@
+/** An ssh-agent in parts: the keys that it holds, the agent behind it, the dialogue with one client, and the socket. */
+export { holdKey, noKeys } from "./held-keys.ts";
+export type { HeldKeys } from "./held-keys.ts";
+export { upstreamAgent } from "./upstream.ts";
+export type { UpstreamAgent } from "./upstream.ts";
+export { agentDialogue } from "./dialogue.ts";
+export type { DialogueOptions } from "./dialogue.ts";
+export { serveAgent } from "./socket.ts";
+export type { AgentSocket, AgentSocketOptions } from "./socket.ts";
