@@ -6,6 +6,11 @@ export function adminServerName(clusterName: string): string {
   return `${Buffer.from(clusterName).toString("hex")}${suffix}`;
 }
 
+/** TLS server name under which a cluster's gateway takes connections to hosts, on the web port; its certificate covers `*.teleport.cluster.local`. */
+export function sshServerName(clusterName: string): string {
+  return `s${Buffer.from(clusterName).toString("hex")}${suffix}`;
+}
+
 /** TLS server name that chooses one Kubernetes cluster on a shared listener; the gateway's certificate covers `*.kube.teleport.cluster.local`. */
 export function kubeServerName(kubeCluster: string): string {
   return `k${Buffer.from(kubeCluster).toString("hex")}${kubeSuffix}`;

@@ -1,0 +1,36 @@
+/**
+ * How `tsh proxy ssh` reaches a host: `GET` of this path with mutual TLS on the web port, SNI {@link sshServerName}, asking for the upgrade
+ * {@link sshUpgrade}. Refusals are JSON errors as everywhere. After the 101 the connection carries SSH, end to end or up to the gateway.
+ */
+export const sshConnectPath = "/gatehouse/v1/ssh/connect";
+
+/** The protocol of the upgrade. */
+export const sshUpgrade = "gatehouse-ssh";
+
+/** What {@link sshConnectPath} is asked with, as a query. */
+export interface SshConnectRequest {
+  /** Name, id, address or `label=value` of a host. */
+  readonly target: string;
+  readonly port?: number | undefined;
+  /** The account on the host. */
+  readonly login: string;
+  /** `authorized_keys` line of a new key: a certificate over it comes back where one is needed. */
+  readonly key?: string | undefined;
+}
+
+/** Headers of the answer, in lower case. */
+export const sshConnectHeaders = {
+  /** `proxy`: the gateway is the SSH server, and lets in whoever asks with `none`. `off`: the host is. */
+  mode: "gatehouse-mode",
+  /** Id of the host. */
+  node: "gatehouse-node",
+  nodeName: "gatehouse-node-name",
+  /** base64 of a certificate's line, for this host and login and the key that was sent; in mode `off`. */
+  certificate: "gatehouse-certificate",
+} as const;
+
+/** Path and query of a request. */
+export function sshConnectUrl({ target, port, login, key }: SshConnectRequest): string {
+  const query = new URLSearchParams({ target, login, ...(port === undefined ? {} : { port: String(port) }), ...(key === undefined ? {} : { key }) });
+  return `${sshConnectPath}?${query.toString()}`;
+}
