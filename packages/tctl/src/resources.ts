@@ -4,7 +4,7 @@ import { activeLock, findLock, type ActiveLock } from "@gatehouse/core/access";
 import { durationFlag } from "@gatehouse/core/client/command";
 import { describeTime, formatTable } from "@gatehouse/core/client/terminal";
 import { lockTable } from "./locks.ts";
-import { expiryOf, formatResources, parseRef, parseResource, type Connector, type Bot, type Lock, type ProvisionToken, type Resource, type ResourceRef, type User } from "@gatehouse/core/resources";
+import { expiryOf, formatResources, parseRef, parseResource, type Connector, type Bot, type Lock, type Node, type ProvisionToken, type Resource, type ResourceRef, type User } from "@gatehouse/core/resources";
 
 /** A resource with the revision that it was read at. */
 export interface ReadResource {
@@ -36,7 +36,7 @@ export function oneRef(words: readonly string[]): ResourceRef & { readonly name:
   return { ...ref, name: ref.name };
 }
 
-const plurals: Readonly<Record<ResourceRef["kind"], string>> = { role: "roles", user: "users", github: "connectors", oidc: "connectors", saml: "connectors", connectors: "connectors", cluster_auth_preference: "cap", token: "tokens", lock: "locks", bot: "bots" };
+const plurals: Readonly<Record<ResourceRef["kind"], string>> = { role: "roles", user: "users", github: "connectors", oidc: "connectors", saml: "connectors", connectors: "connectors", cluster_auth_preference: "cap", token: "tokens", lock: "locks", bot: "bots", node: "nodes" };
 
 /** A kind as `tctl get` lists it. */
 export const plural = (kind: ResourceRef["kind"]): string => plurals[kind];
@@ -89,6 +89,7 @@ export function resourceTable(resources: readonly Resource[]): string {
   const tokens = resources.filter((resource) => resource.kind === "token");
   const bots = resources.filter((resource) => resource.kind === "bot");
   const locks = resources.filter((resource) => resource.kind === "lock");
+  const nodes = resources.filter((resource) => resource.kind === "node");
   const preferences = resources.filter((resource) => resource.kind === "cluster_auth_preference");
   const tables = [
     roles.length > 0 &&
@@ -105,6 +106,7 @@ export function resourceTable(resources: readonly Resource[]): string {
     tokens.length > 0 && tokenTable(tokens.map((resource) => ({ resource }))),
     bots.length > 0 && botTable(bots),
     locks.length > 0 && lockTable(locks),
+    nodes.length > 0 && nodeTable(nodes),
     preferences.length > 0 &&
       formatTable(["TYPE", "SECOND FACTOR", "CONNECTOR"], preferences.map(({ spec }) => [spec.type, spec.second_factor, spec.connector_name ?? "-"])),
   ];
@@ -116,6 +118,14 @@ export function botTable(bots: readonly Bot[]): string {
   return formatTable(
     ["BOT", "ROLES", "LOGINS", "KUBERNETES GROUPS", "LONGEST LOGIN", "EXPIRES"],
     bots.map((bot) => [bot.metadata.name, list(bot.spec.roles), list(bot.spec.traits["logins"] ?? []), list(bot.spec.traits["kubernetes_groups"] ?? []), describeDuration(bot.spec.max_ttl === 0 ? 3_600_000 : bot.spec.max_ttl), until(bot)]),
+  );
+}
+
+/** Hosts as a table. */
+export function nodeTable(nodes: readonly Node[]): string {
+  return formatTable(
+    ["NODE", "ID", "ADDRESS", "LABELS", "HOST KEY"],
+    nodes.map(({ metadata, spec }) => [spec.hostname, metadata.name, spec.addr, list(Object.entries(metadata.labels ?? {}).map(([key, value]) => `${key}=${value}`)), spec.host_key ?? "-"]),
   );
 }
 

@@ -11,6 +11,7 @@ import { authorize, callerName } from "./caller.ts";
 import { prepareConnector } from "./connector-change.ts";
 import type { Context } from "./context.ts";
 import { lockFields, lockNotes, prepareLock } from "./lock-change.ts";
+import { claim } from "./nodes/index.ts";
 import { fromStored, shownName, storedName, toStored, type StoredForm } from "./stored-resources.ts";
 import type { Admin, AdminChange, Caller } from "./types.ts";
 import { checkRoles, prepareUser } from "./user-change.ts";
@@ -63,6 +64,8 @@ async function prepare(context: Context, caller: Caller, resource: Resource, exi
       return { resource, operations: [] };
     case "token":
       return { resource, operations: [], notes: await tokenNotes(context, resource) };
+    case "node":
+      return { resource, operations: await claim(context, resource, existing?.kind === "node" ? existing : undefined) };
     case "role":
       return { resource, operations: [] };
   }

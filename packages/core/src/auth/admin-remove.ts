@@ -9,6 +9,7 @@ import { authorize } from "./caller.ts";
 import { forgetConnector } from "./connector-change.ts";
 import type { Context } from "./context.ts";
 import { lockFields } from "./lock-change.ts";
+import { unclaim } from "./nodes/index.ts";
 import { kinds } from "./records.ts";
 import { fromStored, readConnector, readUser, shownName, storedName } from "./stored-resources.ts";
 import type { Admin, AdminChange, Caller } from "./types.ts";
@@ -66,6 +67,7 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
   async function prepare(kind: Kind, name: string) {
     if (kind === "cluster_auth_preference") throw new GatehouseError("bad_parameter", "the cluster's auth preference cannot be removed", { hint: "change it in the gateway's configuration" });
     if (kind === "role") await refuseUsedRole(context, name);
+    if (kind === "node") return unclaim(context, name);
     if (kind === "bot") return botDeletions(context, name);
     if (kind === "token") return joinedDeletions(context, name);
     return kind === "user" ? userDeletions(context, name) : [];

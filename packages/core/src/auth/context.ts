@@ -6,12 +6,13 @@ import type { SsoProviders } from "./sso-providers.ts";
 import type { AuthOptions, StreamCheck } from "./types.ts";
 
 /** What every part of the auth service works with. */
-export interface Context extends Omit<AuthOptions, "preference" | "maxStaleness" | "onApplied" | "kubeClusters" | "passwordCost" | "providerTimeouts" | "publicUrls" | "hashes"> {
+export interface Context extends Omit<AuthOptions, "preference" | "maxStaleness" | "onApplied" | "kubeClusters" | "passwordCost" | "providerTimeouts" | "publicUrls" | "gatewayNames" | "hashes"> {
   readonly snapshot: Snapshot;
   readonly passwords: Passwords;
   readonly mfaHashes: MfaHashes;
   /** What all gateways draw stand-ins for unknown users from. */
   readonly sharedKey: () => Promise<string>;
+  readonly gatewayNames: () => readonly string[];
   readonly publicUrls: () => readonly string[];
   readonly providers: SsoProviders;
   readonly kubeClusters: () => readonly KubeTarget[];

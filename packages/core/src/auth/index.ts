@@ -2,6 +2,7 @@
 export type * from "./types.ts";
 export type * from "./mfa-types.ts";
 export type { DeviceView, FactorsView } from "./mfa/index.ts";
+export type { NodeAddress, NodeDirectory, NodeEntry, NodeResolution } from "./nodes/index.ts";
 export type { Headless, HeadlessView } from "./headless/index.ts";
 export { openAuth } from "./service.ts";
 export { passwordLength } from "./passwords.ts";

@@ -35,6 +35,8 @@ export const kinds = {
   headlessSlot: "headless_slot",
   /** Browsers that have proved who uses them and may decide about one such login; name = hash of their cookie. */
   headlessTicket: "headless_ticket",
+  /** What a host has to itself (id, hostname, key) and which host that is; name = what {@link "./nodes/claims.ts"} makes of it. */
+  nodeClaim: "node_claim",
 } as const;
 
 const traits = z.record(z.string(), z.array(z.string()));
@@ -144,6 +146,10 @@ export const ssoRequestSecret = z.object({
   connector: z.unknown().optional(),
 });
 export type SsoRequestSecret = z.infer<typeof ssoRequestSecret>;
+
+/** Which host has a name or a key to itself. */
+export const nodeClaimRecord = z.object({ node: z.string().min(1) });
+export type NodeClaimRecord = z.infer<typeof nodeClaimRecord>;
 
 /** Reads a record. Throws `internal` for one that is not as this version writes it. */
 export function readRecord<T>(schema: z.ZodType<T>, item: StoredItem, text: string = item.value): T {

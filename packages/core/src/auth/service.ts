@@ -15,6 +15,7 @@ import { createLinks } from "./links.ts";
 import { createLocalProof } from "./local-proof.ts";
 import { createMfaAdmin } from "./mfa-admin.ts";
 import { mfaHashes } from "./mfa/index.ts";
+import { createNodeDirectory } from "./nodes/index.ts";
 import { createPasswords } from "./passwords.ts";
 import { kinds } from "./records.ts";
 import { createSamlMetadata } from "./saml-metadata.ts";
@@ -39,7 +40,7 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
   const providers = createSsoProviders(store, { clock, timeouts: options.providerTimeouts });
   const onApplied = options.onApplied ?? (() => ({ checked: 0, ended: 0 }));
   const kubeClusters = options.kubeClusters ?? (() => []);
-  const context: Context = { store, authorities, audit, clock, random, logger, snapshot, passwords, providers, kubeClusters, onApplied, mfaHashes: options.hashes?.mfa ?? mfaHashes, sharedKey: createSharedKey(store, random), publicUrls: options.publicUrls ?? (() => []) };
+  const context: Context = { store, authorities, audit, clock, random, logger, snapshot, passwords, providers, kubeClusters, onApplied, mfaHashes: options.hashes?.mfa ?? mfaHashes, sharedKey: createSharedKey(store, random), publicUrls: options.publicUrls ?? (() => []), gatewayNames: options.gatewayNames ?? (() => []) };
   const proof = createLocalProof(context);
   const count = createLoginCounter(context);
   const begin = createSsoBegin(context, count);
@@ -54,6 +55,7 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
   return {
     clusterName: authorities.clusterName,
     gatekeeper: createGatekeeper({ snapshot, clock, maxStaleness }),
+    nodes: createNodeDirectory(snapshot, authorities.clusterName),
     logins: {
       ...createJoin(context),
       ...createLocalLogin(context, proof),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { GatehouseError } from "../base/index.ts";
-import { hiddenName, parseResource, redact, resourceToJson, type Bot, type Connector, type KeyPair, type Kind, type Lock, type ProvisionToken, type Resource, type Role, type User } from "../resources/index.ts";
+import { hiddenName, parseResource, redact, resourceToJson, type Bot, type Connector, type KeyPair, type Kind, type Lock, type Node, type ProvisionToken, type Resource, type Role, type User } from "../resources/index.ts";
 import type { StoredItem } from "../store/index.ts";
 import { digest } from "./records.ts";
 import { keptUntil } from "./users.ts";
@@ -130,5 +130,12 @@ export function readToken(item: StoredItem): ProvisionToken {
 export function readLock(item: StoredItem): Lock {
   const resource = fromStored(item, { withSecrets: false });
   if (resource.kind !== "lock") throw wrongKind(item);
+  return resource;
+}
+
+/** {@link fromStored} for a host. */
+export function readNode(item: StoredItem): Node {
+  const resource = fromStored(item, { withSecrets: false });
+  if (resource.kind !== "node") throw wrongKind(item);
   return resource;
 }

@@ -5,10 +5,12 @@ import type { StoredItem } from "../store/index.ts";
 import { asUser, botSubject } from "./bots.ts";
 import { enforce, sortLocks, type LockLists } from "./locks.ts";
 import { identityRecord, kinds, readRecord, sessionRecord, type SessionRecord } from "./records.ts";
-import { readRole, readUser } from "./stored-resources.ts";
+import type { NodeEntry } from "./nodes/types.ts";
+import { nodeEntry } from "./nodes/entry.ts";
+import { readNode, readRole, readUser } from "./stored-resources.ts";
 import { endOf } from "./users.ts";
 
-export const snapshotKinds = ["user", "role", "lock", "bot", kinds.identity, kinds.session] as const;
+export const snapshotKinds = ["user", "role", "lock", "bot", "node", kinds.identity, kinds.session] as const;
 export type SnapshotKind = (typeof snapshotKinds)[number];
 
 export function isSnapshotKind(kind: string): kind is SnapshotKind {
@@ -31,6 +33,8 @@ export interface Tables {
   session(id: string): Session | undefined;
   /** Every lock there is, those that have ended since included. */
   locks(): LockLists;
+  /** Every host; the same array until one changes. */
+  nodes(): readonly NodeEntry[];
   /** Takes over what is stored now under a name. True where a decision already made may come out otherwise. */
   apply(kind: SnapshotKind, name: string, item: StoredItem | undefined, now: number): boolean;
   /** Takes over all of a kind. */
@@ -70,6 +74,12 @@ interface StoredRole {
   readonly value: string;
   /** Absent for one that cannot be read. */
   readonly role: Role | undefined;
+}
+
+interface StoredNode {
+  readonly value: string;
+  /** Absent for one that cannot be read. */
+  readonly entry: NodeEntry | undefined;
 }
 
 interface StoredLock {
@@ -131,7 +141,22 @@ export function createTables(logger: Logger): Tables {
       return locks.replace(items, now);
     },
   };
-  const byKind: Readonly<Record<SnapshotKind, Pick<Table<unknown>, "apply" | "replace">>> = { user: users, bot: bots, role: roles, lock: lockTable, identity: identities, session: sessions };
+  const nodes = new Table<StoredNode>(
+    (item) => ({ value: item.value, entry: tryRead(item, () => nodeEntry(readNode(item))) }),
+    (before, after) => before?.value !== after?.value,
+  );
+  let listed: readonly NodeEntry[] | undefined;
+  const nodeTable: Pick<Table<unknown>, "apply" | "replace"> = {
+    apply(name, item, now) {
+      listed = undefined;
+      return nodes.apply(name, item, now);
+    },
+    replace(items, now) {
+      listed = undefined;
+      return nodes.replace(items, now);
+    },
+  };
+  const byKind: Readonly<Record<SnapshotKind, Pick<Table<unknown>, "apply" | "replace">>> = { user: users, bot: bots, role: roles, lock: lockTable, node: nodeTable, identity: identities, session: sessions };
 
   return {
     user: (name) => (name.startsWith(botPrefix) ? bots.entries.get(name.slice(botPrefix.length)) : users.entries.get(name)),
@@ -143,6 +168,7 @@ export function createTables(logger: Logger): Tables {
     identity: (name) => (name.startsWith(botPrefix) ? botSubject(name.slice(botPrefix.length)) : identities.entries.get(name)),
     session: (id) => sessions.entries.get(id),
     locks: () => (sorted ??= sortLocks([...locks.entries.values()].map(({ lock }) => lock))),
+    nodes: () => (listed ??= [...nodes.entries.values()].flatMap(({ entry }) => (entry ? [entry] : []))),
     apply: (kind, name, item, now) => byKind[kind].apply(name, item, now),
     replace: (kind, items, now) => byKind[kind].replace(items, now),
   };

@@ -4,6 +4,7 @@ import type { AuditLog } from "../audit/index.ts";
 import type { Clock, Logger, Random } from "../base/index.ts";
 import type { Authorities, CertificateIdentity } from "../ca/index.ts";
 import type { ProviderTimeouts } from "../connectors/index.ts";
+import type { NodeDirectory } from "./nodes/index.ts";
 import type { Headless } from "./headless/index.ts";
 import type { ConsoleLogins, Links, MfaAdmin } from "./mfa-types.ts";
 import type { MfaHashes } from "./mfa/index.ts";
@@ -218,6 +219,8 @@ export interface AuthOptions {
   /** The Kubernetes clusters behind this gateway, where there are any. */
   readonly kubeClusters?: (() => readonly KubeTarget[]) | undefined;
   readonly passwordCost?: PasswordCost | undefined;
+  /** What this gateway is called, beside its cluster: no host may be called so. */
+  readonly gatewayNames?: (() => readonly string[]) | undefined;
   /** `https://host:port` of the web pages, the one that people are sent to first; true once the gateway listens. */
   readonly publicUrls?: (() => readonly string[]) | undefined;
   /** For tests that count the work of a login. */
@@ -229,6 +232,8 @@ export interface AuthOptions {
 export interface AuthService {
   readonly clusterName: string;
   readonly gatekeeper: Gatekeeper;
+  /** The hosts behind this gateway. */
+  readonly nodes: NodeDirectory;
   readonly logins: Logins & ConsoleLogins;
   readonly headless: Headless;
   readonly admin: Admin;

@@ -19,6 +19,7 @@ export function resourceToJson(resource: Resource): Record<string, unknown> {
     const { max_ttl: ttl, ...spec } = resource.spec;
     return { kind, version, metadata, spec: withoutEmpty({ ...spec, max_ttl: ttl === 0 ? undefined : formatDuration(ttl) }, ["roles"]) };
   }
+  if (resource.kind === "node") return { kind, version, sub_kind: resource.sub_kind, metadata, spec: withoutEmpty(resource.spec, []) };
   const { spec } = resource;
   return { kind, version, metadata, spec: withoutEmpty("display" in spec && spec.display === "" ? { ...spec, display: undefined } : spec, ["roles", "traits"]) };
 }

@@ -13,6 +13,8 @@ export { hiddenName, redact } from "./redact.ts";
 export { botPrefix, botUserName, isSecretName, jobMethods, joinMethods } from "./join-methods.ts";
 export type { JobMethod } from "./join-methods.ts";
 export { connectorKinds, isConnectorKind } from "./connector-kinds.ts";
+export { formatNodeAddress, hostNameProblem, readNodeAddress } from "./node-names.ts";
+export type { NodeAddress } from "./node-names.ts";
 export { expiryOf } from "./expiry.ts";
 export type { Expiry } from "./expiry.ts";
 export { presetRoles } from "./presets.ts";

@@ -306,12 +306,12 @@ test('a new name has no "/", of whatever kind; what is stored may have one', () 
 });
 
 test("any value is a resource or a told error", () => {
-  const key = fc.constantFrom("kind", "version", "metadata", "spec", "name", "allow", "deny", "options", "rules", "logins", "node_labels", "*", "traits", "toString");
+  const key = fc.constantFrom("kind", "version", "metadata", "spec", "name", "addr", "host_key", "rp_id", "webauthn", "allow", "deny", "options", "rules", "logins", "node_labels", "*", "traits", "toString");
   const value = fc.letrec((tie) => ({
     any: fc.oneof({ maxDepth: 5 }, fc.constantFrom("role", "v3", "user", "v2", "*", "", "{{", null, 0, true), fc.array(tie("any"), { maxLength: 3 }), fc.dictionary(key, tie("any"), { maxKeys: 4 })),
   })).any;
   fc.assert(
-    fc.property(fc.constantFrom("role", "user", "github", "token", "cluster_auth_preference"), fc.constantFrom("v2", "v3"), value, value, (kind, version, metadata, spec) => {
+    fc.property(fc.constantFrom("role", "user", "github", "token", "cluster_auth_preference", "node", "oidc"), fc.constantFrom("v2", "v3"), value, value, (kind, version, metadata, spec) => {
       try {
         parseResource({ kind, version, metadata, spec });
       } catch (error) {

@@ -8,6 +8,7 @@ import { problemsOf } from "./problems.ts";
 import { lockV2 } from "./schema/lock.ts";
 import { githubV3, oidc, samlV2 } from "./schema/connectors.ts";
 import { botV1 } from "./schema/bot.ts";
+import { nodeV2 } from "./schema/node.ts";
 import { preferenceV2 } from "./schema/others.ts";
 import { tokenV2 } from "./schema/token.ts";
 import { roleV2, roleV3 } from "./schema/role.ts";
@@ -35,6 +36,7 @@ const schemas: Readonly<Record<Kind, Readonly<Record<string, z.ZodType<Resource>
   token: { v2: tokenV2(false) },
   lock: { v2: lockV2 },
   bot: { v1: botV1 },
+  node: { v2: nodeV2 },
 };
 const redactedToken: z.ZodType<Resource> = tokenV2(true);
 const kinds = Object.keys(schemas);

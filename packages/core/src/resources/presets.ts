@@ -44,7 +44,7 @@ function preset(name: string, description: string, forwardAgent: boolean, rules:
 export function presetRoles(): Role[] {
   return [
     preset("admin", "Administers the cluster", true, [
-      { resources: ["role", "user", "auth_connector", "trusted_cluster", "token", "bot", "cluster_auth_preference", "lock"], verbs: change },
+      { resources: ["role", "user", "auth_connector", "trusted_cluster", "token", "bot", "node", "cluster_auth_preference", "lock"], verbs: change },
       // To delete a session is to end a live one.
       { resources: ["session"], verbs: [...look, "delete"] },
       { resources: ["event"], verbs: look },

@@ -21,6 +21,8 @@ const shortcuts: ReadonlyMap<string, ResourceRef["kind"]> = new Map<string, Reso
   ["locks", "lock"],
   ["bot", "bot"],
   ["bots", "bot"],
+  ["node", "node"],
+  ["nodes", "node"],
 ]);
 
 const maxLength = 512;

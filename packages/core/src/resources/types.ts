@@ -1,5 +1,5 @@
 /** Versions are fixed per kind (reference §8.2). */
-export type Kind = "role" | "user" | "github" | "oidc" | "saml" | "cluster_auth_preference" | "token" | "lock" | "bot";
+export type Kind = "role" | "user" | "github" | "oidc" | "saml" | "cluster_auth_preference" | "token" | "lock" | "bot" | "node";
 
 /** The common envelope's metadata. */
 export interface Metadata {
@@ -323,8 +323,25 @@ export interface Lock {
   };
 }
 
+/** `node` v2: a host with stock OpenSSH that people reach through the gateway. */
+export interface Node {
+  readonly kind: "node";
+  readonly version: "v2";
+  readonly sub_kind: "openssh";
+  /** The name is the host's id: a UUID for one that joined by itself. */
+  readonly metadata: Metadata;
+  readonly spec: {
+    /** Where the gateway dials it: `host:port`, an IPv6 address in brackets. */
+    readonly addr: string;
+    /** What people call it; lower case. */
+    readonly hostname: string;
+    /** `SHA256:…` of the one host key that it may have; absent for one made by hand, whose host certificate alone tells it. */
+    readonly host_key?: string | undefined;
+  };
+}
+
 /** Any resource. */
-export type Resource = Role | User | Connector | AuthPreference | ProvisionToken | Lock | Bot;
+export type Resource = Role | User | Connector | AuthPreference | ProvisionToken | Lock | Bot | Node;
 
 /** A parsed reference: `roles/admin` → kind `role`, name `admin`. */
 export interface ResourceRef {

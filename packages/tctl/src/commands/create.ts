@@ -8,7 +8,7 @@ import { TctlCommand, connectFlags } from "../command.ts";
 import { readSource } from "../source.ts";
 
 /** What others refer to comes first, so that a file may name a role before it defines it. */
-const order: readonly Kind[] = ["role", "cluster_auth_preference", "github", "oidc", "saml", "bot", "token", "user", "lock"];
+const order: readonly Kind[] = ["role", "cluster_auth_preference", "github", "oidc", "saml", "bot", "token", "user", "node", "lock"];
 
 /** `tctl create` */
 export class Create extends TctlCommand {

@@ -15,6 +15,7 @@ import { createFrontListener } from "../listener/index.ts";
 import { createWebApp, type ProxyFacts } from "../web/index.ts";
 import { formatAddress, publicAddress } from "./addresses.ts";
 import { openCertificates, type Certificates } from "./certificates.ts";
+import { gatewayNames } from "./host-certificate.ts";
 import { createCleanup, type Cleanup } from "./cleanup.ts";
 import { openDataDir } from "./data-dir.ts";
 import { openDiagnostics, type Diagnostics } from "./diagnostics.ts";
@@ -92,6 +93,7 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
     random,
     logger,
     preference: preferenceOf(config.authentication),
+    gatewayNames: () => gatewayNames(config, hostId),
     publicUrls: () => reachOf({ config }, live).urls(),
     maxStaleness: config.maxStaleness,
     kubeClusters: () => live.kube?.clusters ?? [],

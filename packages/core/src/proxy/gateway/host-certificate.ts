@@ -29,6 +29,12 @@ export function hostNames(config: GatewayConfig, clusterName: string): { readonl
   };
 }
 
+/** What hosts may not be called, since this gateway is. */
+export function gatewayNames(config: GatewayConfig, hostId: string): readonly string[] {
+  const publicHosts = [config.web, config.admin, config.kubernetes, config.ssh].flatMap(({ publicAddrs }) => publicAddrs.map(({ host }) => host));
+  return [...new Set([hostId, config.nodeName, ...publicHosts])];
+}
+
 /**
  * A server certificate of the cluster's host authority, its chain with the authority's own certificate, so that a client can find the pin in it.
  * The key is new each time and never leaves memory.

@@ -36,7 +36,8 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
   const links = { read: missing, setPassword: missing, confirm: missing, keyOptions: missing, finish: missing, ...parts.links };
   const gatekeeper = { identify: missing, kube: missing, node: missing, sessionLock: missing, generation: 0, onChange: () => () => undefined };
   const headless = { ask: missing, poll: missing, find: missing, startSso: missing, proveLocally: missing, view: missing, decide: missing, ...parts.headless };
-  return { clusterName: "example", gatekeeper, logins, headless, admin, links, mfa: { own: missing, link: missing, of: missing, remove: missing }, close: async () => undefined };
+  const nodes = { list: () => [], get: missing, resolve: missing, onChange: () => () => undefined };
+  return { clusterName: "example", gatekeeper, nodes, logins, headless, admin, links, mfa: { own: missing, link: missing, of: missing, remove: missing }, close: async () => undefined };
 }
 
 const github: LoginSettings = {

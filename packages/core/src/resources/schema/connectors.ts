@@ -9,7 +9,7 @@ import { literalGroup } from "./values.ts";
 const roleName: z.ZodType<string> = readBy((value, fail) => {
   const problem = typeof value === "string" ? nameProblem(value) : "must be text";
   if (problem !== undefined) fail(`is no name of a role: it ${problem}`);
-  return String(value);
+  return typeof value === "string" ? value : "";
 });
 
 const connectorMetadata = metadata((name) => (name === "local" ? '"local" is the name of the built-in login; choose another' : undefined));

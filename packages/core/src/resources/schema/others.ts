@@ -31,7 +31,7 @@ export function relyingPartyProblem(host: string): string | undefined {
 const relyingPartyId: z.ZodType<string> = readBy((value, fail) => {
   const problem = typeof value === "string" ? relyingPartyProblem(value) : "must be a host name";
   if (problem !== undefined) fail(problem);
-  return String(value).toLowerCase();
+  return typeof value === "string" ? value.toLowerCase() : "";
 });
 
 /** `cluster_auth_preference` v2 (reference §8.13). */

@@ -40,7 +40,7 @@ function readValues(key: string, given: unknown, fail: Fail): readonly string[] 
     const path = Array.isArray(given) ? [key, index] : [key];
     if (typeof value === "string") attempt(fail, () => compileClaimValue(value), path);
     else fail("must be text; put it in quotes", path);
-    return String(value);
+    return typeof value === "string" ? value : "";
   });
 }
 
