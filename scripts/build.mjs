@@ -18,6 +18,15 @@ const bundles = [
   { entries: "test/programs", out: "test/dist", workers: true },
 ];
 
+/** ssh2 looks for these and does without: a bundle must not pick up a stranger's file of that name at run time. */
+const withoutNative = {
+  name: "ssh2-without-native",
+  setup(build) {
+    build.onResolve({ filter: /(?:^cpu-features|\/sshcrypto\.node)$/ }, ({ path }) => ({ path, namespace: "absent" }));
+    build.onLoad({ filter: /.*/, namespace: "absent" }, () => ({ contents: 'throw new Error("not built")', loader: "js" }));
+  },
+};
+
 async function sources(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries.filter((entry) => entry.isFile() && !entry.name.endsWith(".test.ts")).map((entry) => join(entry.parentPath, entry.name));
@@ -65,6 +74,8 @@ async function bundle({ entries, out: folder, workers }) {
     metafile: true,
     logLevel: "warning",
     external,
+    plugins: [withoutNative],
+    define: { __dirname: "import.meta.dirname" },
     // Bundled CommonJS still asks for Node's own modules by require().
     banner: { js: 'import{createRequire as gatehouseRequire}from"node:module";const require=gatehouseRequire(import.meta.url);' },
   });

@@ -1,0 +1,70 @@
+// What is used of ssh2 below its public classes; version and patch are pinned, so that this cannot change unseen.
+declare module "ssh2/lib/protocol/Protocol.js" {
+  import type { KexInit } from "ssh2/lib/protocol/kex.js";
+
+  interface ProtocolHostKey {
+    readonly type: string;
+    getPublicSSH(): Buffer;
+    /** ASN.1 for ECDSA; an Error is returned, not thrown. */
+    sign(data: Buffer, hash: string | undefined): Buffer | Error;
+  }
+  interface NegotiatedSide {
+    readonly cipher: string;
+    readonly mac: string;
+  }
+  interface Negotiated {
+    readonly kex: string;
+    readonly serverHostKey: string;
+    readonly cs: NegotiatedSide;
+    readonly sc: NegotiatedSide;
+  }
+  interface ProtocolHeader {
+    readonly versions: { readonly protocol: string; readonly software: string };
+  }
+  interface ProtocolConfig {
+    readonly server: boolean;
+    readonly hostKeys?: Readonly<Record<string, ProtocolHostKey>>;
+    readonly offer: KexInit;
+    readonly ident: string;
+    readonly serverSigAlgs?: readonly string[];
+    readonly maxPacketSize: number;
+    readonly onWrite: (data: Uint8Array) => void;
+    readonly onError: (error: Error) => void;
+    readonly onHeader: (header: ProtocolHeader) => void;
+    readonly onHandshakeComplete: (negotiated: Negotiated) => void;
+    readonly hostVerifier?: (key: Buffer, verify: (accepted: boolean) => void) => boolean | undefined;
+  }
+  class Protocol {
+    constructor(config: ProtocolConfig);
+    start: (() => void) | undefined;
+    cleanup(): void;
+    rekey(): void;
+    /** Handles what is in `chunk` from `at`, up to a packet whose handler returns false; returns where it stands, undefined at the end. */
+    _parse(chunk: Buffer, at: number, length: number): number | undefined;
+    _onPayload: (payload: Buffer) => unknown;
+    _maxPacketSize: number;
+    readonly _kexinit: Buffer | undefined;
+    readonly _strictMode: boolean | undefined;
+    readonly _kex: { readonly sessionID: Buffer } | undefined;
+    readonly _cipher: { allocPacket(length: number): Buffer; encrypt(packet: Buffer): void };
+    readonly _decipher: { readonly inSeqno: number; _maxPacketSize?: number } | undefined;
+  }
+  export type { Negotiated, ProtocolHostKey };
+  export default Protocol;
+}
+
+declare module "ssh2/lib/protocol/kex.js" {
+  interface Lists {
+    readonly cipher: readonly string[];
+    readonly mac: readonly string[];
+    readonly compress: readonly string[];
+    readonly lang: readonly string[];
+  }
+  interface KexInit {
+    /** Bytes in a KEXINIT. */
+    readonly totalSize: number;
+  }
+  const kex: { readonly KexInit: new (lists: { readonly kex: readonly string[]; readonly serverHostKey: readonly string[]; readonly cs: Lists; readonly sc: Lists }) => KexInit };
+  export type { KexInit };
+  export default kex;
+}
