@@ -37,6 +37,15 @@ export class SshReader {
     return this.#bytes.subarray(this.#offset - length, this.#offset);
   }
 
+  byte(): number {
+    return this.bytes(1).readUInt8();
+  }
+
+  /** Zero is false, anything else true. */
+  boolean(): boolean {
+    return this.byte() !== 0;
+  }
+
   uint32(): number {
     return this.bytes(4).readUInt32BE();
   }
@@ -78,6 +87,14 @@ export class SshWriter {
   raw(bytes: Uint8Array): this {
     this.#parts.push(asBuffer(bytes));
     return this;
+  }
+
+  byte(value: number): this {
+    return this.raw(Buffer.of(value));
+  }
+
+  boolean(value: boolean): this {
+    return this.byte(value ? 1 : 0);
   }
 
   uint32(value: number): this {
