@@ -41,7 +41,7 @@ test("nobody has anything without roles", () => {
   expect(set.kube(prod)).toMatchObject({ allowed: false, groups: [] });
   expect(set.node({}, "root").allowed).toBe(false);
   expect(set.logins()).toEqual([]);
-  expect(set.options()).toEqual({ forwardAgent: false, portForwarding: false, clientIdleTimeout: 0, disconnectExpiredCert: false, certFormat: "standard", recordStdin: false, headlessLogin: true, maxSessions: 0, recordSession: undefined });
+  expect(set.options()).toEqual({ forwardAgent: false, portForwarding: false, clientIdleTimeout: 0, disconnectExpiredCert: false, certFormat: "standard", recordStdin: false, headlessLogin: true, maxSessions: 0, recordSession: undefined, sshRecording: undefined, forceCommands: [], sourceAddresses: undefined, x11Forwarding: false });
 });
 
 test("groups are per cluster: the union over roles that select it", () => {
@@ -214,7 +214,7 @@ test("options over roles: any true, the shortest idle time, the most permissive 
     [role("a", { options: { client_idle_timeout: "5m", port_forwarding: false } }), role("b", { options: { client_idle_timeout: "never", forward_agent: true, cert_format: "oldssh", disconnect_expired_cert: true } }), role("c", { options: { client_idle_timeout: "9m" } })],
     {},
   );
-  expect(set.options()).toEqual({ forwardAgent: true, portForwarding: true, clientIdleTimeout: 300_000, disconnectExpiredCert: true, certFormat: "oldssh", recordStdin: false, headlessLogin: true, maxSessions: 0, recordSession: undefined });
+  expect(set.options()).toEqual({ forwardAgent: true, portForwarding: true, clientIdleTimeout: 300_000, disconnectExpiredCert: true, certFormat: "oldssh", recordStdin: false, headlessLogin: true, maxSessions: 0, recordSession: undefined, sshRecording: undefined, forceCommands: [], sourceAddresses: undefined, x11Forwarding: false });
 });
 
 test("recording over roles: input where one says so, the fewest sessions, strict where one says so", () => {
@@ -224,6 +224,17 @@ test("recording over roles: input where one says so, the fewest sessions, strict
   expect(of({ record_session: "best_effort" }, {})).toMatchObject({ recordSession: "best_effort" });
   expect(of({ record_session: "best_effort" }, { record_session: "strict" })).toMatchObject({ recordSession: "strict" });
   expect(of({ record_session: "strict" }, {})).toMatchObject({ recordSession: "strict" });
+});
+
+test("SSH over roles: recorded where one says so, every forced command, the addresses that all have in common, X11 where one allows it", () => {
+  const of = (...options: Record<string, unknown>[]) => buildRoleSet(options.map((one, index) => role(String(index), { options: one })), {}).options();
+  expect(of({ ssh_recording: "off" }, {})).toMatchObject({ sshRecording: "off" });
+  expect(of({ ssh_recording: "off" }, { ssh_recording: "proxy" })).toMatchObject({ sshRecording: "proxy" });
+  expect(of({ force_command: "uptime" }, {}, { force_command: "uptime" })).toMatchObject({ forceCommands: ["uptime"], x11Forwarding: false });
+  expect(of({ force_command: "uptime" }, { force_command: "id", x11_forwarding: true })).toMatchObject({ forceCommands: ["uptime", "id"], x11Forwarding: true });
+  expect(of({ source_addresses: ["10.0.0.0/8", "2001:db8::/32"] }, {})).toMatchObject({ sourceAddresses: ["10.0.0.0/8", "2001:db8::/32"] });
+  expect(of({ source_addresses: ["10.0.0.0/8", "2001:db8::/32"] }, { source_addresses: ["10.1.0.0/16", "192.0.2.1", "2001::/16"] })).toMatchObject({ sourceAddresses: ["2001:db8::/32", "10.1.0.0/16"] });
+  expect(of({ source_addresses: ["10.0.0.0/8"] }, { source_addresses: ["11.0.0.0/8"] })).toMatchObject({ sourceAddresses: [] });
 });
 
 test("a decision says which role and which line", () => {

@@ -22,6 +22,8 @@ export const implicitRole: Role = {
       record_stdin: false,
       headless_login: true,
       max_sessions: 0,
+      source_addresses: [],
+      x11_forwarding: false,
     },
     allow: {
       ...nothing,

@@ -1,4 +1,5 @@
 import { limits } from "../base/index.ts";
+import { commonRanges } from "../formats/index.ts";
 import type { Role, Traits } from "../resources/index.ts";
 import { implicitRole } from "./implicit.ts";
 import { kubeDecider } from "./kube.ts";
@@ -34,11 +35,24 @@ function optionsOf(roles: readonly Role[]): EffectiveOptions {
     headlessLogin: all.every((one) => one.headless_login),
     maxSessions: smallest(all.map((one) => one.max_sessions)) ?? 0,
     recordSession: strictest(all.map((one) => one.record_session)),
+    sshRecording: recordedWhere(all.map((one) => one.ssh_recording)),
+    forceCommands: [...new Set(all.flatMap((one) => one.force_command ?? []))],
+    sourceAddresses: common(all.map((one) => one.source_addresses)),
+    x11Forwarding: all.some((one) => one.x11_forwarding),
   };
 }
 
 function strictest(values: readonly EffectiveOptions["recordSession"][]): EffectiveOptions["recordSession"] {
   return values.includes("strict") ? "strict" : values.find((value) => value !== undefined);
+}
+
+function recordedWhere(values: readonly EffectiveOptions["sshRecording"][]): EffectiveOptions["sshRecording"] {
+  return values.includes("proxy") ? "proxy" : values.find((value) => value !== undefined);
+}
+
+function common(lists: readonly (readonly string[])[]): readonly string[] | undefined {
+  const [first, ...others] = lists.filter((list) => list.length > 0);
+  return first && others.reduce(commonRanges, first);
 }
 
 /**

@@ -107,6 +107,13 @@ export interface EffectiveOptions {
   readonly maxSessions: number;
   /** `strict` where one role says so, `best_effort` where only that is said; undefined: as the cluster says. */
   readonly recordSession: "strict" | "best_effort" | undefined;
+  /** `proxy` where one role says so, `off` where only that is said; undefined: as the cluster says. */
+  readonly sshRecording: "proxy" | "off" | undefined;
+  /** The different commands that roles force upon SSH sessions; more than one contradict each other, and nothing may run. */
+  readonly forceCommands: readonly string[];
+  /** Ranges of addresses from which SSH may be used: what all roles that name some have in common, so none may be left. Undefined: any. */
+  readonly sourceAddresses: readonly string[] | undefined;
+  readonly x11Forwarding: boolean;
 }
 
 /**

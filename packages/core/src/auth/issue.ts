@@ -110,6 +110,7 @@ export async function issueSession(context: Context, grant: Grant): Promise<SshL
     ttl,
     permitPortForwarding: options.portForwarding,
     permitAgentForwarding: options.forwardAgent,
+    sourceAddresses: options.sourceAddresses,
     format: certificateFormat(grant.compatibility, options.certFormat),
   });
   const record: SessionRecord = {

@@ -16,11 +16,13 @@ import {
   publicKeyFromSsh,
   spkiPin,
   sshFingerprint,
+  signSshCertificate,
   verifySshCertificate,
+  type SshCertificateFields,
   type CertificateContent,
 } from "../formats/index.ts";
 import { openStore, type Store } from "../store/index.ts";
-import { exportAuthority, newKeyPair, openAuthorities, type Authorities, type HostCertificateRequest, type KeyPair, type UserCertificateRequest } from "./index.ts";
+import { exportAuthority, newKeyPair, openAuthorities, type Authorities, type ConnectionCertificateRequest, type HostCertificateRequest, type KeyPair, type UserCertificateRequest } from "./index.ts";
 
 const start = Date.UTC(2026, 5, 1, 12);
 const clock = manualClock(start);
@@ -162,6 +164,7 @@ describe("issueUser", () => {
     expect([...certificate.criticalOptions]).toEqual([]);
     expect(Object.fromEntries(certificate.extensions)).toEqual({
       "permit-pty": "",
+      "gatehouse-session": '{"subject":"github:github:1001","session":"0b9f4f6e-session"}',
       "permit-port-forwarding": "",
       "teleport-roles": '{"version":"v1","roles":["access","auditor"]}',
       "teleport-traits": '{"kubernetes_groups":["developers","viewers"],"logins":["ana"]}',
@@ -174,7 +177,7 @@ describe("issueUser", () => {
   it("leaves out what oldssh does not know, and what was not permitted", async () => {
     const authorities = await open();
     const certificate = parseSshCertificate(authorities.issueUser(userRequest({ format: "oldssh", permitPortForwarding: false, permitAgentForwarding: true })).ssh);
-    expect([...certificate.extensions.keys()]).toEqual(["permit-agent-forwarding", "permit-pty"]);
+    expect([...certificate.extensions.keys()]).toEqual(["gatehouse-session", "permit-agent-forwarding", "permit-pty"]);
   });
 
   it("signs an X.509 certificate for clients alone, with no alternative names", async () => {
@@ -265,15 +268,99 @@ describe("issueUser", () => {
 });
 
 describe("issueConnection", () => {
-  it("signs for one login and some minutes, with the authority that hosts trust", async () => {
+  const connection = (changes: Partial<ConnectionCertificateRequest> = {}): ConnectionCertificateRequest => ({
+    publicKey: keys.publicKey,
+    username: "ana",
+    sessionId: "7c1e",
+    login: "deploy",
+    nodeId: "5f2b",
+    sourceAddresses: ["10.0.0.7", "2001:db8::/64"],
+    ttl: 60_000,
+    permitPortForwarding: false,
+    permitAgentForwarding: false,
+    ...changes,
+  });
+
+  it("signs for one login on one host, some minutes, and the gateway's address, with the authority that hosts trust", async () => {
     const authorities = await open();
-    const { ssh, expires } = authorities.issueConnection({ publicKey: keys.publicKey, username: "ana", login: "deploy", ttl: 60_000, permitPortForwarding: false, permitAgentForwarding: false });
+    const { ssh, expires } = authorities.issueConnection(connection());
     expect(expires).toBe(start + 60_000);
     const certificate = parseSshCertificate(ssh);
-    expect(certificate).toMatchObject({ keyId: "ana", principals: ["deploy"] });
+    expect(certificate).toMatchObject({ keyId: "ana session=7c1e", principals: ["deploy@5f2b"] });
+    expect(Object.fromEntries(certificate.criticalOptions)).toEqual({ "source-address": "10.0.0.7,2001:db8::/64" });
     expect([...certificate.extensions.keys()]).toEqual(["permit-pty"]);
-    verifySshCertificate(certificate, { caKeys: blobs(authorities, "openssh"), now: start, type: "user", principal: "deploy" });
-    expect(() => authorities.issueConnection({ publicKey: keys.publicKey, username: "ana", login: "deploy", ttl: hour, permitPortForwarding: false, permitAgentForwarding: false })).toThrow(/cannot be issued/);
+    const check = { caKeys: blobs(authorities, "openssh"), now: start, type: "user", principal: "deploy@5f2b" } as const;
+    verifySshCertificate(certificate, { ...check, sourceAddress: "10.0.0.7" });
+    expect(() => verifySshCertificate(certificate, { ...check, sourceAddress: "10.0.0.8" })).toThrow(/from this address/);
+    const more = parseSshCertificate(authorities.issueConnection(connection({ forceCommand: "uptime", permitPortForwarding: true, permitX11Forwarding: true })).ssh);
+    expect(more.criticalOptions.get("force-command")).toBe("uptime");
+    expect([...more.extensions.keys()]).toEqual(["permit-X11-forwarding", "permit-port-forwarding", "permit-pty"]);
+  });
+
+  it.each([[{ ttl: hour }, /cannot be issued/], [{ sourceAddresses: [] }, /addresses/], [{ sourceAddresses: ["10.0.0.1/8"] }, /addresses/], [{ login: "root@5f2b" }, /no @/], [{ nodeId: "" }, /host's id/]])("refuses %j", async (changes, message) => {
+    const authorities = await open();
+    expect(() => authorities.issueConnection(connection(changes))).toThrow(message);
+  });
+});
+
+describe("identifySshUser", () => {
+  const peer = { login: "deploy", address: "192.0.2.7" };
+  const refusal = (work: () => unknown): string => {
+    try {
+      work();
+    } catch (error) {
+      if (error instanceof GatehouseError && error.code === "unauthenticated") return error.message;
+      throw error;
+    }
+    return "";
+  };
+
+  it("says who it is, and of which login", async () => {
+    const authorities = await open();
+    const certificate = parseSshCertificate(authorities.issueUser(userRequest({ sourceAddresses: ["192.0.2.0/24"] })).ssh);
+    expect(authorities.identifySshUser(certificate, peer)).toEqual({
+      username: "ana", roles: ["access", "auditor"], logins: ["ana", "deploy"], traits: { logins: ["ana"], kubernetes_groups: ["developers", "viewers"] }, usage: [], clusterName: "example",
+      subjectId: "github:github:1001", sessionId: "0b9f4f6e-session", serial: certificate.serial.toString(), notBefore: start - 60_000, notAfter: start + 12 * hour,
+    });
+    expect(refusal(() => authorities.identifySshUser(certificate, { ...peer, login: "root" }))).toContain('not for "root"');
+    expect(refusal(() => authorities.identifySshUser(certificate, { ...peer, address: "192.0.3.7" }))).toContain("from this address");
+    clock.advance(12 * hour);
+    expect(refusal(() => authorities.identifySshUser(certificate, peer))).toContain("it has expired");
+  });
+
+  it("lets somebody without logins name any, to be told that there is none", async () => {
+    const authorities = await open();
+    expect(authorities.identifySshUser(parseSshCertificate(authorities.issueUser(userRequest({ logins: [] })).ssh), peer).logins).toEqual([]);
+  });
+
+  it("refuses an address list that leaves nothing from everywhere", async () => {
+    const authorities = await open();
+    const certificate = parseSshCertificate(authorities.issueUser(userRequest({ sourceAddresses: [] })).ssh);
+    expect(refusal(() => authorities.identifySshUser(certificate, peer))).toContain("from this address");
+  });
+
+  it("refuses certificates of others, of hosts and for one connection, and what it does not know", async () => {
+    const authorities = await open();
+    const foreign = await open(await openIn("foreign"));
+    const of = (line: string, caller = authorities): string => refusal(() => caller.identifySshUser(parseSshCertificate(line), peer));
+    expect(of(foreign.issueUser(userRequest()).ssh)).toContain("not a trusted authority");
+    expect(of(authorities.issueHost(hostRequest()).ssh)).toContain("a host's certificate");
+    expect(of(authorities.issueConnection({ publicKey: keys.publicKey, username: "ana", sessionId: "1", login: "deploy", nodeId: "n", sourceAddresses: ["192.0.2.7"], ttl: 60_000, permitPortForwarding: false, permitAgentForwarding: false }).ssh)).toContain("one connection to a host");
+    expect(of(authorities.issueUser(userRequest({ format: "oldssh" })).ssh)).toContain("names no roles");
+    const stored = JSON.parse((await store.get("cert_authority", "user"))?.secret ?? "{}") as { ssh_keys: string[] };
+    const sign = (changes: Partial<SshCertificateFields>): string =>
+      signSshCertificate(
+        { type: "user", publicKey: parseAuthorizedKey(keys.publicKey).blob, serial: 1n, keyId: "ana", principals: ["deploy"], validAfter: 0n, validBefore: BigInt(start / 1000 + 60), criticalOptions: new Map(), extensions: new Map([["teleport-roles", '{"version":"v1","roles":[]}']]), ...changes },
+        createPrivateKey(stored.ssh_keys[0]!),
+        systemRandom,
+      );
+    expect(of(sign({}))).toContain("names no login session");
+    expect(of(sign({ type: "host" }))).toContain("a host certificate");
+    expect(of(sign({ criticalOptions: new Map([["force-command", "id"]]) }))).toContain('critical option "force-command" is not supported');
+    const session = ["gatehouse-session", '{"subject":"a","session":"b"}'] as const;
+    expect(of(sign({ extensions: new Map([session, ["teleport-roles", '{"version":"v1","roles":["Proxy"]}']]) }))).toContain("a machine's role");
+    expect(of(sign({ extensions: new Map([["gatehouse-session", "{}"], ["teleport-roles", "x"]]) }))).toContain("unknown shape");
+    expect(of(sign({ keyId: "system:admin", extensions: new Map([session, ["teleport-roles", '{"version":"v1","roles":[]}']]) }))).toContain("is reserved");
   });
 });
 

@@ -12,6 +12,7 @@ export type {
   HostCertificateRequest,
   KeyPair,
   SshCertificateLine,
+  SshPeer,
   TrustBundle,
   UserCertificateRequest,
 } from "./types.ts";

@@ -3,11 +3,12 @@ import { buildCertificate, parseAuthorizedKey, publicKeyFromSsh, signSshCertific
 import type { Authority, TlsSigner } from "./authority.ts";
 import { checkName, checkUsername, noLogins, systemRoles } from "./names.ts";
 import { sshSerial, tlsSerial } from "./serial.ts";
-import { encodeSession } from "./session.ts";
-import type { CertificatePair, ConnectionCertificateRequest, SshCertificateLine, UserCertificateRequest } from "./types.ts";
+import { encodeSession, sessionText, sshSessionExtension } from "./session.ts";
+import type { CertificatePair, UserCertificateRequest } from "./types.ts";
 import { validityFor, type Validity } from "./validity.ts";
 
-const maxConnectionTtl = 5 * 60_000;
+/** From where nobody comes: an empty `source-address` would be none at all. */
+const nowhere = ["0.0.0.0/32"];
 
 function traitsJson(traits: UserCertificateRequest["traits"]): string {
   const entries = Object.entries(traits).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -24,7 +25,7 @@ function checkRequest(request: UserCertificateRequest): void {
 }
 
 /** Flags of an SSH certificate (reference §3.1). */
-function permits(request: { readonly permitPortForwarding: boolean; readonly permitAgentForwarding: boolean }): Map<string, string> {
+export function permits(request: { readonly permitPortForwarding: boolean; readonly permitAgentForwarding: boolean }): Map<string, string> {
   const extensions = new Map([["permit-pty", ""]]);
   if (request.permitPortForwarding) extensions.set("permit-port-forwarding", "");
   if (request.permitAgentForwarding) extensions.set("permit-agent-forwarding", "");
@@ -33,6 +34,8 @@ function permits(request: { readonly permitPortForwarding: boolean; readonly per
 
 function signSsh(request: UserCertificateRequest, roles: readonly string[], logins: readonly string[], validity: Validity, authority: Authority, random: Random): string {
   const extensions = permits(request);
+  // What a login and its end hold on to; the proxy lets nobody in without it.
+  extensions.set(sshSessionExtension, sessionText({ subject: request.subjectId, session: request.sessionId }));
   if (request.format === "standard") {
     extensions.set("teleport-roles", JSON.stringify({ version: "v1", roles }));
     extensions.set("teleport-traits", traitsJson(request.traits));
@@ -46,7 +49,7 @@ function signSsh(request: UserCertificateRequest, roles: readonly string[], logi
       principals: logins.length === 0 ? [noLogins] : logins,
       validAfter: validity.validAfter,
       validBefore: validity.validBefore,
-      criticalOptions: new Map(),
+      criticalOptions: request.sourceAddresses === undefined ? new Map() : new Map([["source-address", (request.sourceAddresses.length === 0 ? nowhere : request.sourceAddresses).join(",")]]),
       extensions,
     },
     authority.sshKey,
@@ -75,27 +78,4 @@ export function issueUser(request: UserCertificateRequest, authority: Authority,
     tls,
   );
   return { ssh: signSsh(request, roles, logins, validity, authority, random), tls: certificate, expires: validity.expires };
-}
-
-/** A certificate for one connection to one host (DESIGN "user CAs"): one login, at most five minutes. */
-export function issueConnection(request: ConnectionCertificateRequest, authority: Authority, clock: Clock, random: Random): SshCertificateLine {
-  checkUsername(request.username);
-  checkName(request.login, "a login");
-  const validity = validityFor(request.ttl, maxConnectionTtl, clock, authority);
-  const ssh = signSshCertificate(
-    {
-      type: "user",
-      publicKey: parseAuthorizedKey(request.publicKey).blob,
-      serial: sshSerial(random),
-      keyId: request.username,
-      principals: [request.login],
-      validAfter: validity.validAfter,
-      validBefore: validity.validBefore,
-      criticalOptions: new Map(),
-      extensions: permits(request),
-    },
-    authority.sshKey,
-    random,
-  );
-  return { ssh, expires: validity.expires };
 }

@@ -2,9 +2,11 @@ import { GatehouseError, type Clock, type Random } from "../base/index.ts";
 import { spkiPin } from "../formats/index.ts";
 import type { Store, StoredItem } from "../store/index.ts";
 import { createAuthority, loadAuthority, type Authority, type TlsSigner } from "./authority.ts";
+import { identifySshUser } from "./identify-ssh.ts";
 import { identifyUser } from "./identify.ts";
 import { issueHost } from "./issue-host.ts";
-import { issueConnection, issueUser } from "./issue-user.ts";
+import { issueConnection } from "./issue-connection.ts";
+import { issueUser } from "./issue-user.ts";
 import { checkClusterName } from "./names.ts";
 import type { Authorities, AuthorityKind } from "./types.ts";
 
@@ -81,5 +83,6 @@ export async function openAuthorities(options: AuthoritiesOptions): Promise<Auth
     issueConnection: (request) => issueConnection(request, openssh, clock, random),
     issueHost: (request) => issueHost(request, host, hostTls, clock, random),
     identifyUser: (certificateDer) => identifyUser(certificateDer, user, host, clock),
+    identifySshUser: (certificate, peer) => identifySshUser(certificate, peer, authorities, clock),
   };
 }

@@ -18,5 +18,8 @@ export type StoredKeys = z.infer<typeof storedKeys>;
 /** The traits attribute of a user certificate (reference §4.1); v3 writes `null` for none. */
 export const traitsAttribute = z.record(z.string(), z.array(z.string())).nullable();
 
+/** Roles of an SSH certificate (reference §3.1). */
+export const rolesExtension = z.object({ version: z.literal("v1"), roles: z.array(z.string()) });
+
 /** Our session extension. */
 export const sessionClaims = z.strictObject({ subject: z.string().min(1).max(1024), session: z.string().min(1).max(256) });

@@ -14,9 +14,22 @@ export interface SessionClaims {
   readonly session: string;
 }
 
+/** Name of the extension of SSH certificates that says the same, as the same JSON. */
+export const sshSessionExtension = "gatehouse-session";
+
+/** The value of {@link sshSessionExtension}. */
+export function sessionText({ subject, session }: SessionClaims): string {
+  return JSON.stringify({ subject, session });
+}
+
+/** The claims of an SSH certificate; undefined where it has none. Throws `bad_parameter` for malformed ones. */
+export function readSshSession(extensions: ReadonlyMap<string, string>): SessionClaims | undefined {
+  const text = extensions.get(sshSessionExtension);
+  return text === undefined ? undefined : readJson(text, sessionClaims, "session");
+}
+
 export function encodeSession(claims: SessionClaims): CertificateExtension {
-  const text = JSON.stringify({ subject: claims.subject, session: claims.session });
-  return { oid: sessionOid, critical: false, value: der(derTag.utf8String, Buffer.from(text, "utf8")) };
+  return { oid: sessionOid, critical: false, value: der(derTag.utf8String, Buffer.from(sessionText(claims), "utf8")) };
 }
 
 /** The claims among a certificate's extensions, if there are any. Throws `bad_parameter` for malformed ones. */

@@ -29,7 +29,8 @@ describe.skipIf(!available)("a host that trusts the exported authorities", () =>
     await write("host-cert.pub", issued.ssh);
     await write("trusted", `${exportAuthority(authorities.trust("openssh")).ssh.join("\n")}\n`);
     await write("known_hosts", `${exportAuthority(authorities.trust("host")).ssh.join("\n")}\n`);
-    sshd = await startSshd(directory, [`HostKey ${file("host")}`, `HostCertificate ${file("host-cert.pub")}`, `TrustedUserCAKeys ${file("trusted")}`]);
+    await write("principals", `${login}@5f2b\n`);
+    sshd = await startSshd(directory, [`AuthorizedPrincipalsFile ${file("principals")}`, `HostKey ${file("host")}`, `HostCertificate ${file("host-cert.pub")}`, `TrustedUserCAKeys ${file("trusted")}`]);
   });
   afterAll(async () => {
     await sshd.stop();
@@ -42,9 +43,20 @@ describe.skipIf(!available)("a host that trusts the exported authorities", () =>
   it("lets in a certificate made for one connection, whose holder trusts the host's", async () => {
     const key = await newKeyPair();
     await write("id", encodeOpenSshPrivateKey(key.privateKey));
-    await write("id-cert.pub", authorities.issueConnection({ publicKey: key.publicKey, username: "ana", login, ttl: 60_000, permitPortForwarding: false, permitAgentForwarding: false }).ssh);
+    await write("id-cert.pub", authorities.issueConnection({ publicKey: key.publicKey, username: "ana", login, nodeId: "5f2b", sessionId: "7c1e", sourceAddresses: ["127.0.0.1"], ttl: 60_000, permitPortForwarding: false, permitAgentForwarding: false }).ssh);
     expect(await run(), sshd.log()).toBe(`in as ${login}\n`);
-    expect(sshd.log()).toContain("ID ana");
+    expect(sshd.log()).toContain("ID ana session=7c1e");
+  });
+
+  it.each([
+    ["another host", { nodeId: "another" }],
+    ["another address", { sourceAddresses: ["127.0.0.2"] }],
+  ])("refuses one that was made for %s", async (_what, changes) => {
+    const key = await newKeyPair();
+    await write("id", encodeOpenSshPrivateKey(key.privateKey));
+    const request = { publicKey: key.publicKey, username: "ana", login, nodeId: "5f2b", sessionId: "7c1e", sourceAddresses: ["127.0.0.1"], ttl: 60_000, permitPortForwarding: false, permitAgentForwarding: false };
+    await write("id-cert.pub", authorities.issueConnection({ ...request, ...changes }).ssh);
+    await expect(run()).rejects.toThrow(/Permission denied/);
   });
 
   it("refuses a person's own certificate: there is no way around the gateway", async () => {

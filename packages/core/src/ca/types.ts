@@ -1,4 +1,5 @@
 import type { KeyObject } from "node:crypto";
+import type { SshCertificate } from "../formats/index.ts";
 
 /**
  * `user`: people's certificates, trusted by gateways alone. `openssh`: certificates minted for one connection to one host,
@@ -33,6 +34,8 @@ export interface UserCertificateRequest {
   readonly ttl: number;
   readonly permitPortForwarding: boolean;
   readonly permitAgentForwarding: boolean;
+  /** Ranges from which the SSH certificate is good (its option `source-address`): undefined is anywhere, an empty list nowhere. */
+  readonly sourceAddresses?: readonly string[] | undefined;
   /** `oldssh` leaves out the `teleport-*` extensions (reference §3.1). */
   readonly format: "standard" | "oldssh";
 }
@@ -54,16 +57,31 @@ export interface HostCertificateRequest {
 
 /** A certificate for one connection to one host, made after the decision about it. */
 export interface ConnectionCertificateRequest {
-  /** Key of whoever connects (a gateway), as one `authorized_keys` line. */
+  /** Key of whoever connects, as one `authorized_keys` line. */
   readonly publicKey: string;
-  /** The person on whose behalf: the host's log shows it. */
+  /** The person on whose behalf, and the session: the host's log shows both (its key id). */
   readonly username: string;
-  /** The one login that it is good for. */
+  readonly sessionId: string;
+  /** The one login and the one host that it is good for: its principal is `<login>@<node id>`. */
   readonly login: string;
+  readonly nodeId: string;
+  /** Addresses and ranges from which the host sees the connection come; at least one. */
+  readonly sourceAddresses: readonly string[];
+  /** What the host runs instead of what is asked for. */
+  readonly forceCommand?: string | undefined;
   /** Lifetime in ms, at most five minutes. */
   readonly ttl: number;
   readonly permitPortForwarding: boolean;
   readonly permitAgentForwarding: boolean;
+  readonly permitX11Forwarding?: boolean | undefined;
+}
+
+/** What an SSH certificate is held against besides its authority. */
+export interface SshPeer {
+  /** User name of the attempt; has to be among the principals. */
+  readonly login: string;
+  /** IP address that it comes from. */
+  readonly address: string;
 }
 
 /** An SSH certificate alone. */
@@ -118,6 +136,11 @@ export interface Authorities {
    * authority did not sign, that is expired or not valid yet, that is a CA or host certificate, or that lacks the client-auth usage.
    */
   identifyUser(certificateDer: Uint8Array): CertificateIdentity;
+  /**
+   * Who an SSH user certificate belongs to; whoever brought it has still to prove that they hold its key. Throws `unauthenticated` with the cause: another authority, a host's or a connection's
+   * certificate, expired, not for this login or address, an unknown critical option, or one that names no login session.
+   */
+  identifySshUser(certificate: SshCertificate, peer: SshPeer): CertificateIdentity;
 }
 
 /** A key pair made for one certificate. */

@@ -42,6 +42,9 @@ const wholeFile: Reader<ConfigFile> = (reading, place) => {
   if (proxy && (proxy.https_key_file === undefined) !== (proxy.https_cert_file === undefined)) {
     reading.problem(proxy.at, "https_key_file and https_cert_file are given together or not at all");
   }
+  if (proxy?.listen_addr !== undefined && proxy.ssh_listen_addr !== undefined) {
+    reading.problem(proxy.at, "listen_addr and ssh_listen_addr are two names of one thing: give one");
+  }
   const authentication = auth?.authentication;
   if (authentication && (authentication.type === "oidc" || authentication.type === "saml")) {
     reading.warn(authentication.at, `this version has no ${authentication.type} connectors: nobody can log in with one`);
@@ -98,7 +101,13 @@ export function loadConfig(text: string, filename: string, host: HostFacts = hos
       httpsKeyFile: proxy?.https_key_file,
       httpsCertFile: proxy?.https_cert_file,
     },
-    ssh: { listen: listen(proxy?.listen_addr, defaultPorts.ssh), publicAddrs: proxy?.ssh_public_addr ?? [] },
+    ssh: {
+      enabled: proxy?.ssh_enabled ?? true,
+      listen: listen(proxy?.ssh_listen_addr ?? proxy?.listen_addr, defaultPorts.ssh),
+      publicAddrs: proxy?.ssh_public_addr ?? [],
+      recording: proxy?.ssh_recording ?? "proxy",
+      sourceAddresses: proxy?.ssh_source_addresses ?? [],
+    },
     admin: { listen: listen(auth?.listen_addr, defaultPorts.admin), publicAddrs: auth?.public_addr ?? [] },
     diag: teleport?.diag_addr && { listen: teleport.diag_addr },
     kubernetes: kubernetesConfig(proxy?.kubernetes, clusterName),

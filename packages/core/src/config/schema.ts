@@ -2,16 +2,17 @@ import { defaultPorts } from "./address.ts";
 import { audit } from "./audit.ts";
 import { boolean, ignored, integer, listOf, oneOf, refused, section, text, type Reader } from "./reader.ts";
 import { relyingPartyProblem, u2fGone, type SecondFactor } from "../resources/index.ts";
-import { caPin, clusterName, duration, kubeName, labels, listenAddress, publicAddresses } from "./values.ts";
+import { addressRanges, caPin, clusterName, duration, kubeName, labels, listenAddress, publicAddresses } from "./values.ts";
 
-/** `teleport.yaml`, key by key (reference §11). Keys that v3 does not have: `audit`, `diag_addr`, `local_auth`, `max_staleness`, `clusters`, `labels`. */
+/** `teleport.yaml`, key by key (reference §11). Keys that v3 does not have: `audit`, `diag_addr`, `local_auth`, `max_staleness`, `clusters`, `labels`, and those of `proxy_service` that begin with `ssh_`, but for `ssh_public_addr`. */
 
 const elsewhere = ignored("belongs to another service than this gateway, and has no effect here");
 const ownCrypto = ignored("has no effect: algorithms are chosen by Gatehouse and cannot be weakened");
 const ownStore = ignored("has no effect: the store is in the data directory");
 const ownAuth = ignored("has no effect: the gateway carries its own auth service");
 const asResource = ignored("has no effect: create it with tctl create -f");
-const noSsh = ignored("has no effect: this version has no SSH proxy");
+const noTunnels = ignored("has no effect: there are no reverse tunnels, hosts are reached at their addresses");
+const ownKeepAlive = ignored("has no effect: the gateway finds out by itself which clients are gone");
 const noU2f = ignored("has no effect: U2F is gone, write second_factor: webauthn, which takes the same security keys");
 
 const onlyEnabled = (name: string): Reader<boolean> => (reading, place) => {
@@ -117,14 +118,18 @@ const authService = section({
   tokens: ignored("has no effect: nothing joins by a static token in this version"),
   authentication,
   session_recording: oneOf(["node", "proxy", "off"]),
-  proxy_checks_host_keys: noSsh,
+  proxy_checks_host_keys: (reading, place) => {
+    const checked = boolean(reading, place);
+    if (checked === false) reading.warn(place, "has no effect: a host without a certificate of this cluster is never connected to");
+    return checked;
+  },
   client_idle_timeout: duration,
   disconnect_expired_cert: boolean,
-  keep_alive_interval: noSsh,
-  keep_alive_count_max: noSsh,
+  keep_alive_interval: ownKeepAlive,
+  keep_alive_count_max: ownKeepAlive,
   license_file: ignored("has no effect: there is no licence to check"),
   authorities: ownAuth,
-  reverse_tunnels: noSsh,
+  reverse_tunnels: noTunnels,
   oidc_connectors: asResource,
   u2f: noU2f,
   trusted_clusters: asResource,
@@ -147,14 +152,18 @@ const kubernetes = section({
 const proxyService = section({
   enabled: onlyEnabled("proxy service"),
   listen_addr: listenAddress(defaultPorts.ssh),
+  ssh_enabled: boolean,
+  ssh_listen_addr: listenAddress(defaultPorts.ssh),
+  ssh_recording: oneOf(["proxy", "off"]),
+  ssh_source_addresses: addressRanges,
   web_listen_addr: listenAddress(defaultPorts.web),
-  tunnel_listen_addr: noSsh,
+  tunnel_listen_addr: noTunnels,
   https_key_file: text,
   https_cert_file: text,
   proxy_protocol: proxyProtocol,
   public_addr: publicAddresses(defaultPorts.web),
   ssh_public_addr: publicAddresses(defaultPorts.ssh),
-  tunnel_public_addr: noSsh,
+  tunnel_public_addr: noTunnels,
   kubernetes,
 });
 

@@ -38,6 +38,17 @@ export interface KubernetesConfig {
   readonly unnamed: boolean;
 }
 
+/** The SSH proxy: `ssh_…` of `proxy_service`. */
+export interface SshConfig {
+  readonly enabled: boolean;
+  readonly listen: ListenAddress;
+  readonly publicAddrs: readonly PublicAddress[];
+  /** Whether sessions are recorded on their way through the gateway, or bytes pass end to end, where the person's roles do not say. */
+  readonly recording: "proxy" | "off";
+  /** Ranges from which hosts see this gateway come; empty: the address of each connection to a host. */
+  readonly sourceAddresses: readonly string[];
+}
+
 /** `auth_service.authentication`. */
 export interface AuthenticationConfig {
   readonly type: "local" | "github" | "oidc" | "saml";
@@ -82,7 +93,7 @@ export interface GatewayConfig {
     readonly httpsKeyFile: string | undefined;
     readonly httpsCertFile: string | undefined;
   };
-  readonly ssh: { readonly listen: ListenAddress; readonly publicAddrs: readonly PublicAddress[] };
+  readonly ssh: SshConfig;
   readonly admin: { readonly listen: ListenAddress; readonly publicAddrs: readonly PublicAddress[] };
   /** `/healthz`, `/readyz`, `/metrics`; absent: off. */
   readonly diag: { readonly listen: ListenAddress } | undefined;

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { GatehouseError, parseDuration } from "../base/index.ts";
 import { parseListenAddress, parsePublicAddress } from "./address.ts";
+import { rangeProblem } from "../formats/index.ts";
 import { listOf, parsed, textMap, type Reader } from "./reader.ts";
 
 /** A cluster's name is in TLS server names as hex; with its suffix that must stay under 255 bytes. */
@@ -51,6 +52,14 @@ export const kubeName: Reader<string> = parsed((text) => {
 export const listenAddress = (defaultPort: number) => parsed((text) => parseListenAddress(text, defaultPort));
 
 export const publicAddresses = (defaultPort: number) => listOf(parsed((text) => parsePublicAddress(text, defaultPort)));
+
+/** Ranges of addresses (`10.0.0.0/8`), or single ones. */
+export const addressRanges = listOf(
+  parsed((text) => {
+    const problem = rangeProblem(text);
+    return problem === undefined ? text : { problem };
+  }),
+);
 
 /** Milliseconds; `never` and `0` are 0. */
 export const duration: Reader<number> = parsed((text) => {

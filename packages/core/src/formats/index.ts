@@ -26,6 +26,7 @@ export type { AgentFrames, AgentIdentity, AgentRequest, AgentResponse, AgentSess
 export { sshSign, sshVerify } from "./ssh-signature.ts";
 export { parseSshCertificate, signSshCertificate, sshForever } from "./ssh-cert.ts";
 export type { SshCertificate, SshCertificateFields } from "./ssh-cert.ts";
+export { addressInRanges, commonRanges, plainAddress, rangeProblem } from "./cidr.ts";
 export { verifySshCertificate } from "./ssh-cert-verify.ts";
 export type { SshCertificateCheck } from "./ssh-cert-verify.ts";
 export { DerReader, derTag } from "./der.ts";

@@ -1,5 +1,5 @@
-import { BlockList, isIP } from "node:net";
 import { GatehouseError } from "../base/index.ts";
+import { addressInRanges } from "./cidr.ts";
 import type { SshCertificate } from "./ssh-cert.ts";
 import { sshVerify } from "./ssh-signature.ts";
 
@@ -14,22 +14,6 @@ export interface SshCertificateCheck {
   readonly principal?: string | undefined;
   /** IP address of the peer, for the option `source-address`. */
   readonly sourceAddress?: string | undefined;
-}
-
-const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
-
-function addressMatches(list: string, address: string | undefined): boolean {
-  const plain = address === undefined ? "" : (mapped.exec(address)?.[1] ?? address);
-  const family = isIP(plain);
-  const block = new BlockList();
-  for (const entry of list.split(",")) {
-    const [network = "", length, ...rest] = entry.split("/");
-    const version = isIP(network);
-    const full = version === 4 ? 32 : 128;
-    if (version === 0 || rest.length > 0 || network.includes("%") || (length !== undefined && !(/^\d{1,3}$/.test(length) && Number(length) <= full))) return false;
-    block.addSubnet(network, Number(length ?? full), version === 4 ? "ipv4" : "ipv6");
-  }
-  return family !== 0 && block.check(plain, family === 4 ? "ipv4" : "ipv6");
 }
 
 /**
@@ -53,6 +37,6 @@ export function verifySshCertificate(certificate: SshCertificate, check: SshCert
   if (wanted !== undefined && !certificate.principals.includes(wanted)) refuse(`it is not for ${JSON.stringify(wanted)}`);
   for (const [name, value] of certificate.criticalOptions) {
     if (name !== "source-address" || certificate.type !== "user") refuse(`its critical option ${JSON.stringify(name)} is not supported`);
-    if (!addressMatches(value, check.sourceAddress)) refuse("it may not be used from this address");
+    if (!addressInRanges(value.split(","), check.sourceAddress)) refuse("it may not be used from this address");
   }
 }

@@ -41,7 +41,7 @@ const role = fc.record({
   spec: fc.record(
     {
       options: fc.record(
-        { max_session_ttl: duration, forward_agent: fc.boolean(), port_forwarding: fc.boolean(), client_idle_timeout: duration, allow_system_groups_from_traits: fc.boolean(), kubernetes_node_proxy: fc.boolean(), record_stdin: fc.boolean(), headless_login: fc.boolean(), max_sessions: fc.nat(1_000_000), record_session: fc.constantFrom("strict", "best_effort"), cert_format: fc.constantFrom("standard", "oldssh") },
+        { max_session_ttl: duration, forward_agent: fc.boolean(), port_forwarding: fc.boolean(), client_idle_timeout: duration, allow_system_groups_from_traits: fc.boolean(), kubernetes_node_proxy: fc.boolean(), record_stdin: fc.boolean(), headless_login: fc.boolean(), max_sessions: fc.nat(1_000_000), record_session: fc.constantFrom("strict", "best_effort"), ssh_recording: fc.constantFrom("proxy", "off"), force_command: fc.constantFrom("uptime", "exit 3 # x"), source_addresses: fc.subarray(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]), x11_forwarding: fc.boolean(), cert_format: fc.constantFrom("standard", "oldssh") },
         { requiredKeys: [] },
       ),
       allow: conditions,
@@ -148,7 +148,7 @@ test("without secrets there are none", () => {
 });
 
 test("options that v3 does not know are written only where they are on", () => {
-  expect(formatResources(presetRoles(), "yaml", withSecrets)).not.toMatch(/kubernetes_node_proxy|kubernetes_labels|allow_system_groups|record_|headless|max_sessions/);
+  expect(formatResources(presetRoles(), "yaml", withSecrets)).not.toMatch(/kubernetes_node_proxy|kubernetes_labels|allow_system_groups|record_|headless|max_sessions|ssh_recording|force_command|source_addresses|x11/);
 });
 
 test("presets are valid and are what is read back", () => {

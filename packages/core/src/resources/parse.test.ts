@@ -40,6 +40,10 @@ test("a role as v3's documentation writes it loads unchanged", () => {
     headless_login: true,
     max_sessions: 0,
     record_session: undefined,
+    ssh_recording: undefined,
+    force_command: undefined,
+    source_addresses: [],
+    x11_forwarding: false,
   });
   expect(spec.allow.node_labels).toEqual({ environment: ["test", "staging"], team: ["^web|db$"], "*": ["*"] });
   expect(spec.allow.kubernetes_groups).toEqual(["system:masters", "{{external.trait_name}}"]);
@@ -189,6 +193,12 @@ test.each([
   ["{options: {max_sessions: '3'}}", "must be a whole number"],
   ["{options: {record_session: strikt}}", 'did you mean "strict"?'],
   ["{options: {record_session: off}}", "must be one of: strict, best_effort"],
+  ["{options: {ssh_recording: node}}", "must be one of: proxy, off"],
+  ["{options: {force_command: ''}}", "must not be empty"],
+  [`{options: {force_command: "a\\nb"}}`, "has control characters"],
+  ["{options: {source_addresses: [10.0.0.1/8]}}", "has bits set behind its first 8"],
+  ["{options: {source_addresses: [home]}}", "is no range of addresses"],
+  ["{options: {source_addresses: ['2001:db8::1/64']}}", "has bits set behind its first 64"],
   ["{options: {forward_agnt: true}}", 'did you mean "forward_agent"?'],
   ["[]", "must be a mapping, not a list"],
 ])("role spec %s is refused", (spec, message) => {

@@ -23,6 +23,8 @@ function preset(name: string, description: string, forwardAgent: boolean, rules:
         record_stdin: false,
         headless_login: true,
         max_sessions: 0,
+        source_addresses: [],
+        x11_forwarding: false,
       },
       allow: {
         logins: ["{{internal.logins}}"],

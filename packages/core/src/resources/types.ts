@@ -58,6 +58,14 @@ export interface RoleOptions {
   readonly max_sessions: number;
   /** What becomes of a session that cannot be recorded: it does not run, or the gap is audited. Absent: as the cluster says. */
   readonly record_session?: "strict" | "best_effort" | undefined;
+  /** Where SSH sessions are recorded: on the way through the gateway, or not at all, bytes passing end to end. Absent: as the cluster says. */
+  readonly ssh_recording?: "proxy" | "off" | undefined;
+  /** What runs on the host instead of what the person asks for. */
+  readonly force_command?: string | undefined;
+  /** Ranges of addresses from which the person may use SSH; empty: any. */
+  readonly source_addresses: readonly string[];
+  /** Lets windows of the host be shown on the person's screen (`ssh -X`). */
+  readonly x11_forwarding: boolean;
 }
 
 /** `role` v3. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { LabelSelector, Role, RoleConditions, RoleOptions, Rule } from "../types.ts";
-import { count, duration, fields, list, readBy, truth } from "./fields.ts";
+import { rangeProblem } from "../../formats/index.ts";
+import { count, duration, fields, list, readBy, text, truth } from "./fields.ts";
 import { implicitRoleName, systemRoles } from "./kinds.ts";
 import { metadata, word } from "./metadata.ts";
 import { ruleKind, rules } from "./rule.ts";
@@ -10,6 +11,17 @@ import { kubernetesGroup, kubernetesUser, login, selector } from "./values.ts";
 export const defaultSessionTtl = 30 * 3_600_000;
 
 const maxSessionsLimit = 1_000_000;
+const maxSourceAddresses = 64;
+const maxForceCommand = 4096;
+
+const sourceAddress: z.ZodType<string> = readBy((value, fail) => {
+  const range = typeof value === "string" ? value : "";
+  const problem = rangeProblem(range);
+  if (problem !== undefined) fail(problem);
+  return range;
+});
+
+const forceCommand: z.ZodType<string | undefined> = text(maxForceCommand).regex(/^[^\n\t]*$/, "has control characters").nullish().transform((value) => value ?? undefined);
 
 /** Selects everything. */
 export const everything: LabelSelector = { "*": ["*"] };
@@ -29,6 +41,10 @@ const options: z.ZodType<RoleOptions> = z.preprocess(
     headless_login: truth(true),
     max_sessions: count(maxSessionsLimit),
     record_session: word(["strict", "best_effort"]).nullish().transform((value) => value ?? undefined),
+    ssh_recording: word(["proxy", "off"]).nullish().transform((value) => value ?? undefined),
+    force_command: forceCommand,
+    source_addresses: list(sourceAddress).refine((ranges) => ranges.length <= maxSourceAddresses, `has more than ${maxSourceAddresses} ranges`),
+    x11_forwarding: truth(false),
   }),
 );
 
