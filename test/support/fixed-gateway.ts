@@ -11,6 +11,8 @@ import { newKeyPair, openAuthorities } from "@gatehouse/core/ca";
 import type { Authorities } from "@gatehouse/core/ca";
 import { createKubeProxy, fixedClusters } from "@gatehouse/core/proxy/kube";
 import type { KubeProxy, KubeProxyOptions, KubeUpstream } from "@gatehouse/core/proxy/kube";
+import { Recorder, Sessions } from "@gatehouse/core/proxy/sessions";
+import type { RecordingDefault } from "@gatehouse/core/proxy/sessions";
 import { parseResource } from "@gatehouse/core/resources";
 import type { Role } from "@gatehouse/core/resources";
 import type { EventIndex, Store } from "@gatehouse/core/store";
@@ -45,7 +47,7 @@ export interface FixedGatewayOptions {
   readonly logger?: Logger;
   readonly serverLimits?: KubeProxyOptions["serverLimits"];
   /** Records sessions; off by default. */
-  readonly recording?: KubeProxyOptions["recording"];
+  readonly recording?: RecordingDefault;
   /** false: nothing is audited. For the bench, to know what auditing costs. */
   readonly audited?: boolean;
 }
@@ -65,14 +67,14 @@ export async function startFixedGateway(options: FixedGatewayOptions): Promise<F
   const server = await hostPair(authorities);
   const { recording = "off" } = options;
   const recordings = recording === "off" ? undefined : openRecordings({ directory: join(folder, "log"), serverId: "fixed", clock: systemClock, logger, audit });
+  const recorder = new Recorder(audit, logger);
+  const sessions = new Sessions({ recorder, clock: systemClock, logger, serverId: "fixed", recordings, recording });
   const proxy = createKubeProxy({
-    serverId: "fixed",
-    recordings,
-    recording,
+    recorder,
+    sessions,
     clusters: fixedClusters(clusters),
     gatekeeper: table.gatekeeper,
     authorities,
-    audit,
     ...standard,
     tls: { key: server.key, cert: server.cert },
     serverLimits: options.serverLimits,
@@ -88,6 +90,7 @@ export async function startFixedGateway(options: FixedGatewayOptions): Promise<F
     remove: table.remove,
     async close() {
       await proxy.close({ drainMs: 0 });
+      await sessions.close("the gateway is shutting down");
       await recordings?.close();
       await audit.close();
       await rm(folder, { recursive: true });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawn } from "@lydell/node-pty";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { emptyRecordingChain, encodeChunk, encodeRecordingJson, type RecordedSession, type RecordingRecord, type RecordingType } from "@gatehouse/core/formats";
+import { emptyRecordingChain, encodeChunk, encodeRecordingJson, type KubeSession, type RecordingRecord, type RecordingType } from "@gatehouse/core/formats";
 import { cleanEnv, createWorld, tshPath, type Person, type World } from "../support/world.ts";
 import { run } from "../support/process.ts";
 
@@ -12,7 +12,7 @@ const sidOf = (number: number): string => `6f0e2a1c-0000-4000-8000-${String(numb
 const record = (type: RecordingType, at: number, data: string | Buffer): RecordingRecord => ({ type, at, data: Buffer.from(data as string) });
 const evil = "\x1b]52;c;aGVsbG8=\x07\x1b[c";
 
-function container(session: Partial<RecordedSession> & { readonly sid: string }): Buffer {
+function container(session: Partial<KubeSession> & { readonly sid: string }): Buffer {
   const started = session.started ?? Date.now() - hour;
   const header = encodeRecordingJson({
     version: 2,

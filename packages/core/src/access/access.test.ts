@@ -189,7 +189,7 @@ test("expressions see own fields alone", () => {
 test("sessions: everyone has their own, a rule gives others, deny takes any", () => {
   const session = (user: string, cluster = "prod"): RuleContext => ({
     ...context(),
-    session: { sid: "s", kind: "exec", user, participants: [user], cluster, namespace: "default", pod: "web", container: "web" },
+    session: { sid: "s", proto: "kube", kind: "exec", user, participants: [user], cluster, namespace: "default", pod: "web", container: "web", login: "", node: "" },
   });
   const may = (roles: readonly Role[], given: RuleContext, verb = "read"): boolean => buildRoleSet(roles, {}).rule("session", verb, given).allowed;
   expect([may([], session("ana")), may([], session("bo")), may([], context())]).toEqual([true, false, false]);

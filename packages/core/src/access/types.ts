@@ -68,9 +68,11 @@ export interface KubeDecision extends Decision {
   readonly nodeProxy: boolean;
 }
 
-/** A session as a `where` expression sees it: `session.user`, `session.participants`, … */
+/** A session as a `where` expression sees it: `session.user`, `session.participants`, … What does not apply to its protocol is empty. */
 export interface SessionView {
   readonly sid: string;
+  /** `kube` or `ssh`. */
+  readonly proto: string;
   readonly kind: string;
   /** Who opened it. */
   readonly user: string;
@@ -81,6 +83,10 @@ export interface SessionView {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
+  /** User name on the host. */
+  readonly login: string;
+  /** Name of the host. */
+  readonly node: string;
 }
 
 /** What a `where` expression can see. */

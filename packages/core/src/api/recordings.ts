@@ -1,8 +1,15 @@
 import { z } from "zod";
+import { sshSessionKinds } from "../formats/index.ts";
+import { sessionProtocol } from "./sessions.ts";
 
 /** Shapes of `/gatehouse/v1/recordings…`: the recordings of ended sessions. */
 
 const text = z.string().min(1).max(1024);
+
+/** Kinds of session that are recorded. */
+export const recordingKinds = ["exec", "attach", ...sshSessionKinds.filter((kind) => kind !== "exec")] as const;
+const recordingKind = z.enum(recordingKinds);
+export type RecordingKind = z.infer<typeof recordingKind>;
 
 /** Most recordings in one answer. */
 export const maxRecordings = 1000;
@@ -14,7 +21,10 @@ export const recordingsRequest = z.strictObject({
   user: text.optional(),
   cluster: text.optional(),
   pod: text.optional(),
-  kind: z.enum(["exec", "attach"]).optional(),
+  /** Name or id of a host. */
+  node: text.optional(),
+  login: text.optional(),
+  kind: recordingKind.optional(),
   /** ms since the epoch: sessions that started then or later. */
   since: z.coerce.number().int().nonnegative().optional(),
   limit: z.coerce.number().int().min(1).max(maxRecordings).default(100),
@@ -25,13 +35,18 @@ export type RecordingsRequest = z.input<typeof recordingsRequest>;
 export const recordingItem = z.object({
   sid: z.string(),
   /** `unknown`: its header cannot be read, and nothing but its id, place and age is known. */
-  kind: z.enum(["exec", "attach", "unknown"]),
+  proto: sessionProtocol,
+  kind: z.enum([...recordingKinds, "unknown"]),
   user: z.string(),
   roles: z.array(z.string()),
+  /** What does not apply to the protocol is empty. */
   cluster: z.string(),
   namespace: z.string(),
   pod: z.string(),
   container: z.string(),
+  login: z.string().default(""),
+  node: z.string().default(""),
+  node_id: z.string().default(""),
   image: z.string().optional(),
   command: z.array(z.string()),
   tty: z.boolean(),
@@ -46,6 +61,10 @@ export const recordingItem = z.object({
   interrupted: z.boolean(),
   reason: z.string().optional(),
   exit_code: z.number().optional(),
+  /** Name of the signal that ended the command, without SIG. */
+  exit_signal: z.string().optional(),
+  /** Everybody who took part, the opener first; told where there are several. */
+  participants: z.array(z.string()).optional(),
   /** What is wrong with it, in words, where that shows in a list; checksums are checked as it is read. */
   damaged: z.string().optional(),
 });

@@ -1,17 +1,28 @@
 import { z } from "zod";
 import { escapeLine } from "../base/index.ts";
+import { sshSessionKinds } from "../formats/index.ts";
 
 /** Shapes of `/gatehouse/v1/sessions…`: the sessions under way on this gateway. */
+
+/** Of a session; gateways before there was SSH do not say it. */
+export const sessionProtocol = z.enum(["kube", "ssh"]).default("kube");
 
 /** One live session. Times in ms since the epoch. */
 export const sessionItem = z.object({
   sid: z.string(),
-  kind: z.enum(["exec", "attach", "portforward"]),
+  proto: sessionProtocol,
+  kind: z.enum(["exec", "attach", "portforward", ...sshSessionKinds]),
   user: z.string(),
+  /** Everybody who took part, the opener first. */
+  participants: z.array(z.string()).default([]),
+  /** What does not apply to the protocol is empty. */
   cluster: z.string(),
   namespace: z.string(),
   pod: z.string(),
   container: z.string(),
+  login: z.string().default(""),
+  node: z.string().default(""),
+  node_id: z.string().default(""),
   command: z.array(z.string()),
   tty: z.boolean(),
   address: z.string(),

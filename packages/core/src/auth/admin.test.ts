@@ -356,7 +356,7 @@ describe("what a person may do", () => {
 
   it("sessions are one's own, and a refusal is audited", async () => {
     const own = await person("watcher", []);
-    const session = (user: string) => ({ sid: "s1", kind: "exec", user, participants: [user], cluster: "c", namespace: "n", pod: "p", container: "c" });
+    const session = (user: string) => ({ sid: "s1", proto: "kube", kind: "exec", user, participants: [user], cluster: "c", namespace: "n", pod: "p", container: "c", login: "", node: "" });
     expect(world.auth.admin.explainSession(own, "read", session("watcher")).allowed).toBe(true);
     await world.auth.admin.authorizeSession(own, "read", session("watcher"));
     await expect(world.auth.admin.authorizeSession(own, "read", session("bo"))).rejects.toMatchObject({ code: "access_denied", id: expect.any(String) as string });

@@ -116,10 +116,10 @@ export function createGatekeeper(options: { readonly snapshot: Snapshot; readonl
     },
     node: (identity, { id, name, labels }, login) =>
       underLocks(tables.locks().hosts, { ...interactionOf(identity), node: [name, id], login }, clock.now(), () => identity.roles.node(labels, login)),
-    sessionLock(identity, target, sid) {
+    sessionLock(identity, where, sid) {
       const { sessions } = tables.locks();
       if (sessions.length === 0) return undefined;
-      const lock = findLock(sessions, { ...interactionOf(identity), sessions: [identity.sessionId, sid], kubeCluster: target.name }, clock.now());
+      const lock = findLock(sessions, { ...interactionOf(identity), sessions: [identity.sessionId, sid], ...where }, clock.now());
       return lock && lockReason(lock);
     },
     get generation() {

@@ -149,12 +149,12 @@ describe("a lock on part of what somebody does", () => {
     const { gatekeeper } = world.auth;
     const bo = gatekeeper.identify(await logIn("bo", ["dev"]));
     await putLock({ session: sid });
-    expect(gatekeeper.sessionLock(bo, prod, sid)).toMatchObject({ lock: "l1", text: `session ${sid} is locked (lock l1)` });
-    expect(gatekeeper.sessionLock(bo, prod, "another")).toBeUndefined();
+    expect(gatekeeper.sessionLock(bo, { kubeCluster: "prod" }, sid)).toMatchObject({ lock: "l1", text: `session ${sid} is locked (lock l1)` });
+    expect(gatekeeper.sessionLock(bo, { kubeCluster: "prod" }, "another")).toBeUndefined();
     await putLock({ session: sid, user: "ana" });
-    expect(gatekeeper.sessionLock(bo, prod, sid)).toBeUndefined();
+    expect(gatekeeper.sessionLock(bo, { kubeCluster: "prod" }, sid)).toBeUndefined();
     await putLock({ session: sid, kube_cluster: "prod" });
-    expect([gatekeeper.sessionLock(bo, prod, sid)?.lock, gatekeeper.sessionLock(bo, other, sid)]).toEqual(["l1", undefined]);
+    expect([gatekeeper.sessionLock(bo, { kubeCluster: "prod" }, sid)?.lock, gatekeeper.sessionLock(bo, { kubeCluster: other.name }, sid)]).toEqual(["l1", undefined]);
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Decision, KubeDecision, KubeTarget, NodeTarget, Reason, RoleSet, SessionView } from "../access/index.ts";
+import type { Decision, Interaction, KubeDecision, KubeTarget, NodeTarget, Reason, RoleSet, SessionView } from "../access/index.ts";
 import type { SshLoginResponse } from "../api/index.ts";
 import type { AuditLog } from "../audit/index.ts";
 import type { Clock, Logger, Random } from "../base/index.ts";
@@ -85,8 +85,11 @@ export interface Gatekeeper {
   kube(identity: Identity, target: KubeTarget): KubeDecision;
   /** {@link RoleSet.node}; refused where a lock is about this host or this login. */
   node(identity: Identity, target: NodeTarget, login: string): Decision;
-  /** The lock on one live session by its id, if there is one. Locks on the person, the login session and the cluster are told by `identify` and `kube`. */
-  sessionLock(identity: Identity, target: KubeTarget, sid: string): Reason | undefined;
+  /**
+   * The lock on one live session by its id, if there is one. `where` it runs: in a cluster, or on a host as a login. Locks on the person, the login session, the
+   * cluster and the host are told by `identify`, `kube` and `node`.
+   */
+  sessionLock(identity: Identity, where: Pick<Interaction, "kubeCluster" | "node" | "login">, sid: string): Reason | undefined;
   /** Grows with every change that may alter a decision: callers may cache until it moves. */
   readonly generation: number;
   /** Called after every such change. Returns the function that stops it. */

@@ -41,8 +41,9 @@ export type { HeadlessFacts } from "./headless-code.ts";
 export { open, seal } from "./secretbox.ts";
 export { parseClientHello } from "./client-hello.ts";
 export type { ClientHello } from "./client-hello.ts";
-export { isRecordingStream, recordingFormat } from "./recording.ts";
+export { isRecordingStream, recordingFormat, sessionPlace, sshSessionKinds } from "./recording.ts";
 export type {
+  KubeSession,
   RecordedSession,
   RecordingChain,
   RecordingEnd,
@@ -52,6 +53,10 @@ export type {
   RecordingRecord,
   RecordingStreamType,
   RecordingType,
+  SessionNode,
+  SessionPlace,
+  SshSession,
+  SshSessionKind,
   TerminalSize,
 } from "./recording.ts";
 export { RecordingBuilder, emptyRecordingChain, encodeChunk } from "./recording-builder.ts";

@@ -1,12 +1,42 @@
 import { z } from "zod";
 import { GatehouseError } from "../base/index.ts";
-import { recordingFormat } from "./recording.ts";
+import { recordingFormat, sshSessionKinds } from "./recording.ts";
 import type { RecordingEnd, RecordingGap, RecordingHeader, RecordingMarker, TerminalSize } from "./recording.ts";
 
 const name = z.string().max(1024);
 const names = z.array(name).max(1024);
 const maxSize = 0xffff;
 
+const anySession = {
+  sid: z.uuid(),
+  user: name,
+  roles: names,
+  command: z.array(z.string()),
+  tty: z.boolean(),
+  stdin: z.boolean(),
+  address: name,
+  server_id: name,
+  started: z.int().nonnegative(),
+};
+const kubeSession = z.object({
+  ...anySession,
+  proto: z.literal("kube").optional(),
+  kind: z.enum(["exec", "attach"]),
+  kubernetes_user: name.optional(),
+  groups: names,
+  cluster: name,
+  namespace: name,
+  pod: name,
+  container: name,
+  image: name.optional(),
+});
+const sshSession = z.object({
+  ...anySession,
+  proto: z.literal("ssh"),
+  kind: z.enum(sshSessionKinds),
+  login: name,
+  node: z.object({ id: name, name, address: name, labels: z.record(name, z.string().max(4096)) }),
+});
 const headerSchema = z.object({
   version: z.literal(2),
   width: z.int().min(0).max(maxSize),
@@ -15,27 +45,9 @@ const headerSchema = z.object({
   command: z.string().optional(),
   title: z.string().optional(),
   env: z.record(name, z.string()).optional(),
-  gatehouse: z.object({
-    sid: z.uuid(),
-    kind: z.enum(["exec", "attach"]),
-    user: name,
-    roles: names,
-    kubernetes_user: name.optional(),
-    groups: names,
-    cluster: name,
-    namespace: name,
-    pod: name,
-    container: name,
-    image: name.optional(),
-    command: z.array(z.string()),
-    tty: z.boolean(),
-    stdin: z.boolean(),
-    address: name,
-    server_id: name,
-    started: z.int().nonnegative(),
-  }),
+  gatehouse: z.discriminatedUnion("proto", [kubeSession, sshSession]),
 });
-const endSchema = z.object({ reason: z.string().max(4096), exitCode: z.int().optional(), interrupted: z.boolean().optional() });
+const endSchema = z.object({ reason: z.string().max(4096), exitCode: z.int().optional(), signal: z.string().max(64).optional(), participants: names.optional(), interrupted: z.boolean().optional() });
 const gapSchema = z.object({ bytes: z.int().nonnegative(), why: z.string().max(4096) });
 const markerSchema = z.object({ kind: z.string().max(64), text: z.string().max(16_384) });
 

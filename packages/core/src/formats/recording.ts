@@ -35,23 +35,12 @@ export interface RecordingRecord {
   readonly data: Buffer;
 }
 
-/** Who did what where: what Gatehouse adds to an asciicast header. */
-export interface RecordedSession {
+/** What the recorded sessions of both protocols say of themselves. */
+interface AnySession {
   /** Session id, a UUID: the file's name. */
   readonly sid: string;
-  readonly kind: "exec" | "attach";
   readonly user: string;
   readonly roles: readonly string[];
-  /** User name at Kubernetes that the session was impersonated with; absent from older recordings, where it is `user`. */
-  readonly kubernetes_user?: string | undefined;
-  /** Kubernetes groups that the session was impersonated with. */
-  readonly groups: readonly string[];
-  /** Kubernetes cluster. */
-  readonly cluster: string;
-  readonly namespace: string;
-  readonly pod: string;
-  readonly container: string;
-  readonly image?: string | undefined;
   readonly command: readonly string[];
   readonly tty: boolean;
   /** Whether stdin was open. */
@@ -62,6 +51,69 @@ export interface RecordedSession {
   readonly server_id: string;
   /** Start of the session, ms since the epoch. */
   readonly started: number;
+}
+
+/** An exec or attach in a pod. */
+export interface KubeSession extends AnySession {
+  /** Absent from older recordings. */
+  readonly proto?: "kube" | undefined;
+  readonly kind: "exec" | "attach";
+  /** User name at Kubernetes that the session was impersonated with; absent from older recordings, where it is `user`. */
+  readonly kubernetes_user?: string | undefined;
+  /** Kubernetes groups that the session was impersonated with. */
+  readonly groups: readonly string[];
+  /** Kubernetes cluster. */
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly image?: string | undefined;
+}
+
+/** What runs in a session on a host: a login shell, one command, a file transfer, or another subsystem, whose name is the command. */
+export const sshSessionKinds = ["shell", "exec", "sftp", "scp", "subsystem"] as const;
+export type SshSessionKind = (typeof sshSessionKinds)[number];
+
+/** A session on a host. */
+export interface SshSession extends AnySession {
+  readonly proto: "ssh";
+  /** Of `sftp` and `scp` the recording has markers for files, and not their bytes. */
+  readonly kind: SshSessionKind;
+  /** User name on the host. */
+  readonly login: string;
+  readonly node: SessionNode;
+}
+
+/** The host of a session. */
+export interface SessionNode {
+  readonly id: string;
+  readonly name: string;
+  /** `host:port` at which the gateway reached it. */
+  readonly address: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Who did what where: what Gatehouse adds to an asciicast header. */
+export type RecordedSession = KubeSession | SshSession;
+
+/** Where a session runs, whatever its protocol: what does not apply is empty. */
+export interface SessionPlace {
+  readonly proto: "kube" | "ssh";
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly login: string;
+  /** Name of the host. */
+  readonly node: string;
+  readonly nodeId: string;
+}
+
+/** Where a session runs. */
+export function sessionPlace(session: RecordedSession): SessionPlace {
+  if (session.proto === "ssh") return { proto: "ssh", cluster: "", namespace: "", pod: "", container: "", login: session.login, node: session.node.name, nodeId: session.node.id };
+  const { cluster, namespace, pod, container } = session;
+  return { proto: "kube", cluster, namespace, pod, container, login: "", node: "", nodeId: "" };
 }
 
 /** Header of a recording: that of an asciicast v2 file, and {@link RecordedSession}. */
@@ -84,6 +136,10 @@ export interface RecordingEnd {
   /** In words for people. */
   readonly reason: string;
   readonly exitCode?: number | undefined;
+  /** Name of the signal that ended the command, without SIG. */
+  readonly signal?: string | undefined;
+  /** Everybody who took part, the opener first; told where there are several. */
+  readonly participants?: readonly string[] | undefined;
   /** The gateway died during the session; what it had in memory is missing. */
   readonly interrupted?: boolean | undefined;
 }

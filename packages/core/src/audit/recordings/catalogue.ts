@@ -2,18 +2,15 @@ import { constants } from "node:fs";
 import { open, readdir, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { GatehouseError, errorMessage, systemErrorCode, type Logger } from "../../base/index.ts";
+import { sessionPlace, type RecordedSession, type SessionPlace } from "../../formats/index.ts";
 import { endedSuffix } from "./disk.ts";
 import { readRecordingHeader } from "./facts.ts";
 
 /** Whose session it was, and where: what recordings are chosen by, before more of them is read. */
-export interface SessionKey {
+export interface SessionKey extends SessionPlace {
   readonly sid: string;
-  readonly kind: "exec" | "attach";
+  readonly kind: RecordedSession["kind"];
   readonly user: string;
-  readonly cluster: string;
-  readonly namespace: string;
-  readonly pod: string;
-  readonly container: string;
 }
 
 /** A recording in the catalogue. */
@@ -94,9 +91,12 @@ export function createCatalogue(options: { readonly directory: string; readonly 
         const facts = await file.stat();
         if (!facts.isFile()) return null;
         started = facts.mtimeMs;
-        const { sid, kind, user, cluster, namespace, pod, container, started: begin } = (await readRecordingHeader(file)).gatehouse;
+        const recorded = (await readRecordingHeader(file)).gatehouse;
+        const { sid, kind, user, started: begin } = recorded;
         if (sid !== about.sid) throw new GatehouseError("bad_parameter", `the file is a recording of session ${sid}`);
-        const session = { sid: about.sid, kind, user: shared(user), cluster: shared(cluster), namespace: shared(namespace), pod: shared(pod), container: shared(container) };
+        const { proto, cluster, namespace, pod, container, login, node, nodeId } = sessionPlace(recorded);
+        const place = { cluster: shared(cluster), namespace: shared(namespace), pod: shared(pod), container: shared(container), login: shared(login), node: shared(node), nodeId: shared(nodeId) };
+        const session = { sid: about.sid, proto, kind, user: shared(user), ...place };
         return { ...about, started: begin, session, problem: undefined };
       } finally {
         await file.close();

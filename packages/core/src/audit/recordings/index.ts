@@ -5,6 +5,6 @@ export { openRecordingLibrary } from "./library.ts";
 export type { ListedRecording, OpenRecording, RecordingLibrary, RecordingQuery } from "./library.ts";
 export type { SessionKey } from "./catalogue.ts";
 export type { RecordingFacts } from "./facts.ts";
-export { sessionEnd, sessionGap, sessionResize, sessionStart } from "./events.ts";
-export type { SessionEnd } from "./events.ts";
+export { fileEvent, nodeFields, sessionEnd, sessionEnds, sessionGap, sessionReading, sessionResize, sessionStart, sshPort, subsystem } from "./events.ts";
+export type { FileEvent, SessionEnd } from "./events.ts";
 export type { CreateFile, Recording, RecordingFile, RecordingLimits, RecordingListener, RecordingMode, RecordingResult, Recordings } from "./types.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nullLogger, readAll } from "../../base/index.ts";
-import { RecordingBuilder, emptyRecordingChain, encodeChunk, encodeRecordingJson, type RecordedSession, type RecordingRecord } from "../../formats/index.ts";
+import { RecordingBuilder, emptyRecordingChain, encodeChunk, encodeRecordingJson, type KubeSession, type RecordingRecord } from "../../formats/index.ts";
 import { openRecordingLibrary, type RecordingLibrary } from "./index.ts";
 
 let directory: string;
@@ -17,7 +17,7 @@ afterEach(() => rm(directory, { recursive: true, force: true }));
 const sidOf = (number: number): string => `6f0e2a1c-0000-4000-8000-${String(number).padStart(12, "0")}`;
 const day = 86_400_000;
 
-function bytesOf(session: Partial<RecordedSession> & { readonly sid: string }, ended = true): Buffer {
+function bytesOf(session: Partial<KubeSession> & { readonly sid: string }, ended = true): Buffer {
   const started = session.started ?? 10 * day;
   const header: RecordingRecord = {
     type: "h",
@@ -36,7 +36,7 @@ function bytesOf(session: Partial<RecordedSession> & { readonly sid: string }, e
   return Buffer.concat([first, encodeChunk(chain, [last])]);
 }
 
-async function save(session: Partial<RecordedSession> & { readonly sid: string }, options: { readonly server?: string; readonly name?: string; readonly ended?: boolean } = {}): Promise<string> {
+async function save(session: Partial<KubeSession> & { readonly sid: string }, options: { readonly server?: string; readonly name?: string; readonly ended?: boolean } = {}): Promise<string> {
   const folder = join(directory, options.server ?? "one", "sessions", "default");
   await mkdir(folder, { recursive: true });
   const path = join(folder, options.name ?? `${session.sid}.rec`);

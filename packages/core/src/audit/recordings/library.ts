@@ -14,6 +14,10 @@ export interface RecordingQuery {
   readonly user?: string | undefined;
   readonly cluster?: string | undefined;
   readonly pod?: string | undefined;
+  /** Name or id of a host. */
+  readonly node?: string | undefined;
+  /** User name on a host. */
+  readonly login?: string | undefined;
   readonly kind?: string | undefined;
   /** Sessions that started at this moment (ms since the epoch) or later. */
   readonly since?: number | undefined;
@@ -147,12 +151,14 @@ async function opened(file: FileHandle): Promise<OpenRecording> {
 }
 
 function matches({ sid, session, started }: CatalogueEntry, query: RecordingQuery): boolean {
-  const { id, user, cluster, pod, kind, since } = query;
+  const { id, user, cluster, pod, node, login, kind, since } = query;
   return (
     sid.startsWith(id ?? "") &&
     (user === undefined || session?.user === user) &&
     (cluster === undefined || session?.cluster === cluster) &&
     (pod === undefined || session?.pod === pod) &&
+    (node === undefined || session?.node === node || session?.nodeId === node) &&
+    (login === undefined || session?.login === login) &&
     (kind === undefined || session?.kind === kind) &&
     (since === undefined || started >= since)
   );

@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/index.ts";
-import { RecordingBuilder, encodeRecordingJson, encodeRecordingResize, type RecordingEnd, type RecordingType, type TerminalSize } from "../../formats/index.ts";
+import { RecordingBuilder, encodeRecordingJson, encodeRecordingResize, type RecordingEnd, type RecordingMarker, type RecordingType, type TerminalSize } from "../../formats/index.ts";
 import { largeBuffer, smallBuffer, type Buffers } from "./buffers.ts";
 import { systemReason, within, type Lanes, type SyncGroup, type Syncable } from "./disk.ts";
 import { followFile } from "./follow.ts";
@@ -35,6 +35,10 @@ interface Sealed {
   readonly bytes: Buffer;
   readonly digest: Buffer;
 }
+
+/** Characters of a marker that its readers take. */
+const maxKind = 64;
+const maxText = 8192;
 
 /** Chunks that one write takes. */
 const batch = 16;
@@ -116,6 +120,12 @@ export class LiveRecording implements Recording, Syncable {
   resize(size: TerminalSize): void {
     if (this.#ended !== undefined || this.#closed || !this.#hasRoom()) return;
     this.#append("r", encodeRecordingResize(size));
+    this.#flushLater();
+  }
+
+  mark({ kind, text }: RecordingMarker): void {
+    if (this.#ended !== undefined || this.#closed || !this.#hasRoom()) return;
+    this.#append("m", encodeRecordingJson({ kind: kind.slice(0, maxKind), text: text.slice(0, maxText) }));
     this.#flushLater();
   }
 

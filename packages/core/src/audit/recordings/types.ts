@@ -1,4 +1,4 @@
-import type { RecordingEnd, RecordingHeader, TerminalSize } from "../../formats/index.ts";
+import type { RecordingEnd, RecordingHeader, RecordingMarker, TerminalSize } from "../../formats/index.ts";
 import type { AuditEventInput } from "../types.ts";
 
 /** What becomes of a session whose recording cannot be written: it is held back and then ends, or it goes on and the gap is told. */
@@ -33,6 +33,8 @@ export interface Recording {
   /** Takes a copy of bytes that passed. */
   write(stream: "o" | "e" | "i", bytes: Uint8Array): void;
   resize(size: TerminalSize): void;
+  /** Something happened beside the terminal. Where there may be gaps it may be missing; a text that is too long is cut. */
+  mark(marker: RecordingMarker): void;
   /** Writes what waits and the end. Never throws: what could not be written is missing from the result. Later calls give the same. */
   end(end: RecordingEnd): Promise<RecordingResult>;
   /** Gives the ended recording its lasting name: call when its end is audited, so that a gateway that dies in between tells it at its next start. */

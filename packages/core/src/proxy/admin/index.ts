@@ -110,7 +110,7 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
       mfaRoutes(app, options, callerOf, personOf);
       signRoute(app, options, callerOf);
       recordingRoutes(app, { admin: auth.admin, library: options.library, audit: options.audit }, callerOf);
-      sessionRoutes(app, { admin: auth.admin, sessions: options.sessions, audit: options.audit, clock: options.clock, logger: options.logger }, callerOf);
+      sessionRoutes(app, { admin: auth.admin, sessions: options.sessions, clock: options.clock }, callerOf);
     },
   });
 }

@@ -1,36 +1,45 @@
 import type { FastifyInstance } from "fastify";
 import type { SessionView } from "../../access/index.ts";
 import { recordingsRequest, type RecordingItem, type RecordingsResponse } from "../../api/index.ts";
-import { auditEvents, type AuditLog, type ListedRecording, type RecordingLibrary, type SessionKey } from "../../audit/index.ts";
+import { auditEvents, sessionReading, type AuditLog, type ListedRecording, type RecordingFacts, type RecordingLibrary, type SessionKey } from "../../audit/index.ts";
 import type { Admin } from "../../auth/index.ts";
+import { sessionPlace } from "../../formats/index.ts";
 import { originOf, parseRequest } from "../http/index.ts";
 import type { CallerOf } from "./caller.ts";
+import { sessionView } from "./session-view.ts";
 import { nameOf, whileAllowed } from "./streams.ts";
 
 /** Of what cannot be read nothing is known: those may see it whose rules ask nothing of it. */
-const unknown: SessionView = { sid: "", kind: "", user: "", participants: [], cluster: "", namespace: "", pod: "", container: "" };
+const nowhere = { proto: "kube", cluster: "", namespace: "", pod: "", container: "", login: "", node: "" } as const;
+const unknown: SessionView = { sid: "", kind: "", user: "", participants: [], ...nowhere, proto: "" };
 
-function viewOf(session: SessionKey | undefined): SessionView {
-  if (session === undefined) return unknown;
-  const { sid, kind, user, cluster, namespace, pod, container } = session;
-  return { sid, kind, user, participants: [user], cluster, namespace, pod, container };
+const viewOf = (session: SessionKey | undefined): SessionView => (session === undefined ? unknown : sessionView(session));
+
+/** Of one that was read. */
+function factsView({ session, end }: RecordingFacts): SessionView {
+  const { sid, kind, user } = session;
+  return sessionView({ ...sessionPlace(session), sid, kind, user, participants: end?.participants });
 }
 
 function itemOf({ sid, serverId, started, facts, problem }: ListedRecording): RecordingItem {
   const damaged = problem === undefined ? {} : { damaged: problem };
   if (facts === undefined) {
-    const nothing = { user: "", roles: [], cluster: "", namespace: "", pod: "", container: "", command: [], tty: false, address: "", duration: 0, bytes: 0 };
+    const nothing = { ...nowhere, node_id: "", user: "", roles: [], command: [], tty: false, address: "", duration: 0, bytes: 0 };
     return { sid, kind: "unknown", ...nothing, server_id: serverId, started: Math.floor(started), complete: false, interrupted: false, ...damaged };
   }
   const { session, bytes, duration, end } = facts;
-  const { kind, user, roles, cluster, namespace, pod, container, image, command, tty, address, server_id } = session;
+  const { kind, user, roles, command, tty, address, server_id } = session;
+  const { nodeId, ...place } = sessionPlace(session);
   return {
-    ...{ sid, kind, user, roles: [...roles], cluster, namespace, pod, container, command: [...command], tty, address, server_id, started, duration, bytes },
-    ...(image === undefined ? {} : { image }),
+    ...place,
+    ...{ sid, kind, user, roles: [...roles], node_id: nodeId, command: [...command], tty, address, server_id, started, duration, bytes },
+    ...(session.proto === "ssh" || session.image === undefined ? {} : { image: session.image }),
     complete: end !== undefined,
     interrupted: end?.interrupted ?? false,
     ...(end === undefined ? {} : { reason: end.reason }),
     ...(end?.exitCode === undefined ? {} : { exit_code: end.exitCode }),
+    ...(end?.signal === undefined ? {} : { exit_signal: end.signal }),
+    ...(end?.participants === undefined ? {} : { participants: [...end.participants] }),
     ...damaged,
   };
 }
@@ -52,21 +61,8 @@ export function recordingRoutes(app: FastifyInstance, options: { readonly admin:
     const recording = await library.open(request.params.sid);
     const { facts } = recording;
     try {
-      await admin.authorizeSession(caller, "read", viewOf(facts.session));
-      const { remoteAddress, localAddress } = originOf(request.raw.socket);
-      await audit.emit({
-        ...auditEvents.sessionPlay,
-        user: nameOf(caller),
-        sid: facts.session.sid,
-        server_id: facts.session.server_id,
-        session_user: facts.session.user,
-        kubernetes_cluster: facts.session.cluster,
-        kubernetes_namespace: facts.session.namespace,
-        kubernetes_pod: facts.session.pod,
-        bytes: facts.bytes,
-        "addr.remote": remoteAddress,
-        "addr.local": localAddress,
-      });
+      await admin.authorizeSession(caller, "read", factsView(facts));
+      await audit.emit({ ...auditEvents.sessionPlay, ...sessionReading(facts.session, { user: nameOf(caller), ...originOf(request.raw.socket) }), bytes: facts.bytes });
     } catch (error) {
       await recording.close();
       throw error;
@@ -76,7 +72,7 @@ export function recordingRoutes(app: FastifyInstance, options: { readonly admin:
       return reply.hijack();
     }
     // As long as its reader takes for it.
-    reply.raw.once("close", whileAllowed(() => admin.explainSession(callerOf(request.raw), "read", viewOf(facts.session)).allowed, () => void reply.raw.destroy()));
+    reply.raw.once("close", whileAllowed(() => admin.explainSession(callerOf(request.raw), "read", factsView(facts)).allowed, () => void reply.raw.destroy()));
     return reply.type("application/octet-stream").header("content-length", facts.bytes).send(recording.stream());
   });
 }

@@ -5,17 +5,19 @@ import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { AuditEventInput, RecordingLibrary } from "../../audit/index.ts";
 import type { Admin, Caller } from "../../auth/index.ts";
+import type { KubeSession } from "../../formats/index.ts";
 import { manualClock, nullLogger, systemRandom } from "../../base/index.ts";
 import { createApp, type App } from "../http/index.ts";
-import type { LiveSession } from "../kube/index.ts";
+import { Recorder, Sessions } from "../sessions/index.ts";
+import { testRecordings } from "../sessions/test-recordings.ts";
 import { recordingRoutes } from "./recording-routes.ts";
 import { sessionRoutes, type SessionRouteOptions } from "./session-routes.ts";
 import { createSlots, inTime } from "./streams.ts";
 
 const sid = "6f0e2a1c-0000-4000-8000-000000000001";
-const session: LiveSession = {
-  ...{ sid, kind: "exec", user: "bo", cluster: "prod", namespace: "dev", pod: "web", container: "web", command: ["sh"], tty: true },
-  ...{ address: "10.0.0.1:1", started: 1, lastActive: 1, bytes: 0, recording: 100 },
+const session: KubeSession = {
+  ...{ sid, kind: "exec", user: "bo", roles: [], groups: [], cluster: "prod", namespace: "dev", pod: "web", container: "web", command: ["sh"], tty: true, stdin: true },
+  ...{ address: "10.0.0.1:1", server_id: "gw", started: 1 },
 };
 
 describe("reading a recording", () => {
@@ -32,7 +34,7 @@ describe("reading a recording", () => {
           done(null);
         },
       });
-    const facts = { session: { ...session, server_id: "gw" }, bytes: 1e12 };
+    const facts = { session, bytes: 1e12 };
     const library = { open: () => Promise.resolve({ facts, stream, close: () => Promise.resolve() }) } as unknown as RecordingLibrary;
     const admin = { authorizeSession: () => Promise.resolve(), explainSession: () => ({ allowed, reasons: [] }) } as unknown as Admin;
     const caller = { type: "person", identity: { username: "ana" } } as unknown as Caller;
@@ -63,26 +65,21 @@ describe("watching a session", () => {
     const said: string[] = [];
     events = said;
     writing = Promise.resolve();
+    const audit = {
+      async emit({ event }: AuditEventInput) {
+        said.push(event);
+        await writing;
+      },
+      close: () => Promise.resolve(),
+    };
+    const clock = manualClock(0);
+    const sessions = new Sessions({ recorder: new Recorder(audit, nullLogger), clock, logger: nullLogger, serverId: "gw", recordings: testRecordings(), recording: "strict" });
+    const command = await sessions.open({ session, options: { recordStdin: false, maxSessions: 0, recordSession: undefined }, localAddress: "10.0.0.2:3026", kill: () => undefined });
+    command.run({ lastActive: 0, carried: 0, changed: () => undefined });
     const options: SessionRouteOptions = {
       admin: { authorizeSession: () => Promise.resolve(), explainSession: () => ({ allowed: true, reasons: [] }) } as unknown as Admin,
-      sessions: () => ({
-        list: () => [session],
-        kill: () => undefined,
-        watch: (_sid, signal) => ({
-          bytes: (async function* () {
-            yield Buffer.from("hello");
-            if (!signal.aborted) await once(signal, "abort");
-          })(),
-        }),
-      }),
-      audit: {
-        async emit(event: AuditEventInput) {
-          said.push(event.event);
-          await writing;
-        },
-      },
-      clock: manualClock(0),
-      logger: nullLogger,
+      sessions,
+      clock,
     };
     const caller = { type: "person", identity: { username: "ana" } } as unknown as Caller;
     app = await createApp({ bodyLimit: 1024, logger: nullLogger, random: systemRandom, routes: (fastify) => sessionRoutes(fastify, options, () => caller) });

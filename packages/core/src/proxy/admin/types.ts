@@ -3,7 +3,7 @@ import type { Authorities } from "../../ca/index.ts";
 import type { AuthService } from "../../auth/index.ts";
 import type { KubeTarget } from "../../access/index.ts";
 import type { Clock, Logger, Random } from "../../base/index.ts";
-import type { LiveSessions } from "../kube/index.ts";
+import type { LiveSessions } from "../sessions/index.ts";
 
 /** A Kubernetes cluster of this gateway, and whether it may impersonate there. */
 export interface KubeClusterView {
@@ -31,8 +31,8 @@ export interface KubeView {
 export interface AdminOptions {
   /** Recordings of ended sessions. */
   readonly library: RecordingLibrary;
-  /** Sessions under way; undefined where the Kubernetes proxy is off. */
-  readonly sessions: () => LiveSessions | undefined;
+  /** Sessions under way. */
+  readonly sessions: LiveSessions;
   readonly auth: AuthService;
   readonly authorities: Authorities;
   readonly kube: () => KubeView;

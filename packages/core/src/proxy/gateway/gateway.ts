@@ -1,7 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
-import { createWitnessKeeper, openAuditLog, openEventSearch, openRecordingLibrary, openRecordings, type EventSearch, type OwnAuditLog, type Recordings, type WitnessKeeper } from "../../audit/index.ts";
+import { createWitnessKeeper, openAuditLog, openEventSearch, openRecordingLibrary, openRecordings, type EventSearch, type OwnAuditLog, type WitnessKeeper } from "../../audit/index.ts";
 import { openAuth, passwordLength, type AuthService } from "../../auth/index.ts";
 import { systemClock, systemRandom, type Clock, type Logger, type Random } from "../../base/index.ts";
 import { openAuthorities, type Authorities } from "../../ca/index.ts";
@@ -12,6 +12,7 @@ import { certificateCallers, createAdminApp, localCaller, openAdminSocket, write
 import type { App } from "../http/index.ts";
 import { createKubeProxy, openClusters, type KubeProxy } from "../kube/index.ts";
 import { createFrontListener } from "../listener/index.ts";
+import { Recorder, Sessions } from "../sessions/index.ts";
 import { createWebApp, type ProxyFacts } from "../web/index.ts";
 import { formatAddress, publicAddress } from "./addresses.ts";
 import { openCertificates, type Certificates } from "./certificates.ts";
@@ -39,7 +40,8 @@ interface Base {
   readonly hostId: string;
   readonly authorities: Authorities;
   readonly audit: OwnAuditLog;
-  readonly recordings: Recordings;
+  readonly recorder: Recorder;
+  readonly sessions: Sessions;
   readonly events: EventSearch;
   readonly witness: WitnessKeeper;
   readonly auth: AuthService;
@@ -81,6 +83,9 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
   audit.precede(() => recordings.digests());
   // What a crash has left open is closed before there is anything new, unless there is very much of it.
   await Promise.race([recordings.recovered, after(checkWait, undefined, { ref: false })]);
+  const recorder = new Recorder(audit, logger);
+  const sessions = new Sessions({ recorder, clock, logger, serverId: hostId, recordings, recording: config.audit.recording });
+  cleanup.add("sessions", () => sessions.close("the gateway is shutting down"));
   const events = await openEventSearch({ directory: join(config.dataDir, "log"), serverId: hostId, index: store.events, position: () => audit.position(), logger });
   cleanup.add("events", () => events.close());
   const witness = createWitnessKeeper({ directory: join(config.dataDir, "witness"), accepted: config.audit.witnessFor, logger });
@@ -102,26 +107,24 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
   });
   cleanup.add("auth", () => auth.close());
   const certificates = await openCertificates({ authorities, config, hostId, clock, logger });
-  return { config, clock, random, logger, env, store, hostId, authorities, audit, recordings, events, witness, auth, certificates };
+  return { config, clock, random, logger, env, store, hostId, authorities, audit, recorder, sessions, events, witness, auth, certificates };
 }
 
 async function openKube(base: Base): Promise<KubeProxy | undefined> {
-  const { config, auth, authorities, audit, recordings, hostId, clock, logger, random, certificates, env } = base;
+  const { config, auth, authorities, recorder, sessions, clock, logger, random, certificates, env } = base;
   if (!config.kubernetes.enabled) return undefined;
   const clusters = await openClusters(config.kubernetes, { logger, env, clusterName: config.clusterName, wait: checkWait });
   return createKubeProxy({
     clusters,
     gatekeeper: auth.gatekeeper,
     authorities,
-    audit,
+    recorder,
+    sessions,
     clock,
     logger,
     random,
     tls: certificates.host,
     clientIdleTimeout: config.clientIdleTimeout,
-    serverId: hostId,
-    recordings,
-    recording: config.audit.recording,
     ...(config.maxConnections === undefined ? {} : { serverLimits: { connections: config.maxConnections } }),
   });
 }
@@ -176,7 +179,7 @@ function proxyFacts({ config }: Base, live: Live, reach: ReturnType<typeof reach
 
 /** The web and the admin application, over TLS and over the local socket. */
 async function openApps(base: Base, live: Live, cleanup: Cleanup): Promise<Servers> {
-  const { config, auth, authorities, audit, events, witness, clock, random, logger, certificates } = base;
+  const { config, auth, authorities, audit, sessions, events, witness, clock, random, logger, certificates } = base;
   const reach = reachOf(base, live);
   const open = async (what: string, opening: Promise<App>): Promise<App> => {
     const app = await opening;
@@ -199,7 +202,7 @@ async function openApps(base: Base, live: Live, cleanup: Cleanup): Promise<Serve
     }),
   );
   const library = openRecordingLibrary({ directory: join(config.dataDir, "log"), logger });
-  const adminOptions = { sessions: () => live.kube?.sessions, auth, authorities, kube: () => kubeViewOf(live, reach.kubeAddr), publicUrl: reach.url, audit, events, library, witness, clock, logger, random };
+  const adminOptions = { sessions, auth, authorities, kube: () => kubeViewOf(live, reach.kubeAddr), publicUrl: reach.url, audit, events, library, witness, clock, logger, random };
   const admin = await open("admin application", createAdminApp(adminOptions, certificateCallers(authorities, auth.gatekeeper)));
   const nonce = await writeNonce(config.dataDir, random);
   const local = await open("local admin application", createAdminApp(adminOptions, localCaller(nonce)));

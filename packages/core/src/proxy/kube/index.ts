@@ -3,4 +3,3 @@ export { createKubeProxy } from "./proxy.ts";
 export { fixedClusters, openClusters } from "./clusters.ts";
 export type { ClusterOptions, ClusterSettings } from "./clusters.ts";
 export type * from "./types.ts";
-export type { LiveSession, LiveSessions, SessionWatch } from "./sessions/index.ts";

@@ -3,7 +3,7 @@ import { buildRoleSet, lockReason, type ActiveLock } from "../../access/index.ts
 import type { Gatekeeper, Identity } from "../../auth/index.ts";
 import { GatehouseError, manualClock, nullLogger } from "../../base/index.ts";
 import type { Grant } from "./authorize.ts";
-import { Registry, type Live } from "./registry.ts";
+import { openRegistry, type Live } from "./registry.ts";
 import type { Failure } from "./status.ts";
 import { createTestWorld, type TestWorld } from "./test-world.ts";
 
@@ -53,8 +53,8 @@ describe("a request that a lock refuses", () => {
 describe("a live session that a lock names", () => {
   it("ends with the reason, and no other of the same person", () => {
     const locked = new Set<string>();
-    const registry = new Registry(
-      gatekeeper({ sessionLock: (_, target, sid) => (locked.has(sid) && target.name === "real" ? lockReason({ ...lock, target: { session: sid } }) : undefined) }),
+    const registry = openRegistry(
+      gatekeeper({ sessionLock: (_, where, sid) => (locked.has(sid) && where.kubeCluster === "real" ? lockReason({ ...lock, target: { session: sid } }) : undefined) }),
       manualClock(0),
       nullLogger,
       0,

@@ -14,9 +14,8 @@ import { strangersEvent } from "./events.ts";
 import { Exchange } from "./exchange.ts";
 import { recordRefusal, refusalOf } from "./gateway.ts";
 import type { Shared } from "./gateway.ts";
-import { Recorder } from "./recorder.ts";
-import { Registry } from "./registry.ts";
-import { Attempts, Sessions } from "./sessions/index.ts";
+import { openRegistry } from "./registry.ts";
+import { Attempts } from "./sessions/index.ts";
 import { Refusal, failure } from "./status.ts";
 import { Strangers } from "./strangers.ts";
 import type { Failure } from "./status.ts";
@@ -29,15 +28,14 @@ import { Upstream } from "./upstream.ts";
  * that cannot be used.
  */
 export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
-  const { authorities, gatekeeper, clock, logger, random } = options;
+  const { authorities, gatekeeper, recorder, sessions, clock, logger, random } = options;
   const directory = options.clusters;
   const upstreams = new Map<string, Upstream>();
-  const registry = new Registry(gatekeeper, clock, logger, options.clientIdleTimeout ?? 0);
-  const recorder = new Recorder(options.audit, logger);
+  const registry = openRegistry(gatekeeper, clock, logger, options.clientIdleTimeout ?? 0);
   const strangers = new Strangers(clock, (address, count) => recorder.write(strangersEvent(address, count)));
-  const sessions = new Sessions({ recorder, clock, logger, serverId: options.serverId ?? "", recordings: options.recordings, recording: options.recording ?? "strict" });
   const attempts = new Attempts();
-  const shared: Shared = { recorder, strangers, registry, sessions, attempts, clock, logger, random };
+  const kill = (sid: string, message: string): void => void registry.endAll(failure(403, message), (live) => live.sid === sid);
+  const shared: Shared = { recorder, strangers, registry, sessions: { sessions, clock, logger, kill }, attempts, clock, logger, random };
   const context: ConnectionContext = { authorities, gatekeeper, clock, upstreams, defaultCluster: () => directory.defaultCluster };
   const connections = new WeakMap<Socket, Connection>();
   const connectionOf = (socket: Socket): Connection => {
@@ -70,8 +68,8 @@ export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
   const grantOf = (request: IncomingMessage): Grant => {
     const grant = authorize(connectionOf(request.socket), request);
     if (closing) throw new Refusal(503, "the gateway is shutting down");
-    if (!shared.recorder.healthy) throw new Refusal(503, "the gateway cannot write its audit log and lets nothing pass without it");
-    if (shared.sessions.recorded) checkNodeCommand(grant);
+    if (!recorder.healthy) throw new Refusal(503, "the gateway cannot write its audit log and lets nothing pass without it");
+    if (sessions.recorded) checkNodeCommand(grant);
     return grant;
   };
 
@@ -141,14 +139,6 @@ export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    sessions: {
-      list: () => sessions.list(),
-      watch: (sid, signal) => sessions.watch(sid, signal),
-      kill(sid, message) {
-        if (registry.endAll(failure(403, message), (live) => live.sid === sid) > 0) return;
-        throw new GatehouseError("not_found", `there is no live session ${sid} on this gateway`, { hint: "tctl sessions ls" });
-      },
-    },
     async close({ drainMs }) {
       closing = true;
       const stopping = failure(503, "the gateway is shutting down");
@@ -164,7 +154,6 @@ export function createKubeProxy(options: KubeProxyOptions): KubeProxy {
       stopFollowing();
       await directory.close();
       attempts.close();
-      await sessions.close(stopping.message);
       await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
     },
   };

@@ -9,7 +9,7 @@ import { openRecordings } from "../../audit/index.ts";
 import type { CreateFile, RecordingFile, RecordingLimits, Recordings } from "../../audit/index.ts";
 import { killRequest } from "../../api/index.ts";
 import { escapeLine, nullLogger, systemClock } from "../../base/index.ts";
-import type { RecordingDefault } from "./sessions/index.ts";
+import type { RecordingDefault } from "../sessions/index.ts";
 import { createTestWorld } from "./test-world.ts";
 import type { TestWorld } from "./test-world.ts";
 
@@ -88,7 +88,7 @@ describe("a session", () => {
     const upstream = await server;
     upstream.write(Buffer.concat([frame("\x01hello"), frame("\x02oops")]));
     await vi.waitFor(() => expect(stream.text()).toContain("oops"));
-    const [live] = world.proxy.sessions.list();
+    const [live] = world.sessions.list();
     expect(live).toMatchObject({ kind: "exec", user: "ana", namespace: "web", pod: "a", container: "main", command: ["sh", "-c"], recording: expect.any(Number) as number });
     upstream.end(frame(success));
     await once(stream.socket, "close");
@@ -98,7 +98,7 @@ describe("a session", () => {
     expect(named("exec")).toMatchObject([{ sid }]);
     expect(named("session.end")).toMatchObject([{ sid, exit_code: 0, reason: "the command ended with exit code 0", recording: { complete: true } }]);
     await vi.waitFor(async () => expect(await files()).toEqual([`${sid}.rec`]));
-    expect(world.proxy.sessions.list()).toEqual([]);
+    expect(world.sessions.list()).toEqual([]);
   });
 
   it("that must be recorded and cannot be is refused before the API server is asked", async () => {
@@ -173,11 +173,11 @@ describe("a session", () => {
     const stream = await ask();
     (await server).write(frame("\x01hello"));
     await vi.waitFor(() => expect(stream.text()).toContain("hello"));
-    world.proxy.sessions.kill(world.proxy.sessions.list()[0]!.sid, "ended by bo");
+    world.sessions.kill(world.sessions.list()[0]!.sid, "ended by bo");
     await once(stream.socket, "close");
     expect(stream.text()).toMatch(/"message":"ended by bo"/);
     await vi.waitFor(() => expect(named("session.end")).toMatchObject([{ reason: "ended by bo" }]));
-    expect(() => world.proxy.sessions.kill("none", "x")).toThrow(expect.objectContaining({ code: "not_found" }) as Error);
+    expect(() => world.sessions.kill("none", "x")).toThrow(expect.objectContaining({ code: "not_found" }) as Error);
   });
 });
 
@@ -217,7 +217,7 @@ describe("what a killed session's person reads", () => {
     const stream = await ask();
     (await server).write(frame("\x01hello"));
     await vi.waitFor(() => expect(stream.text()).toContain("hello"));
-    world.proxy.sessions.kill(world.proxy.sessions.list()[0]!.sid, evil);
+    world.sessions.kill(world.sessions.list()[0]!.sid, evil);
     await once(stream.socket, "close");
     const message = /"message":("(?:[^"\\]|\\.)*")/.exec(stream.text())?.[1] ?? "";
     expect(JSON.parse(message)).toBe(escapeLine(evil));
@@ -307,7 +307,7 @@ describe("a recording that fails", () => {
     expect(stream.text()).toMatch(/^HTTP\/1\.1 503 [\s\S]*can no longer be recorded: EIO/);
     expect(stream.text()).not.toContain("secret");
     await vi.waitFor(() => expect(named("session.end")).toMatchObject([{ reason: expect.stringContaining("EIO") as string }]));
-    expect(world.proxy.sessions.list()).toEqual([]);
+    expect(world.sessions.list()).toEqual([]);
   });
 
   it("in the middle of a frame lets no more pass than its rest, and the reason", async () => {
@@ -426,7 +426,7 @@ it("a thousand sessions leave nothing behind", async () => {
   const memory = heap();
   for (let round = 0; round < 50; round++) await Promise.all(Array.from({ length: 20 }, one));
   await vi.waitFor(() => expect(named("session.end")).toHaveLength(1001), { timeout: 10_000 });
-  expect(world.proxy.sessions.list()).toEqual([]);
+  expect(world.sessions.list()).toEqual([]);
   expect(world.proxy.streams.count).toBe(0);
   expect((await files()).filter((name) => name.endsWith(".rec"))).toHaveLength(1001);
   expect(await descriptors()).toBeLessThanOrEqual(before + 3);
@@ -487,5 +487,5 @@ it("ten thousand forwarded connections are told of in bounded number, and leave 
   expect(told.length).toBeLessThanOrEqual(1001);
   const sum = (field: string): number => told.reduce((all, event) => all + Number(event[field]), 0);
   expect([sum("connections"), sum("bytes_sent"), sum("bytes_received")]).toEqual([10_000, 30_000, 60_000]);
-  expect(world.proxy.sessions.list()).toEqual([]);
+  expect(world.sessions.list()).toEqual([]);
 }, 60_000);

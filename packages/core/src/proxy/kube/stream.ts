@@ -1,12 +1,13 @@
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { StreamTap } from "../../formats/index.ts";
+import type { SessionStream } from "../sessions/index.ts";
 import { lingerTime } from "./answer.ts";
 import type { Grant } from "./authorize.ts";
 import { disconnectEvent } from "./events.ts";
 import type { Shared } from "./gateway.ts";
 import type { Live } from "./registry.ts";
-import type { SessionStream, StreamSession } from "./sessions/index.ts";
+import type { StreamSession } from "./sessions/index.ts";
 import { failure } from "./status.ts";
 import type { Failure } from "./status.ts";
 import type { ServerSide } from "./translate/index.ts";

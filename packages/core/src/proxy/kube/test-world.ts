@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import type { TLSSocket } from "node:tls";
-import type { AuditEventInput } from "../../audit/index.ts";
+import type { AuditEventInput, Recordings } from "../../audit/index.ts";
 import type { Gatekeeper, Identity } from "../../auth/index.ts";
 import { buildRoleSet } from "../../access/index.ts";
 import { GatehouseError, manualClock, nullLogger, systemRandom } from "../../base/index.ts";
@@ -17,6 +17,8 @@ import { newKeyPair, openAuthorities } from "../../ca/index.ts";
 import type { Authorities } from "../../ca/index.ts";
 import { kubeServerName } from "../../api/index.ts";
 import { openStore } from "../../store/index.ts";
+import { Recorder, Sessions } from "../sessions/index.ts";
+import type { RecordingDefault } from "../sessions/index.ts";
 import { fixedClusters } from "./clusters.ts";
 import { createKubeProxy } from "./proxy.ts";
 import type { KubeProxy, KubeProxyOptions, KubeUpstream } from "./types.ts";
@@ -26,6 +28,7 @@ type RequestOptions = PlainOptions & { readonly session?: Buffer };
 /** For the tests of this folder alone: a proxy with real authorities, in front of an API server that a test plays. */
 export interface TestWorld {
   readonly proxy: KubeProxy;
+  readonly sessions: Sessions;
   /** The API server, as a cluster of the proxy. */
   readonly cluster: KubeUpstream;
   readonly port: number;
@@ -54,13 +57,21 @@ export interface TestWorld {
   close(): Promise<void>;
 }
 
+/** How its sessions are recorded. */
+interface RecordingOptions {
+  readonly recordings?: Recordings | undefined;
+  /** `strict` by default. */
+  readonly recording?: RecordingDefault | undefined;
+  readonly serverId?: string | undefined;
+}
+
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingMessage["headers"];
   readonly body: string;
 }
 
-export async function createTestWorld(more: Partial<KubeProxyOptions> & { readonly upstream?: Partial<KubeUpstream>; readonly maxSessions?: number | undefined; readonly nodeProxy?: boolean } = {}): Promise<TestWorld> {
+export async function createTestWorld(more: Partial<KubeProxyOptions> & { readonly upstream?: Partial<KubeUpstream>; readonly maxSessions?: number | undefined; readonly nodeProxy?: boolean } & RecordingOptions = {}): Promise<TestWorld> {
   const folder = await mkdtemp(join(tmpdir(), "gatehouse-kube-"));
   const clock = manualClock(Date.now());
   const store = await openStore({ path: join(folder, "store.db"), keyFile: join(folder, "key"), clock, random: systemRandom, logger: nullLogger });
@@ -97,11 +108,16 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
   const cluster: KubeUpstream = {
     name: "real", labels: {}, url: `https://localhost:${String(upstreamPort)}`, ca, insecureSkipTlsVerify: false, serverName: undefined, certificate: undefined, token: undefined, ...more.upstream,
   };
+  const audit = { emit: (event: AuditEventInput) => world.audit(event).then(() => void world.events.push(event)), close: () => Promise.resolve() };
+  const recorder = new Recorder(audit, nullLogger);
+  const { recordings, recording = "strict", serverId = "" } = more;
+  const sessions = new Sessions({ recorder, clock, logger: nullLogger, serverId, recordings, recording });
   const proxy = createKubeProxy({
     clusters: fixedClusters([cluster]),
     gatekeeper: table.gatekeeper,
     authorities,
-    audit: { emit: (event) => world.audit(event).then(() => void world.events.push(event)), close: () => Promise.resolve() },
+    recorder,
+    sessions,
     clock,
     logger: nullLogger,
     random: systemRandom,
@@ -116,7 +132,7 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
     return pair;
   };
   const world: TestWorld = {
-    proxy, cluster, port, clock, ca, events: [], arrived: [], groups, users,
+    proxy, sessions, cluster, port, clock, ca, events: [], arrived: [], groups, users,
     answer: (_request, response) => response.end("ok"),
     upgrade: (_request, socket) => socket.destroy(),
     version: { major: "1", minor: "33", gitVersion: "v1.33.0" },
@@ -142,6 +158,7 @@ export async function createTestWorld(more: Partial<KubeProxyOptions> & { readon
     },
     async close() {
       await proxy.close({ drainMs: 0 });
+      await sessions.close("the gateway is shutting down");
       server.closeAllConnections();
       server.close();
       await store.close();

@@ -1,9 +1,8 @@
-import type { AuditLog, Recordings } from "../../audit/index.ts";
 import type { Gatekeeper } from "../../auth/index.ts";
 import type { Clock, Logger, Random } from "../../base/index.ts";
 import type { Authorities } from "../../ca/index.ts";
 import type { PurposeServer, ServerLimits } from "../listener/index.ts";
-import type { LiveSessions, RecordingDefault } from "./sessions/index.ts";
+import type { LiveStreams, Recorder, Sessions } from "../sessions/index.ts";
 
 /** A credential that changes while the gateway runs. */
 export interface TokenSource {
@@ -80,7 +79,10 @@ export interface KubeProxyOptions {
   readonly clusters: ClusterDirectory;
   readonly gatekeeper: Gatekeeper;
   readonly authorities: Authorities;
-  readonly audit: AuditLog;
+  /** The audit log. */
+  readonly recorder: Recorder;
+  /** The sessions of this gateway, which closes them after the proxy. */
+  readonly sessions: Sessions;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -88,12 +90,6 @@ export interface KubeProxyOptions {
   readonly tls: { readonly key: string; readonly cert: string };
   /** The cluster's own `client_idle_timeout`, ms; 0 means none. The smaller of it and the person's roles' counts. */
   readonly clientIdleTimeout?: number | undefined;
-  /** Id of this gateway, for events of sessions. */
-  readonly serverId?: string | undefined;
-  /** Where sessions are recorded; without it none is. */
-  readonly recordings?: Recordings | undefined;
-  /** How strictly, where a person's roles do not say; `strict` by default. */
-  readonly recording?: RecordingDefault | undefined;
   readonly limits?: Partial<KubeLimits> | undefined;
   readonly serverLimits?: Partial<ServerLimits> | undefined;
 }
@@ -110,19 +106,6 @@ export interface UpstreamCheck {
   readonly summary: string | undefined;
 }
 
-/** Result of looking at live streams again. */
-export interface Recheck {
-  readonly checked: number;
-  readonly ended: number;
-}
-
-/** Live streams: upgraded connections, watches, followed logs. */
-export interface LiveStreams {
-  readonly count: number;
-  /** Decides every live stream anew, now, and ends those that lost their right. For one generation of decisions the numbers add up. */
-  recheck(): Recheck;
-}
-
 /** The Kubernetes proxy of one gateway. */
 export interface KubeProxy {
   readonly server: PurposeServer;
@@ -136,7 +119,6 @@ export interface KubeProxy {
   check(cluster: string): Promise<UpstreamCheck>;
   /** Calls the listener when a cluster came, went, or got other credentials. */
   onClusters(listener: () => void): () => void;
-  readonly sessions: LiveSessions;
   /** Stops accepting, ends watches at once and streams after `drainMs` at the latest (with the reason), then closes everything. */
   close(options: { readonly drainMs: number }): Promise<void>;
 }

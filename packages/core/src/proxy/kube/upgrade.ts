@@ -12,6 +12,7 @@ import type { Shared } from "./gateway.ts";
 import { answerHeaders } from "./headers.ts";
 import { isNodeProxy } from "./path.ts";
 import type { Live } from "./registry.ts";
+import { openSession } from "./sessions/index.ts";
 import type { StreamSession } from "./sessions/index.ts";
 import { Refusal, failure } from "./status.ts";
 import type { Failure } from "./status.ts";
@@ -80,7 +81,7 @@ export class Upgrade implements Live {
     this.grant.upstream.streams += 1;
     this.#shared.registry.add(this);
     this.#client.on("close", this.#clientClosed);
-    this.#shared.sessions.open(this.grant).then(
+    openSession(this.#shared.sessions, this.grant).then(
       (session) => {
         this.#session = session;
         // Only now: one that is refused here too may be told what the first one was.

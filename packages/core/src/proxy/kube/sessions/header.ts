@@ -1,14 +1,8 @@
-import type { RecordedSession, RecordingHeader } from "../../../formats/index.ts";
+import type { RecordedSession } from "../../../formats/index.ts";
+import { clip, clipAll } from "../../sessions/index.ts";
 import type { Grant } from "../authorize.ts";
 import { queryFlag } from "../path.ts";
 import type { RunsIn } from "./container.ts";
-
-/** Bounds of what a recording's header holds: characters of a name, entries of a list. */
-const maxName = 1024;
-const maxNames = 1024;
-
-const clip = (text: string): string => text.slice(0, maxName);
-const clipAll = (texts: readonly string[]): string[] => texts.slice(0, maxNames).map(clip);
 
 /** Who does what where, of an exec or attach. */
 export function recordedSession(grant: Grant, sid: string, serverId: string, started: number, runsIn: RunsIn | undefined): RecordedSession {
@@ -16,6 +10,7 @@ export function recordedSession(grant: Grant, sid: string, serverId: string, sta
   const query = new URLSearchParams(grant.query);
   return {
     sid,
+    proto: "kube",
     kind: path.subresource === "attach" ? "attach" : "exec",
     user: clip(grant.user),
     roles: clipAll(grant.principal.identity.roles.roleNames),
@@ -32,20 +27,5 @@ export function recordedSession(grant: Grant, sid: string, serverId: string, sta
     address: connection.remoteAddress,
     server_id: serverId,
     started,
-  };
-}
-
-/** The header of its recording. The size of a terminal comes later, on the stream. */
-export function recordingHeader(session: RecordedSession): RecordingHeader {
-  const { kind, cluster, namespace, pod, command, started, tty } = session;
-  return {
-    version: 2,
-    width: 80,
-    height: 24,
-    timestamp: Math.floor(started / 1000),
-    ...(command.length === 0 ? {} : { command: command.join(" ").slice(0, maxName) }),
-    title: `${kind} ${cluster}/${namespace}/${pod}`,
-    ...(tty ? { env: { TERM: "xterm-256color" } } : {}),
-    gatehouse: session,
   };
 }

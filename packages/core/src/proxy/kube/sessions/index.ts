@@ -1,4 +1,5 @@
 /** Streams as auditors see them: sessions that are recorded, port-forwards, and two attempts that are one. */
 export { Attempts } from "./attempts.ts";
-export { Sessions } from "./sessions.ts";
-export type { LiveSession, LiveSessions, RecordingDefault, SessionStream, SessionWatch, StreamSession } from "./types.ts";
+export { openSession } from "./sessions.ts";
+export type { KubeSessionContext } from "./sessions.ts";
+export type { StreamSession } from "./types.ts";

@@ -1,18 +1,6 @@
 import type { AuditEventInput } from "../../../audit/index.ts";
 import type { StreamSinks } from "../../../formats/index.ts";
-
-/** What the gateway records, where a person's roles do not say. */
-export type RecordingDefault = "strict" | "best_effort" | "off";
-
-/** The stream that a session runs on. */
-export interface SessionStream {
-  /** When payload last passed; ms since the epoch. */
-  readonly lastActive: number;
-  /** Bytes of payload that passed, either way. */
-  readonly carried: number;
-  /** {@link StreamSession.behind} or {@link StreamSession.problem} is another now. */
-  changed(): void;
-}
+import type { SessionStream } from "../../sessions/index.ts";
 
 /** A stream as auditors see it: an exec, an attach or a port-forward, from the decision to let it in to its end. */
 export interface StreamSession {
@@ -35,38 +23,4 @@ export interface StreamSession {
   end(reason: string | undefined): void;
   /** It did not come about. */
   drop(): void;
-}
-
-/** A session under way, for administrators. Times in ms since the epoch. */
-export interface LiveSession {
-  readonly sid: string;
-  readonly kind: "exec" | "attach" | "portforward";
-  readonly user: string;
-  readonly cluster: string;
-  readonly namespace: string;
-  readonly pod: string;
-  readonly container: string;
-  readonly command: readonly string[];
-  readonly tty: boolean;
-  readonly address: string;
-  readonly started: number;
-  readonly lastActive: number;
-  /** Bytes of payload that passed, either way. */
-  readonly bytes: number;
-  /** Bytes of its recording so far; undefined for a session that is not recorded. */
-  readonly recording: number | undefined;
-}
-
-/** The container of a session's recording as it grows. */
-export interface SessionWatch {
-  readonly bytes: AsyncIterable<Buffer>;
-}
-
-/** The sessions under way on one gateway. */
-export interface LiveSessions {
-  list(): readonly LiveSession[];
-  /** Ends one and tells its person why. Throws `not_found`. */
-  kill(sid: string, message: string): void;
-  /** Throws `not_found`; `bad_parameter` for a session that is not recorded. */
-  watch(sid: string, signal: AbortSignal): SessionWatch;
 }

@@ -3,8 +3,8 @@ import { errorMessage } from "../../base/index.ts";
 import type { Logger } from "../../base/index.ts";
 
 /**
- * The audit log as the proxy uses it. Remembers whether the last event could be written: while none can, nothing is forwarded, so that
- * what has effects upstream is not done first and found unauditable after.
+ * The audit log as proxies use it. Remembers whether the last event could be written: while none can, nothing is let through, so that
+ * what has effects behind the gateway is not done first and found unauditable after.
  */
 export class Recorder {
   readonly #audit: AuditLog;
@@ -49,7 +49,7 @@ export class Recorder {
   };
 
   readonly #failed = (error: unknown): boolean => {
-    if (this.#healthy) this.#logger.error({ error: errorMessage(error) }, "the audit log cannot be written: Kubernetes requests are refused until it can");
+    if (this.#healthy) this.#logger.error({ error: errorMessage(error) }, "the audit log cannot be written: nothing is let through to clusters and hosts until it can");
     this.#healthy = false;
     return false;
   };
