@@ -2,3 +2,5 @@
 export { requireTool } from "./tools.ts";
 export { sshRun, startSshd } from "./sshd.ts";
 export type { SshLogin, Sshd } from "./sshd.ts";
+export { certifySshKey, newSshKey, sshKeyKinds } from "./ssh-certificates.ts";
+export type { SshKeyKind } from "./ssh-certificates.ts";
