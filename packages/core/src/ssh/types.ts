@@ -135,14 +135,14 @@ export interface Transport {
   readonly algorithms: TransportAlgorithms;
   /** Bytes that wait to be taken by the peer. */
   readonly waiting: number;
-  /** Begins to deliver. Until then messages are held (a socket's chunk at most) and reading stands still. Once. */
+  /** Begins to deliver. Until then reading stands still. Once. */
   start(handlers: TransportHandlers): void;
   /**
    * Sends one message, at most 256 KiB. The bytes may be changed afterwards. Returns false when more than `highWater` bytes wait: then stop reading
    * at the source (`pause`) until `onDrain`. A keepalive's and others' global requests keep their order. Does nothing after the end.
    */
   send(payload: Uint8Array): boolean;
-  /** Stops reading from the peer. Messages of the chunk that was read last are still delivered (64 KiB at most). Not counted. */
+  /** Stops reading from the peer: no message is delivered after the one that is being handled, until `resume`. Not counted. */
   pause(): void;
   resume(): void;
   /** Asks the peer for a sign of life (`keepalive@openssh.com`); resolves when it answers, rejects `unavailable` at the end. */
