@@ -1,0 +1,93 @@
+import { createHash } from "node:crypto";
+
+/** Pieces of one file that may wait for those before them. */
+const maxPieces = 4096;
+const twice = "parts of it passed more than once";
+
+/** Memory, in bytes, that the digests of one stream may keep together. */
+export interface DigestMemory {
+  left: number;
+}
+
+/**
+ * The digest of a file's content that passes in pieces at offsets, a bit out of order. It exists where every byte passed exactly once, from the first on;
+ * else {@link FileDigest.problem} says why not.
+ */
+export class FileDigest {
+  readonly #hash = createHash("sha256");
+  readonly #memory: DigestMemory;
+  /** Pieces that begin behind `next`, by offset. */
+  readonly #pieces = new Map<number, Buffer>();
+  #next = 0;
+  #bytes = 0;
+  #problem: string | undefined;
+
+  constructor(memory: DigestMemory) {
+    this.#memory = memory;
+  }
+
+  /** Bytes that are digested: all before this offset. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** Bytes that passed in all. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Bytes of content at this offset. What is kept of them is copied. */
+  add(offset: number, bytes: Uint8Array): void {
+    this.#bytes += bytes.length;
+    if (this.#problem !== undefined || bytes.length === 0) return;
+    if (offset === this.#next) {
+      this.#take(bytes);
+      if (this.#pieces.size > 0) this.#drain();
+    } else if (offset < this.#next || this.#pieces.has(offset)) {
+      this.fail(twice);
+    } else if (bytes.length > this.#memory.left || this.#pieces.size >= maxPieces) {
+      this.fail("its parts passed too far out of order");
+    } else {
+      const piece = Buffer.allocUnsafeSlow(bytes.length);
+      piece.set(bytes);
+      this.#pieces.set(offset, piece);
+      this.#memory.left -= piece.length;
+    }
+  }
+
+  /** There is to be no digest. The first reason stays. */
+  fail(why: string): void {
+    this.#problem ??= why;
+    for (const piece of this.#pieces.values()) this.#memory.left += piece.length;
+    this.#pieces.clear();
+  }
+
+  /** The digest of what passed, or why there is none. Once. */
+  finish(): { readonly sha256: string } | { readonly undigested: string } {
+    if (this.#pieces.size > 0) this.fail("parts of it did not pass");
+    return this.#problem === undefined ? { sha256: this.#hash.digest("hex") } : { undigested: this.#problem };
+  }
+
+  #take(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+    this.#next += bytes.length;
+  }
+
+  #drain(): void {
+    for (let piece = this.#pieces.get(this.#next); piece !== undefined; piece = this.#pieces.get(this.#next)) {
+      this.#pieces.delete(this.#next);
+      this.#memory.left += piece.length;
+      this.#take(piece);
+    }
+    for (const offset of this.#pieces.keys()) {
+      if (offset < this.#next) {
+        this.fail(twice);
+        return;
+      }
+    }
+  }
+}
