@@ -129,28 +129,32 @@ export function subsystem(session: SshSession, name: string, error?: string): Au
 /** A file, or a change to a directory, that went through a session. */
 export interface FileEvent {
   readonly protocol: "scp" | "sftp";
-  /** v3's `download` and `upload`; of sftp also what changes names and rights: `remove`, `rename`, `mkdir`, `rmdir`, `symlink`, `setstat`. */
-  readonly action: "download" | "upload" | "remove" | "rename" | "mkdir" | "rmdir" | "symlink" | "setstat";
+  /** v3's `download` and `upload`; also what changes names and rights. */
+  readonly action: "download" | "upload" | "remove" | "rename" | "mkdir" | "rmdir" | "symlink" | "link" | "setstat";
   readonly path: string;
-  /** Second path of `rename` and `symlink`. */
+  /** Second path of `rename`, `symlink` and `link`. */
   readonly target?: string | undefined;
   /** Bytes that passed. */
   readonly size?: number | undefined;
   /** Hex, of the content that passed; absent where not all of a file passed in order. */
   readonly sha256?: string | undefined;
+  /** Why there is no digest. */
+  readonly undigested?: string | undefined;
+  /** What was changed (`setstat`), or the name that a file came under. */
+  readonly detail?: string | undefined;
   /** Why it failed, or did not come to its end. */
   readonly error?: string | undefined;
 }
 
 /** `scp` or `sftp`: {@link FileEvent}. */
-export function fileEvent(session: SshSession, { protocol, action, path, target, size, sha256, error }: FileEvent): AuditEventInput {
+export function fileEvent(session: SshSession, { protocol, action, path, target, size, sha256, undigested, detail, error }: FileEvent): AuditEventInput {
   const [done, failed] =
     protocol === "sftp"
       ? [auditEvents.sftp, auditEvents.sftpFailed]
       : action === "upload"
         ? [auditEvents.scpUpload, auditEvents.scpUploadFailed]
         : [auditEvents.scpDownload, auditEvents.scpDownloadFailed];
-  return { ...common(session), ...(error === undefined ? done : failed), action, path, target, len: size, sha256, success: error === undefined, exitError: error };
+  return { ...common(session), ...(error === undefined ? done : failed), action, path, target, len: size, sha256, undigested, detail, success: error === undefined, exitError: error };
 }
 
 /** `port` through a host: a forwarded connection to `addr` (`host:port`), or with `error` one that was refused. `sid` is that of the forwarded ports. */

@@ -19,8 +19,8 @@ export type ChannelMessage = Exclude<SshMessage, { readonly type: "global_reques
 export interface ChannelPort {
   /** Sends a message to one side. */
   send(to: Side, payload: Uint8Array): void;
-  /** Payload passed. */
-  active(): void;
+  /** So many bytes of payload passed. */
+  active(bytes: number): void;
   /** One side needs the channel's number no longer. */
   released(side: Side, number: number): void;
 }
@@ -41,7 +41,7 @@ interface End {
 }
 
 /** A channel that passes through: its numbers, windows and messages are those of both sides, unchanged. */
-export class Channel {
+export abstract class Channel {
   readonly kind: string;
   readonly opener: Side;
   protected readonly port: ChannelPort;
@@ -70,6 +70,11 @@ export class Channel {
   /** Both sides know it. */
   get confirmed(): boolean {
     return this.#ends[otherSide(this.opener)].number !== undefined;
+  }
+
+  /** Neither side uses its number any more. */
+  get isReleased(): boolean {
+    return (["client", "host"] as const).every((side) => this.#ends[side].number === undefined || (this.#ends[side].closed && this.#ends[side].told));
   }
 
   /** Nothing passes any more: the gateway has closed it. */
@@ -108,7 +113,7 @@ export class Channel {
       // It crossed a close: nobody waits for it.
       return;
     } else if (message.type === "channel_data" || message.type === "channel_extended_data") {
-      this.port.active();
+      this.port.active(message.data.length);
       if (this.data(from, message.data, message.type === "channel_extended_data")) this.port.send(to, payload);
     } else if (message.type === "channel_window_adjust") {
       this.#adjust(from, message, payload);
@@ -132,8 +137,9 @@ export class Channel {
   }
 
   /** The connection, or the channel, is over on both sides. */
-  over(_reason: string | undefined): void {
+  over(reason: string | undefined): void {
     this.#cut = true;
+    this.ended(reason);
   }
 
   /** The side has closed it, or was told that it is. */
@@ -141,25 +147,20 @@ export class Channel {
     return this.#ends[side].closed || this.#ends[side].told;
   }
 
+  /** The channel is over: {@link Channel.over}. */
+  protected abstract ended(reason: string | undefined): void;
+
   /** Payload passes; false: it does not. */
-  protected data(_from: Side, _bytes: Buffer, _extended: boolean): boolean {
-    return true;
-  }
+  protected abstract data(from: Side, bytes: Buffer, extended: boolean): boolean;
 
   /** A request is made. */
-  protected request(from: Side, message: ChannelRequestMessage, payload: Buffer): void {
-    this.pass(from, message, payload);
-  }
+  protected abstract request(from: Side, message: ChannelRequestMessage, payload: Buffer): void;
 
   /** One side has closed it. */
-  protected closed(_from: Side): void {
-    return;
-  }
+  protected abstract closed(from: Side): void;
 
   /** The gateway may send this side more than before. */
-  protected granted(_side: Side): void {
-    return;
-  }
+  protected abstract granted(side: Side): void;
 
   /** Lets a request pass; `told` hears the answer to one that wants any. */
   protected pass(from: Side, { wantReply }: ChannelRequestMessage, payload: Buffer, told?: (ok: boolean) => void): void {

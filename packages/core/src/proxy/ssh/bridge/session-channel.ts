@@ -5,7 +5,7 @@ import { encodeExitStatus, parseChannelRequest } from "../../../formats/index.ts
 import type { ChannelRequest, SshSession } from "../../../formats/index.ts";
 import { SessionRefused } from "../../sessions/index.ts";
 import type { CommandEnd, CommandSession, SessionStream } from "../../sessions/index.ts";
-import { Channel, otherSide } from "./channel.ts";
+import { Channel } from "./channel.ts";
 import type { ChannelMessage, ChannelOpen, ChannelPort, ChannelRequestMessage, Side } from "./channel.ts";
 import { FileWatch } from "./file-watch.ts";
 import { InputQueue } from "./input-queue.ts";
@@ -25,7 +25,8 @@ const exitCode = 255;
 
 /** What a session channel needs of its bridge. */
 export interface SessionPort extends ChannelPort {
-  readonly lastActive: number;
+  /** When payload last passed in the connection; ms since the epoch. */
+  now(): number;
   /** Begins a session. Throws {@link SessionRefused}. */
   openSession(sid: string, what: WhatRuns, terminal: SessionShape, channel: SessionChannel): Promise<CommandSession>;
   /** Writes events, and then calls back, which is told whether they could be written. */
@@ -37,14 +38,14 @@ export interface SessionPort extends ChannelPort {
   /** Why the session may not go on, if so. */
   lost(session: SshLive, now: number): ReturnType<SshLive["lost"]>;
   /** The session ended because of that. */
-  disconnected(sid: string, reason: string): void;
-  /** The connection cannot go on: an answer came that nobody understands, or the like. */
+  disconnected(sid: string, reason: string, lock: string | undefined): void;
+  /** The connection cannot go on. */
   failed(error: unknown): void;
   readonly forced: string | undefined;
   readonly agentAllowed: boolean;
   readonly x11Allowed: boolean;
   /** The host may open channels of this kind now. */
-  granted(kind: "agent" | "x11"): void;
+  expect(kind: "agent" | "x11"): void;
 }
 
 /** What is known of a session's terminal and surroundings before it starts. */
@@ -54,7 +55,7 @@ export interface SessionShape {
 
 /** A `session` channel: at most one shell, command or subsystem runs in it, which is one recorded session. */
 export class SessionChannel extends Channel implements SessionStream {
-  protected declare readonly port: SessionPort;
+  readonly #port: SessionPort;
   carried = 0;
   lastActive = 0;
   #pty: SessionShape["pty"];
@@ -72,6 +73,7 @@ export class SessionChannel extends Channel implements SessionStream {
 
   constructor(port: SessionPort, open: ChannelOpen) {
     super(port, "client", open, reserve);
+    this.#port = port;
   }
 
   /** The recording does not keep up with it. */
@@ -91,14 +93,14 @@ export class SessionChannel extends Channel implements SessionStream {
     }
     this.#held.push({ message, payload });
     this.#heldBytes += payload.length;
-    this.port.flow();
+    this.#port.flow();
   }
 
   /** Called by the session. */
   changed(): void {
     const problem = this.#session?.problem;
     if (problem !== undefined) this.stop(`access ended: ${problem}`);
-    this.port.flow();
+    this.#port.flow();
   }
 
   /** Ends the session, with the reason on the person's screen. */
@@ -110,9 +112,8 @@ export class SessionChannel extends Channel implements SessionStream {
     this.cut(() => this.#say(reason));
   }
 
-  override over(reason: string | undefined): void {
-    super.over(reason);
-    this.#finish({ reason });
+  protected ended(reason: string | undefined): void {
+    this.#finish(reason === undefined ? this.#exit : { reason });
   }
 
   /** Gives the host what a participant typed, when its window has room. */
@@ -126,28 +127,28 @@ export class SessionChannel extends Channel implements SessionStream {
     this.inject("client", Buffer.from(`\r\n[${line}]\r\n`, "utf8"), stderr);
   }
 
-  protected override granted(side: Side): void {
+  protected granted(side: Side): void {
     if (side === "host" && this.#session !== undefined) this.#input.flow();
   }
 
-  protected override closed(from: Side): void {
+  protected closed(from: Side): void {
     if (from === "host") this.#finish(this.#exit);
   }
 
-  protected override data(from: Side, bytes: Buffer, extended: boolean): boolean {
+  protected data(from: Side, bytes: Buffer, extended: boolean): boolean {
     const session = this.#session;
     if (session === undefined) return true;
-    this.lastActive = this.port.lastActive;
+    this.lastActive = this.#port.now();
     this.carried += bytes.length;
     if (extended) session.sink.stderr?.(bytes);
     else if (this.#files !== undefined) return this.#watch(this.#files, from, bytes);
     else if (from === "client") session.sink.stdin?.(bytes);
     else session.sink.stdout?.(bytes);
-    if (session.behind) this.port.flow();
+    if (session.behind) this.#port.flow();
     return true;
   }
 
-  protected override request(from: Side, message: ChannelRequestMessage, payload: Buffer): void {
+  protected request(from: Side, message: ChannelRequestMessage, payload: Buffer): void {
     const request = parseChannelRequest(message.name, message.data);
     if (from === "host") {
       if (request.kind === "exit_status") this.#exit = { exitCode: request.status };
@@ -182,9 +183,9 @@ export class SessionChannel extends Channel implements SessionStream {
         return true;
       }
       case "agent":
-        return this.#forward("agent", this.port.agentAllowed);
+        return this.#forward("agent", this.#port.agentAllowed);
       case "x11":
-        return this.#forward("x11", this.port.x11Allowed);
+        return this.#forward("x11", this.#port.x11Allowed);
       case "signal":
         this.#session?.mark("signal", request.name.slice(0, maxTerm));
         return true;
@@ -196,27 +197,36 @@ export class SessionChannel extends Channel implements SessionStream {
   #forward(kind: "agent" | "x11", allowed: boolean): boolean {
     if (!allowed) return false;
     this.#forwards.add(kind);
-    this.port.granted(kind);
+    this.#port.expect(kind);
     return true;
   }
 
   #begin(request: StartRequest, message: ChannelRequestMessage, payload: Buffer): void {
     this.#held = [];
-    const what = whatRuns(request, this.port.forced, this.#pty !== undefined);
+    const what = whatRuns(request, this.#port.forced, this.#pty !== undefined);
     const sid = uuid();
-    this.port
+    this.#port
       .openSession(sid, what, { pty: this.#pty }, this)
       .then(
         (session) => this.#audited(session, what, message, payload),
         (error: unknown) => this.#refused(error, message),
       )
-      .catch((error: unknown) => this.port.failed(error));
+      .catch((error: unknown) => this.#port.failed(error));
   }
 
   /** Nothing of it goes to the host before the log has it. */
   #audited(session: CommandSession, what: WhatRuns, message: ChannelRequestMessage, payload: Buffer): void {
     const named = what.subsystem === undefined ? [] : [subsystem(session.session as SshSession, what.subsystem)];
-    this.port.audit([...session.started("ssh"), ...named], (written) => {
+    this.#port.audit([...session.started("ssh"), ...named], (written) => {
+      try {
+        this.#decided(written, session, what, message, payload);
+      } catch (error) {
+        this.#port.failed(error);
+      }
+    });
+  }
+
+  #decided(written: boolean, session: CommandSession, what: WhatRuns, message: ChannelRequestMessage, payload: Buffer): void {
       if (this.isCut || this.isClosed("host")) {
         session.drop();
         this.#release();
@@ -229,29 +239,29 @@ export class SessionChannel extends Channel implements SessionStream {
         return;
       }
       this.#run(session, what, message, payload);
-    });
   }
 
   #run(session: CommandSession, what: WhatRuns, message: ChannelRequestMessage, payload: Buffer): void {
     this.#session = session;
-    this.lastActive = this.port.lastActive;
-    this.#files = what.files && new FileWatch(what.files, session, this.port, () => this.stop("access ended: the gateway cannot write its audit log"));
+    this.lastActive = this.#port.now();
+    this.#files = what.files && new FileWatch(what.files, session, this.#port, () => this.stop("access ended: the gateway cannot write its audit log"));
     for (const variable of this.#environment) session.mark("env", variable);
     for (const kind of this.#forwards) session.mark("forward", kind === "agent" ? "the person's agent is forwarded" : "X11 is forwarded");
     session.run(this);
+    const { lastActive } = this;
     const live: SshLive = {
       stream: false,
       sid: session.sid,
-      lastActive: this.lastActive,
-      lost: (now) => this.port.lost(live, now),
+      lastActive,
+      lost: (now) => this.#port.lost(live, now),
       end: (why) => {
-        this.port.disconnected(session.sid, why.message);
+        this.#port.disconnected(session.sid, why.message, why.lock);
         this.stop(why.message);
       },
       tick: (now) => session.tick(now),
     };
     this.#live = live;
-    this.port.live(live);
+    this.#port.live(live);
     this.pass("client", message, payload, (ok) => {
       if (!ok) this.#hostRefused(what);
     });
@@ -264,7 +274,7 @@ export class SessionChannel extends Channel implements SessionStream {
   #hostRefused(what: WhatRuns): void {
     const error = "the host refused it";
     const session = this.#session?.session as SshSession | undefined;
-    if (session !== undefined && what.subsystem !== undefined) this.port.audit([subsystem(session, what.subsystem, error)], () => undefined);
+    if (session !== undefined && what.subsystem !== undefined) this.#port.audit([subsystem(session, what.subsystem, error)], () => undefined);
     this.#finish({ error });
     this.#session = undefined;
     this.#files = undefined;
@@ -275,8 +285,8 @@ export class SessionChannel extends Channel implements SessionStream {
   #refused(error: unknown, message: ChannelRequestMessage): void {
     if (!(error instanceof SessionRefused)) throw error;
     this.answer("client", message, true);
-    this.#release();
     this.cut(() => this.#say(errorMessage(error)));
+    this.#release();
   }
 
   /** Lets pass what waited for the session to begin. */
@@ -288,14 +298,14 @@ export class SessionChannel extends Channel implements SessionStream {
       // A message among them may begin another one, which the rest then waits for.
       for (const { message, payload } of held) this.take("client", message, payload);
     } catch (error) {
-      this.port.failed(error);
+      this.#port.failed(error);
     }
-    this.port.flow();
+    this.#port.flow();
   }
 
   #watch(files: FileWatch, from: Side, bytes: Buffer): boolean {
     const problem = files.take(from, bytes);
-    if (this.#session?.behind === true) this.port.flow();
+    if (this.#session?.behind === true) this.#port.flow();
     if (problem === undefined) return true;
     const why = this.#session?.blind(problem);
     this.#files = undefined;
@@ -313,14 +323,11 @@ export class SessionChannel extends Channel implements SessionStream {
   #finish(how: CommandEnd): void {
     const session = this.#session;
     if (session === undefined || this.#live === undefined) return;
-    this.port.over(this.#live);
+    this.#port.over(this.#live);
     this.#live = undefined;
     this.#files?.end();
     this.#input.close();
     session.end(how);
-    this.port.flow();
+    this.#port.flow();
   }
 }
-
-/** The other side, for who only has this file's door. */
-export { otherSide };
