@@ -21,6 +21,7 @@ export const tsh: Program = {
     "mfa:codes": { summary: "Get new recovery codes", load: async () => (await import("./commands/mfa/codes.ts")).MfaCodes },
     play: { summary: "Play a recording", load: async () => (await import("./commands/play.ts")).Play },
     proxy: { summary: "Run the gateway", load: async () => (await import("./commands/proxy.ts")).Proxy },
+    "proxy:ssh": { summary: "Carry one SSH connection to a host, which ssh runs itself", load: async () => (await import("./commands/proxy/ssh.ts")).ProxySsh },
     version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).Version },
   },
   topics: { bot: "Logins of machines", mfa: "Your second factors, as a local user", recordings: "What people did in their sessions", kube: "Kubernetes clusters behind the gateway" },

@@ -2,11 +2,12 @@ const wantsHelp = (argv: readonly string[]): boolean => argv.some((word) => word
 
 const isVersion = (argv: readonly string[]): boolean => argv[0] === "version" || argv[0] === "--version";
 
-/** The commands that kubectl and scripts wait for skip the command framework, and load nothing that they do not need. Returns their exit code. */
+/** The commands that kubectl, ssh and scripts wait for skip the command framework, and load nothing that they do not need. Returns their exit code. */
 async function fastPath(argv: readonly string[]): Promise<number | undefined> {
   if (wantsHelp(argv)) return undefined;
   if (isVersion(argv)) return (await import("./version.ts")).printVersion(argv.slice(1));
   if (argv[0] === "kube" && argv[1] === "credentials") return (await import("./credentials.ts")).credentials(argv.slice(2));
+  if (argv[0] === "proxy" && argv[1] === "ssh") return (await import("./proxy-ssh.ts")).proxySsh(argv.slice(2));
   return undefined;
 }
 

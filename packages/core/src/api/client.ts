@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { GatehouseError, codeForStatus, isErrorCode, limits, readAll } from "../base/index.ts";
+import { GatehouseError, limits, readAll } from "../base/index.ts";
 import { formatRef, type Resource, type ResourceRef } from "../resources/index.ts";
 import {
   adminItems,
@@ -23,6 +23,7 @@ import {
 import { eventsPath, eventsResponse, loggedEvent, type EventsRequest, type EventsResponse, type LoggedEvent } from "./events.ts";
 import { headlessPoll, headlessStart, type HeadlessPoll, type HeadlessRequest, type HeadlessStart } from "./headless.ts";
 import { mfaLinkResponse, mfaRemoveResponse, mfaResponse, type MfaLinkRequest, type MfaLinkResponse, type MfaRemoveResponse, type MfaResponse } from "./mfa.ts";
+import { refusalOf } from "./refusal.ts";
 import { recordingsResponse, type RecordingItem, type RecordingsRequest } from "./recordings.ts";
 import { sessionsResponse, type SessionItem } from "./sessions.ts";
 import {
@@ -119,26 +120,6 @@ export interface AdminClient {
   watchSession(sid: string): Promise<TransportStream>;
 }
 
-/** The error that an answer tells, in either of v3's shapes (reference §1.4) or ours. */
-function errorOf(response: TransportResponse): GatehouseError {
-  let message = `the gateway answered ${response.status}`;
-  let code = codeForStatus(response.status);
-  let hint: string | undefined;
-  let id: string | undefined;
-  try {
-    const body = JSON.parse(response.body) as { message?: unknown; error?: { message?: unknown }; code?: unknown; hint?: unknown; id?: unknown };
-    const text = body.message ?? body.error?.message;
-    if (typeof text === "string" && text !== "") message = text;
-    // A status of v3's may be coarser than what happened.
-    if (typeof body.code === "string" && isErrorCode(body.code)) code = body.code;
-    if (typeof body.hint === "string") hint = body.hint;
-    if (typeof body.id === "string") id = body.id;
-  } catch {
-    // A body that is not JSON has no message to give; the status alone decides.
-  }
-  return new GatehouseError(code, message, { hint, id });
-}
-
 /** ms without a byte after which a gateway that sends what it has is given up. Live streams may be silent for longer. */
 const silence = 60_000;
 /** Longest line that is taken: the log writes none over 100 KB. */
@@ -158,7 +139,7 @@ async function* readLines(transport: Transport, path: string, idle?: number): As
       kept = lines.pop() ?? "";
       for (const line of lines) if (line !== "") yield line;
     }
-    if (status !== 200) throw errorOf({ status, body: kept });
+    if (status !== 200) throw refusalOf({ status, body: kept });
   } finally {
     close();
   }
@@ -176,7 +157,7 @@ function eventOf(line: string): LoggedEvent {
   } catch (error) {
     throw new GatehouseError("internal", "the gateway sent a line that is not JSON", { cause: error });
   }
-  if (typeof json === "object" && json !== null && "error" in json && !("event" in json)) throw errorOf({ status: 503, body: line });
+  if (typeof json === "object" && json !== null && "error" in json && !("event" in json)) throw refusalOf({ status: 503, body: line });
   const parsed = loggedEvent.safeParse(json);
   if (!parsed.success) throw new GatehouseError("internal", "the gateway sent a line that is no event", { cause: parsed.error });
   return parsed.data;
@@ -188,7 +169,7 @@ type Explain = (refusal: GatehouseError) => GatehouseError;
 function caller(transport: Transport, explain: Explain = (refusal) => refusal): <T>(schema: z.ZodType<T> | undefined, method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown) => Promise<T> {
   return async (schema, method, path, body) => {
     const response = await transport.request({ method, path, ...(body === undefined ? {} : { body }) });
-    if (response.status < 200 || response.status >= 300) throw explain(errorOf(response));
+    if (response.status < 200 || response.status >= 300) throw explain(refusalOf(response));
     if (!schema) return undefined as never;
     let json: unknown;
     try {
@@ -209,7 +190,7 @@ async function openStream(transport: Transport, request: Parameters<Transport["s
   const response = await transport.stream(request);
   if (response.status >= 200 && response.status < 300) return response;
   const body = await readAll(response.body, limits.apiBody, "the gateway's answer");
-  throw errorOf({ status: response.status, body: body.toString("utf8") });
+  throw refusalOf({ status: response.status, body: body.toString("utf8") });
 }
 
 /** A client for the web API (`/v1/webapi/…`). */

@@ -1,0 +1,92 @@
+import type { IncomingMessage } from "node:http";
+import { request } from "node:https";
+import type { Socket } from "node:net";
+import { refusalOf, sshConnectHeaders, sshConnectUrl, sshServerName, sshUpgrade, type SshConnectRequest } from "../../api/index.ts";
+import { GatehouseError, limits, readAll, version } from "../../base/index.ts";
+import { parseProxyAddress, type LoginRecord } from "../lean/index.ts";
+import { unreachable } from "../network-errors.ts";
+
+/** A connection to a host through the gateway, over which SSH is about to be spoken. */
+export interface HostConnection {
+  /** Paused; bytes that came with the answer are the first that it gives. Half-open: an end on one side leaves the other. */
+  readonly socket: Socket;
+  /** `proxy`: the gateway is the SSH server. `off`: the host is. */
+  readonly mode: "proxy" | "off";
+  /** Id and name of the host. */
+  readonly node: string;
+  readonly nodeName: string;
+  /** Line of the certificate over the key that was sent, in mode `off`. */
+  readonly certificate: string | undefined;
+}
+
+/** ms from the first byte to the answer: the gateway dials the host before it answers. */
+const connectTime = 30_000;
+/** After so many ms of silence the network is asked whether the other side is still there. */
+const keepAlive = 30_000;
+
+function read(response: IncomingMessage, socket: Socket): HostConnection {
+  const header = (name: string): string | undefined => {
+    const value = response.headers[name];
+    return typeof value === "string" && value !== "" ? value : undefined;
+  };
+  const mode = header(sshConnectHeaders.mode);
+  if ((mode !== "proxy" && mode !== "off") || response.headers.upgrade?.toLowerCase() !== sshUpgrade) {
+    throw new GatehouseError("internal", "the gateway's answer cannot be used: it does not say how the host is reached", { hint: "tell the gateway's operator" });
+  }
+  const certificate = header(sshConnectHeaders.certificate);
+  return {
+    socket,
+    mode,
+    node: header(sshConnectHeaders.node) ?? "",
+    nodeName: header(sshConnectHeaders.nodeName) ?? "",
+    certificate: certificate === undefined ? undefined : Buffer.from(certificate, "base64").toString("utf8").trim(),
+  };
+}
+
+/**
+ * Connects to a host through the login's gateway: one connection with mutual TLS to its web port, which an HTTP upgrade turns into the way to the host.
+ * Throws the gateway's refusal with its id, `unavailable` where the gateway cannot be reached or does not answer in time.
+ */
+export async function connectHost(record: LoginRecord, wanted: SshConnectRequest): Promise<HostConnection> {
+  const address = parseProxyAddress(record.proxy);
+  try {
+    return await new Promise<HostConnection>((resolve, reject) => {
+      const sent = request({
+        host: address.host,
+        port: address.port,
+        servername: sshServerName(record.cluster),
+        path: sshConnectUrl(wanted),
+        ca: [...record.hostCertificates],
+        cert: record.tlsCertificate,
+        key: record.privateKey,
+        minVersion: "TLSv1.2",
+        agent: false,
+        headers: { host: address.text, connection: "Upgrade", upgrade: sshUpgrade, "user-agent": `gatehouse/${version}` },
+        // An option of tls.connect, which Node passes on: either side may end first.
+        ...{ allowHalfOpen: true },
+      });
+      const timer = setTimeout(() => {
+        sent.destroy(new GatehouseError("unavailable", `the gateway ${address.text} did not answer within ${connectTime / 1000} s`, { hint: "try again; if it stays so, tell the gateway's operator" }));
+      }, connectTime);
+      sent.once("error", reject).once("close", () => clearTimeout(timer));
+      sent.once("response", (response) => {
+        readAll(response, limits.apiBody, "the gateway's answer").then((body) => reject(refusalOf({ status: response.statusCode ?? 0, body: body.toString("utf8") })), reject);
+      });
+      sent.once("upgrade", (response, socket, head) => {
+        clearTimeout(timer);
+        socket.pause();
+        if (head.length > 0) socket.unshift(head);
+        (socket as Socket).setNoDelay(true).setKeepAlive(true, keepAlive);
+        try {
+          resolve(read(response, socket as Socket));
+        } catch (error) {
+          socket.destroy();
+          reject(error);
+        }
+      });
+      sent.end();
+    });
+  } catch (error) {
+    throw unreachable(address.text, error);
+  }
+}

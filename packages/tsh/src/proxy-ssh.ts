@@ -1,0 +1,118 @@
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { Socket } from "node:net";
+import { userInfo, constants } from "node:os";
+import { resolve } from "node:path";
+import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
+import { chosenIdentity, obtainLogin, readIdentityFile, type LoginRecord } from "@gatehouse/core/client/lean";
+import { connectHost, holdKey, noKeys, parseHostTarget, pump, serveAgent, type AgentSocket, type HostConnection, type HostTarget } from "@gatehouse/core/client/ssh";
+import { formatAuthorizedKey, sshPublicKey } from "@gatehouse/core/formats";
+import { writeOut } from "./write-out.ts";
+
+interface Flags {
+  proxy?: string;
+  identity?: string;
+  login?: string;
+  "agent-path"?: string;
+  target?: string;
+}
+
+/** The port that ssh gives where nobody asked for one: the host's own may be another. */
+const usualPort = 22;
+
+/** By hand, since what ssh waits for loads no flag parser. Throws `usage`. */
+function parse(args: readonly string[]): Flags & { readonly target: string } {
+  const flags: Flags = {};
+  const set = (name: keyof Flags, value: string | undefined): void => {
+    if (value === undefined || value === "") throw new GatehouseError("usage", `--${name} needs a value`);
+    flags[name] = value;
+  };
+  for (let index = 0; index < args.length; index++) {
+    const word = args[index] ?? "";
+    const match = /^(?:--(proxy|identity|login|agent-path)|-i)(?:=(.*))?$/s.exec(word);
+    if (match) set((match[1] ?? "identity") as keyof Flags, match[2] ?? args[++index]);
+    else if (!word.startsWith("-") && flags.target === undefined) set("target", word);
+    else if (word !== "-d" && word !== "--debug") throw new GatehouseError("usage", `tsh proxy ssh does not know "${escapeLine(word)}"`, { hint: "tsh proxy ssh --help" });
+  }
+  if (flags.target === undefined) throw new GatehouseError("usage", "tsh proxy ssh needs a host", { hint: "tsh proxy ssh --help" });
+  return { ...flags, target: flags.target };
+}
+
+/** The login, or the line that says why there is none. */
+async function findLogin({ proxy, identity }: Flags): Promise<LoginRecord | string> {
+  const file = chosenIdentity(process.env, identity);
+  if (file !== undefined) return readIdentityFile(file, { env: process.env, proxy, now: systemClock.now() });
+  const found = await obtainLogin({
+    env: process.env,
+    clock: systemClock,
+    proxy,
+    parent: process.ppid,
+    mayAsk: async () => (await import("@gatehouse/core/client/terminal")).hasTerminalDevice(),
+    login: async (gateway, auth) => (await import("./login-on-terminal.ts")).loginOnTerminal(gateway, auth),
+  });
+  return found.record ?? found.line;
+}
+
+/** Offers the minted certificate, and the keys of the agent that was there before, where ssh looks for an agent. */
+async function offerAgent(path: string | undefined, { mode, certificate, nodeName }: HostConnection, privateKey: KeyObject): Promise<AgentSocket | undefined> {
+  const upstream = process.env["SSH_AUTH_SOCK"];
+  if (mode === "off" && certificate === undefined) throw new GatehouseError("internal", "the gateway's answer cannot be used: it gave no certificate for the host", { hint: "tell the gateway's operator" });
+  if (path === undefined) {
+    if (mode === "off") writeOut(2, "tsh: the host wants a certificate that ssh can be given by an agent alone: add --agent-path, as tsh config does\n");
+    return undefined;
+  }
+  if (certificate === undefined && (upstream === undefined || upstream === "")) return undefined;
+  const held = certificate === undefined ? noKeys : holdKey({ privateKey, certificate, comment: `gatehouse ${nodeName}` });
+  return serveAgent({ path: resolve(path), held, upstream });
+}
+
+/** Standard input or output as a stream that takes and gives much at once, and never blocks; Node's own where it is no pipe. */
+function standard(fd: 0 | 1): Socket | NodeJS.ReadStream | NodeJS.WriteStream {
+  try {
+    return new Socket({ fd, readable: fd === 0, writable: fd === 1, allowHalfOpen: true });
+  } catch {
+    return fd === 0 ? process.stdin : process.stdout;
+  }
+}
+
+/** Copies both ways until both sides have ended, or the gateway's is gone. */
+async function carry({ socket }: HostConnection): Promise<void> {
+  const [input, output] = [standard(0) as Socket, standard(1) as Socket];
+  const gone = new Promise<void>((done) => {
+    socket.once("close", () => done());
+    // Whoever ran this has gone: there is nobody to tell.
+    output.once("error", () => done());
+  });
+  await Promise.race([Promise.all([pump(input, socket), pump(socket, output)]), gone]);
+  socket.destroy();
+  input.destroy();
+}
+
+const describeTarget = ({ host, port }: HostTarget): { readonly target: string; readonly port: number | undefined } => ({ target: host, port: port === usualPort ? undefined : port });
+
+/** What ssh runs as its ProxyCommand. Returns the exit code; throws what is not the gateway's or the login's to say. */
+export async function proxySsh(args: readonly string[]): Promise<number> {
+  const flags = parse(args);
+  const target = parseHostTarget(flags.target);
+  const found = await findLogin(flags);
+  if (typeof found === "string") {
+    writeOut(2, found);
+    return 3;
+  }
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const login = flags.login ?? target.login ?? userInfo().username;
+  let connection: HostConnection;
+  try {
+    connection = await connectHost(found, { ...describeTarget(target), login, key: formatAuthorizedKey(sshPublicKey(publicKey)) });
+  } catch (error) {
+    if (!(error instanceof GatehouseError)) throw error;
+    const event = error.id === undefined ? "" : ` (event ${error.id})`;
+    writeOut(2, `tsh: ${escapeLine(`${error.message}${error.hint === undefined ? "" : `; ${error.hint}`}${event}`)}\n`);
+    return error.exitCode;
+  }
+  const agent = await offerAgent(flags["agent-path"], connection, privateKey);
+  process.once("exit", () => agent?.close());
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(128 + constants.signals[signal]));
+  await carry(connection);
+  agent?.close();
+  return 0;
+}
