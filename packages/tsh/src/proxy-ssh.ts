@@ -76,7 +76,7 @@ function standard(fd: 0 | 1): Socket | NodeJS.ReadStream | NodeJS.WriteStream {
 
 /** Copies both ways until both sides have ended, or the gateway's is gone. */
 async function carry({ socket }: HostConnection): Promise<void> {
-  const [input, output] = [standard(0) as Socket, standard(1) as Socket];
+  const [input, output] = [standard(0), standard(1)];
   const gone = new Promise<void>((done) => {
     socket.once("close", () => done());
     // Whoever ran this has gone: there is nobody to tell.

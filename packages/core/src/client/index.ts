@@ -17,7 +17,7 @@ export { readAccount } from "./kube-access.ts";
 export type { Account } from "./kube-access.ts";
 export { login } from "./login.ts";
 export type { LoginOptions, LoginResult, LoginTools } from "./login.ts";
-export { refreshLauncher, writeKubeEntries } from "./store-login.ts";
+export { refreshLauncher, writeKubeEntries, writeSshFiles } from "./store-login.ts";
 export type { StoredLogin } from "./store-login.ts";
 export { headlessLogin } from "./headless.ts";
 export type { HeadlessLogin, HeadlessOptions } from "./headless.ts";

@@ -4,8 +4,9 @@ import type { Account } from "./kube-access.ts";
 import { addKubeEntries, type KubeUpdate } from "./kubeconfig/index.ts";
 import { keepLogin, keptName, removeKept } from "./kept-logins.ts";
 import { writeLauncher } from "./launcher.ts";
-import { openLogins, writeFileAtomic, type ClientHome, type Environment, type KeystoreKind, type LoginRecord } from "./lean/index.ts";
+import { openLogins, parseProxyAddress, profileName, writeFileAtomic, type ClientHome, type Environment, type KeystoreKind, type LoginRecord } from "./lean/index.ts";
 import { changeHome, readProfile, selectProfile, writeProfile, type Profile } from "./profiles.ts";
+import { knownHostsText } from "./ssh/known-hosts.ts";
 import type { GatewayTrust } from "./trust.ts";
 
 /** Everything that a login leaves on this machine. */
@@ -85,6 +86,16 @@ export async function writeKubeEntries(
   });
 }
 
+/** Writes what plain `ssh` needs of a login besides its configuration: the launcher, and whom to believe about hosts. */
+export async function writeSshFiles(home: ClientHome, record: LoginRecord, program: StoredLogin["program"]): Promise<{ readonly name: string; readonly knownHosts: string }> {
+  const name = profileName(parseProxyAddress(record.proxy));
+  await changeHome(home, async () => {
+    await writeLauncher(home, program.node, program.script);
+    await writeFileAtomic(home.knownHosts(name), knownHostsText(record), 0o600);
+  });
+  return { name, knownHosts: home.knownHosts(name) };
+}
+
 /** Writes the launcher for entries that are not of a stored login, whose storing writes it. */
 export async function refreshLauncher(home: ClientHome, program: StoredLogin["program"]): Promise<void> {
   await changeHome(home, () => writeLauncher(home, program.node, program.script));
@@ -105,6 +116,7 @@ export async function storeLogin(login: StoredLogin): Promise<void> {
       if (trust.pinnedCa === undefined) await rm(home.pinnedCa(name), { force: true });
       else await writeFileAtomic(home.pinnedCa(name), trust.pinnedCa, 0o600);
     }
+    await writeFileAtomic(home.knownHosts(name), knownHostsText(record), 0o600);
     await writeLauncher(home, login.program.node, login.program.script);
     await writeProfile(home, name, profileOf(login, before));
     await selectProfile(home, name);

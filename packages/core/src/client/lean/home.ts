@@ -58,6 +58,10 @@ export interface ClientHome {
   profile(name: string): string;
   /** CA certificate that this gateway was pinned to. */
   pinnedCa(name: string): string;
+  /** `@cert-authority` lines of the cluster's hosts. */
+  knownHosts(name: string): string;
+  /** Where agents for SSH connections are offered. */
+  readonly sshAgents: string;
   /** Held by the one login that is under way for a gateway. */
   loginLock(name: string): string;
 }
@@ -78,6 +82,8 @@ export function clientHome(env: Environment): ClientHome {
     refusals: join(path, "refusals"),
     profile: (name) => join(path, `${name}.yaml`),
     pinnedCa: (name) => join(path, `${name}.ca.pem`),
+    knownHosts: (name) => join(path, `${name}.known_hosts`),
+    sshAgents: join(path, "ssh"),
     loginLock: (name) => join(path, `.login-${name}.lock`),
   };
 }

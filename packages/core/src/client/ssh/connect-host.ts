@@ -76,9 +76,9 @@ export async function connectHost(record: LoginRecord, wanted: SshConnectRequest
         clearTimeout(timer);
         socket.pause();
         if (head.length > 0) socket.unshift(head);
-        (socket as Socket).setNoDelay(true).setKeepAlive(true, keepAlive);
+        (socket).setNoDelay(true).setKeepAlive(true, keepAlive);
         try {
-          resolve(read(response, socket as Socket));
+          resolve(read(response, socket));
         } catch (error) {
           socket.destroy();
           reject(error);

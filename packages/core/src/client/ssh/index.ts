@@ -3,6 +3,10 @@ export { agentDialogue, holdKey, noKeys, serveAgent, upstreamAgent } from "./age
 export type { AgentSocket, AgentSocketOptions, DialogueOptions, HeldKeys, UpstreamAgent } from "./agent/index.ts";
 export { connectHost } from "./connect-host.ts";
 export type { HostConnection } from "./connect-host.ts";
+export { sshConfigBlock } from "./config-block.ts";
+export type { SshConfigOptions } from "./config-block.ts";
+export { sshConfigPath, writeSshConfig } from "./config-file.ts";
+export { knownHostsText } from "./known-hosts.ts";
 export { pump } from "./pump.ts";
 export { isLabelTarget, parseHostTarget } from "./target.ts";
 export type { HostTarget } from "./target.ts";
