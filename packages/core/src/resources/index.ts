@@ -10,7 +10,7 @@ export { formatPath, parsePath } from "./path.ts";
 export type { Path } from "./path.ts";
 export { hostAdministrator, reservedNameProblem } from "./new-name.ts";
 export { hiddenName, redact } from "./redact.ts";
-export { botPrefix, botUserName, isSecretName, jobMethods, joinMethods } from "./join-methods.ts";
+export { botPrefix, botUserName, isHostToken, isSecretName, jobMethods, joinMethods } from "./join-methods.ts";
 export type { JobMethod } from "./join-methods.ts";
 export { connectorKinds, isConnectorKind } from "./connector-kinds.ts";
 export { formatNodeAddress, hostNameProblem, readNodeAddress } from "./node-names.ts";

@@ -48,3 +48,8 @@ export const botPrefix = "bot:";
 
 /** The user name of a bot. */
 export const botUserName = (bot: string): string => `${botPrefix}${bot}`;
+
+/** Whether hosts join with a token: the cluster's own machines are let in by its secret name, told once. */
+export function isHostToken({ roles, join_method: method }: Pick<ProvisionToken["spec"], "roles" | "join_method">): boolean {
+  return method === "token" && roles.length === 1 && roles[0] === "Node";
+}

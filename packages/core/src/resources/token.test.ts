@@ -25,6 +25,15 @@ describe("tokens of bots", () => {
     expect(parseResource(token({ ...github, join_method: "kubernetes", issuer: "https://a", allow: [{ service_account: "ci:*" }] })).kind).toBe("token");
   });
 
+  it("of hosts say what these may be called, and are secrets", () => {
+    const spec = { roles: ["Node"], join_method: "token", node_names: ["web-*"], node_labels: { env: "staging", rack: "*" }, node_addrs: ["10.0.0.*"], uses: 3 };
+    const parsed = parseResource(token(spec, "0123456789abcdef"));
+    expect(resourceToJson(parsed)).toEqual(token(spec, "0123456789abcdef"));
+    expect(redact(parsed).metadata.name).toBe("********");
+    expect(() => parseResource(token(spec, "secret"))).toThrow(/at least 16 characters/);
+    expect(parseResource(token({ roles: ["node"], join_method: "token", node_names: "Web-1" }, "0123456789abcdef"))).toMatchObject({ spec: { roles: ["Node"], node_names: ["web-1"] } });
+  });
+
   it("of the cluster's own machines are as before", () => {
     expect(resourceToJson(parseResource(token({ roles: ["node"] })))).toEqual(token({ roles: ["Node"] }));
     expect(() => parseResource(token({}))).toThrow(/needs roles, such as \[Node\], or join_method and bot_name/);
@@ -52,6 +61,15 @@ describe("tokens of bots", () => {
     [{ ...github, join_method: "token", allow: [{ sub: "x" }] }, /spec\.allow: is for methods with a JWT/],
     [{ ...github, join_method: "github" }, /spec\.join_method: must be one of: token, github-actions/],
     [{ ...github, jwks: { keys: [{ kty: "RSA", d: "x" }] }, allow: [{ repository: "a/b" }] }, /spec\.jwks: has a private key in it/],
+    [{ roles: ["Node"], join_method: "token" }, /spec\.node_names: is missing/],
+    [{ roles: ["Node"], join_method: "token", node_names: [] }, /spec\.node_names/],
+    [{ roles: ["Node"], join_method: "token", node_names: ["a b"] }, /spec\.node_names\[0\]: must be a host name/],
+    [{ roles: ["Node"], join_method: "token", node_names: ["a"], bot_name: "ci" }, /spec\.bot_name: is for bots/],
+    [{ roles: ["Node"], join_method: "token", node_names: ["a"], uses: 0 }, /spec\.uses/],
+    [{ roles: ["Node"], join_method: "token", node_names: ["a"], node_labels: { "a=b": "c" } }, /node_labels/],
+    [{ roles: ["Node"], node_names: ["a"] }, /spec\.node_names: goes together with/],
+    [{ roles: ["Node", "Proxy"], join_method: "token" }, /spec\.roles/],
+    [{ ...github, allow: [{ repository: "a/b" }], uses: 2 }, /spec\.uses: goes together with/],
     [{ roles: ["Node"], bot_name: "ci" }, /spec\.bot_name: goes together with join_method/],
   ])("are refused: %j", (spec, message) => expect(() => parseResource(token(spec))).toThrow(message));
 });

@@ -270,7 +270,7 @@ export interface ProvisionToken {
   readonly spec: {
     /** Machines of the cluster's own; empty for a bot's token. */
     readonly roles: readonly string[];
-    /** Absent for machines of the cluster's own. */
+    /** Absent for machines that join as v3's do; `token` for bots, and with the role `Node` alone for hosts. */
     readonly join_method?: JoinMethod | undefined;
     /** Name of the bot that may join with it. */
     readonly bot_name?: string | undefined;
@@ -282,6 +282,14 @@ export interface ProvisionToken {
     readonly jwks?: KeySet | undefined;
     /** One of these has to match. */
     readonly allow?: readonly JoinRule[] | undefined;
+    /** What hosts that join may be called: one of these has to match. Lower case; `*` is anything. */
+    readonly node_names?: readonly string[] | undefined;
+    /** Addresses that they may have beside the one that they join from: names or IP addresses, `*` is anything. */
+    readonly node_addrs?: readonly string[] | undefined;
+    /** Labels that they get; one whose value has a `*` in it they may choose, so that it matches. */
+    readonly node_labels?: Readonly<Record<string, string>> | undefined;
+    /** How many hosts may join, from now on; one where absent. */
+    readonly uses?: number | undefined;
   };
 }
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { GatehouseError } from "../../base/index.ts";
 import { compileClaimValue } from "../claim-value.ts";
-import { isSecretName, jobMethods, joinMethods, type JobMethod } from "../join-methods.ts";
+import { isHostToken, isSecretName, jobMethods, joinMethods, type JobMethod } from "../join-methods.ts";
 import { parsePath } from "../path.ts";
 import { hiddenName } from "../redact.ts";
 import type { JoinRule, KeySet, ProvisionToken } from "../types.ts";
@@ -13,6 +13,7 @@ import { metadata, nameProblem, word } from "./metadata.ts";
 const maxRules = 100;
 const maxValues = 100;
 const maxKeys = 50;
+const maxUses = 100_000;
 /** A guess at a secret name must be hopeless. */
 const leastSecret = 16;
 /** Each form that claims have, of a name and a number: `sub` as GitHub, GitLab and Kubernetes write it, `service_account`, paths, names, ids. */
@@ -90,6 +91,31 @@ const jwks: z.ZodType<KeySet | undefined> = readBy((value, fail) => {
   return { keys };
 });
 
+/** Names that hosts may have, as globs. */
+const hostPatterns: z.ZodType<readonly string[] | undefined> = readBy((value, fail) => {
+  if (value === undefined || value === null) return undefined;
+  const patterns: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (patterns.length === 0 || patterns.length > maxValues) fail(`needs 1 to ${maxValues} patterns`);
+  return patterns.slice(0, maxValues).map((pattern, index) => {
+    const path = Array.isArray(value) ? [index] : [];
+    if (typeof pattern !== "string" || !/^[a-z0-9*._:[\]-]{1,253}$/i.test(pattern)) fail("must be a host name or an address, in which * is anything", path);
+    return typeof pattern === "string" ? pattern.toLowerCase() : "";
+  });
+});
+
+/** Labels that a host gets, or may choose where the value has a `*` in it. */
+const hostLabels: z.ZodType<Readonly<Record<string, string>> | undefined> = z
+  .record(z.string().regex(/^[a-zA-Z/.0-9_:-]{1,256}$/, "may only have letters, digits and / . _ : -"), text(256))
+  .nullish()
+  .transform((value) => (value && Object.keys(value).length > 0 ? value : undefined));
+
+const uses: z.ZodType<number | undefined> = readBy((value, fail) => {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= maxUses) return value;
+  fail(`must be a whole number from 1 to ${maxUses}`);
+  return undefined;
+});
+
 const optionalText = text(1024).nullish().transform((value) => value ?? undefined);
 
 const spec = fields({
@@ -110,12 +136,22 @@ const spec = fields({
   issuer: optionalAddress,
   audience: optionalText,
   jwks,
+  node_names: hostPatterns,
+  node_addrs: hostPatterns,
+  node_labels: hostLabels,
+  uses,
   allow: z.array(rule).max(maxRules, `has more than ${maxRules} rules`).nullish().transform((rules) => (rules && rules.length > 0 ? rules : undefined)),
 })
   .transform((given): ProvisionToken["spec"] => compact(given))
   .superRefine((given, context) => {
     const problem = (message: string, ...path: (string | number)[]): void => context.addIssue({ code: "custom", message, path });
     const { join_method: method, bot_name: bot, issuer, allow = [] } = given;
+    if (isHostToken(given)) {
+      for (const key of ["bot_name", "issuer", "audience", "jwks", "allow"] as const) if (given[key] !== undefined) problem("is for bots: this token lets hosts join", key);
+      if (given.node_names === undefined) problem("is missing: what hosts that join with this token may be called, such as [web-*]", "node_names");
+      return;
+    }
+    for (const key of ["node_names", "node_addrs", "node_labels", "uses"] as const) if (given[key] !== undefined) problem("goes together with roles: [Node] and join_method: token", key);
     if (method === undefined) {
       if (given.roles.length === 0) problem("needs roles, such as [Node], or join_method and bot_name");
       for (const key of ["bot_name", "issuer", "audience", "jwks", "allow"] as const) if (given[key] !== undefined) problem("goes together with join_method", key);
