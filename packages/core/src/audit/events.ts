@@ -48,6 +48,9 @@ export const auditEvents = {
   mfaRecoveryCodes: { event: "mfa.recovery_codes", code: "G1024I" },
   botJoin: { event: "bot.join", code: "G1007I" },
   botJoinFailed: { event: "bot.join", code: "G1007W" },
+  nodeJoinFailed: { event: "node.join", code: "G1008W" },
+  nodeRenewFailed: { event: "node.renew", code: "G1009W" },
+  hostCertCreate: { event: "host_cert.create", code: "G1010I" },
   authSign: { event: "auth.sign", code: "G1006I" },
   sessionStart: { event: "session.start", code: "T2000I" },
   sessionJoin: { event: "session.join", code: "T2001I" },
@@ -155,7 +158,7 @@ export function clientDisconnect(end: {
   return { ...end.fields, ...auditEvents.clientDisconnect, user, login, server_id: serverId, reason, ...originFields(end.origin) };
 }
 
-const resourceCodes: Readonly<Record<string, string>> = { user: "G301", role: "G302", github: "G303", oidc: "G307", saml: "G308", token: "G304", cluster_auth_preference: "G305", lock: "G306", bot: "G310" };
+const resourceCodes: Readonly<Record<string, string>> = { user: "G301", role: "G302", github: "G303", oidc: "G307", saml: "G308", token: "G304", cluster_auth_preference: "G305", lock: "G306", bot: "G310", node: "G311" };
 const verbCodes = { create: "0I", update: "1I", delete: "2I" } as const;
 
 /** `<kind>.create`, `.update` or `.delete`: an administrator (or a login, for SSO users) changed a resource. */

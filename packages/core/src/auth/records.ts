@@ -37,6 +37,10 @@ export const kinds = {
   headlessTicket: "headless_ticket",
   /** What a host has to itself (id, hostname, key) and which host that is; name = what {@link "./nodes/claims.ts"} makes of it. */
   nodeClaim: "node_claim",
+  /** How a host joined, and the certificates that it got since; name = id of the host. */
+  nodeJoin: "node_join",
+  /** Host certificates that count no more although they have not ended; name = serial, in decimal. */
+  revokedHost: "revoked_host_cert",
 } as const;
 
 const traits = z.record(z.string(), z.array(z.string()));
@@ -150,6 +154,15 @@ export type SsoRequestSecret = z.infer<typeof ssoRequestSecret>;
 /** Which host has a name or a key to itself. */
 export const nodeClaimRecord = z.object({ node: z.string().min(1) });
 export type NodeClaimRecord = z.infer<typeof nodeClaimRecord>;
+
+export const nodeJoinRecord = z.object({
+  /** Digest of the token that it joined with, and until when the same host may come with it again (ms since the epoch). */
+  token: z.string(),
+  until: z.number(),
+  /** Certificates that have not ended. */
+  certificates: z.array(z.object({ serial: z.string().regex(/^\d{1,20}$/), expires: z.number() })),
+});
+export type NodeJoinRecord = z.infer<typeof nodeJoinRecord>;
 
 /** Reads a record. Throws `internal` for one that is not as this version writes it. */
 export function readRecord<T>(schema: z.ZodType<T>, item: StoredItem, text: string = item.value): T {

@@ -15,7 +15,7 @@ import { createLinks } from "./links.ts";
 import { createLocalProof } from "./local-proof.ts";
 import { createMfaAdmin } from "./mfa-admin.ts";
 import { mfaHashes } from "./mfa/index.ts";
-import { createNodeDirectory } from "./nodes/index.ts";
+import { createHostJoins, createNodeDirectory, createRevocations } from "./nodes/index.ts";
 import { createPasswords } from "./passwords.ts";
 import { kinds } from "./records.ts";
 import { createSamlMetadata } from "./saml-metadata.ts";
@@ -56,6 +56,8 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
     clusterName: authorities.clusterName,
     gatekeeper: createGatekeeper({ snapshot, clock, maxStaleness }),
     nodes: createNodeDirectory(snapshot, authorities.clusterName),
+    hosts: createHostJoins(context),
+    revocations: createRevocations(context),
     logins: {
       ...createJoin(context),
       ...createLocalLogin(context, proof),

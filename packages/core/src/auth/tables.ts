@@ -10,7 +10,7 @@ import { nodeEntry } from "./nodes/entry.ts";
 import { readNode, readRole, readUser } from "./stored-resources.ts";
 import { endOf } from "./users.ts";
 
-export const snapshotKinds = ["user", "role", "lock", "bot", "node", kinds.identity, kinds.session] as const;
+export const snapshotKinds = ["user", "role", "lock", "bot", "node", kinds.identity, kinds.session, kinds.revokedHost] as const;
 export type SnapshotKind = (typeof snapshotKinds)[number];
 
 export function isSnapshotKind(kind: string): kind is SnapshotKind {
@@ -33,6 +33,12 @@ export interface Tables {
   session(id: string): Session | undefined;
   /** Every lock there is, those that have ended since included. */
   locks(): LockLists;
+  /** Login sessions by id, those included that have ended and were not swept yet. */
+  sessions(): Iterable<readonly [string, Session]>;
+  /** Sessions that were taken away in the last ten minutes, by id: what was minted for them may still be out. */
+  endedSessions(now: number): ReadonlyMap<string, { readonly user: string }>;
+  /** Serials of host certificates that count no more. */
+  revokedHosts(): ReadonlySet<bigint>;
   /** Every host; the same array until one changes. */
   nodes(): readonly NodeEntry[];
   /** Takes over what is stored now under a name. True where a decision already made may come out otherwise. */
@@ -85,6 +91,30 @@ interface StoredNode {
 interface StoredLock {
   readonly value: string;
   readonly lock: ActiveLock;
+}
+
+/** ms: certificates for one connection live five minutes, and clocks of hosts may be behind. */
+const endedFor = 10 * 60_000;
+
+/** Sessions that ended lately, the first ended first. */
+function createEnded(): { add(id: string, user: string, now: number): void; read(now: number): ReadonlyMap<string, { readonly user: string }> } {
+  const entries = new Map<string, { readonly user: string; readonly at: number }>();
+  const forget = (now: number): void => {
+    for (const [id, { at }] of entries) {
+      if (now - at < endedFor) return;
+      entries.delete(id);
+    }
+  };
+  return {
+    add(id, user, now) {
+      forget(now);
+      entries.set(id, { user, at: now });
+    },
+    read(now) {
+      forget(now);
+      return entries;
+    },
+  };
 }
 
 /** What of a user a decision depends on. */
@@ -156,7 +186,36 @@ export function createTables(logger: Logger): Tables {
       return nodes.replace(items, now);
     },
   };
-  const byKind: Readonly<Record<SnapshotKind, Pick<Table<unknown>, "apply" | "replace">>> = { user: users, bot: bots, role: roles, lock: lockTable, node: nodeTable, identity: identities, session: sessions };
+  const ended = createEnded();
+  const sessionTable: Pick<Table<unknown>, "apply" | "replace"> = {
+    apply(name, item, now) {
+      const before = sessions.entries.get(name);
+      if (before && !item) ended.add(name, before.user, now);
+      return sessions.apply(name, item, now);
+    },
+    replace(items, now) {
+      const present = new Set(items.map(({ name }) => name));
+      for (const [name, before] of sessions.entries) if (before && !present.has(name)) ended.add(name, before.user, now);
+      return sessions.replace(items, now);
+    },
+  };
+  const revoked = new Set<bigint>();
+  const revokedTable: Pick<Table<unknown>, "apply" | "replace"> = {
+    apply(name, item) {
+      const serial = BigInt(name);
+      const isKnown = revoked.has(serial);
+      if (item) revoked.add(serial);
+      else revoked.delete(serial);
+      return isKnown !== (item !== undefined);
+    },
+    replace(items) {
+      const before = [...revoked].join();
+      revoked.clear();
+      for (const { name } of items) revoked.add(BigInt(name));
+      return before !== [...revoked].join();
+    },
+  };
+  const byKind: Readonly<Record<SnapshotKind, Pick<Table<unknown>, "apply" | "replace">>> = { user: users, bot: bots, role: roles, lock: lockTable, node: nodeTable, identity: identities, session: sessionTable, [kinds.revokedHost]: revokedTable };
 
   return {
     user: (name) => (name.startsWith(botPrefix) ? bots.entries.get(name.slice(botPrefix.length)) : users.entries.get(name)),
@@ -168,6 +227,11 @@ export function createTables(logger: Logger): Tables {
     identity: (name) => (name.startsWith(botPrefix) ? botSubject(name.slice(botPrefix.length)) : identities.entries.get(name)),
     session: (id) => sessions.entries.get(id),
     locks: () => (sorted ??= sortLocks([...locks.entries.values()].map(({ lock }) => lock))),
+    *sessions() {
+      for (const [id, session] of sessions.entries) if (session) yield [id, session] as const;
+    },
+    endedSessions: (now) => ended.read(now),
+    revokedHosts: () => revoked,
     nodes: () => (listed ??= [...nodes.entries.values()].flatMap(({ entry }) => (entry ? [entry] : []))),
     apply: (kind, name, item, now) => byKind[kind].apply(name, item, now),
     replace: (kind, items, now) => byKind[kind].replace(items, now),

@@ -4,7 +4,7 @@ import type { AuditLog } from "../audit/index.ts";
 import type { Clock, Logger, Random } from "../base/index.ts";
 import type { Authorities, CertificateIdentity } from "../ca/index.ts";
 import type { ProviderTimeouts } from "../connectors/index.ts";
-import type { NodeDirectory } from "./nodes/index.ts";
+import type { HostJoins, NodeDirectory, Revocations } from "./nodes/index.ts";
 import type { Headless } from "./headless/index.ts";
 import type { ConsoleLogins, Links, MfaAdmin } from "./mfa-types.ts";
 import type { MfaHashes } from "./mfa/index.ts";
@@ -237,6 +237,9 @@ export interface AuthService {
   readonly gatekeeper: Gatekeeper;
   /** The hosts behind this gateway. */
   readonly nodes: NodeDirectory;
+  /** Hosts that join by themselves. */
+  readonly hosts: HostJoins;
+  readonly revocations: Revocations;
   readonly logins: Logins & ConsoleLogins;
   readonly headless: Headless;
   readonly admin: Admin;

@@ -2,6 +2,7 @@
 export { openAuthorities } from "./open.ts";
 export type { AuthoritiesOptions } from "./open.ts";
 export { newKeyPair } from "./authority.ts";
+export { connectionKeyId } from "./key-id.ts";
 export { exportAuthority } from "./export.ts";
 export type {
   Authorities,
@@ -12,6 +13,8 @@ export type {
   HostCertificateRequest,
   KeyPair,
   SshCertificateLine,
+  SshHostCertificate,
+  SshHostCertificateRequest,
   SshPeer,
   TrustBundle,
   UserCertificateRequest,

@@ -2,6 +2,7 @@ import { GatehouseError, type Clock, type Random } from "../base/index.ts";
 import { parseAuthorizedKey, rangeProblem, signSshCertificate } from "../formats/index.ts";
 import type { Authority } from "./authority.ts";
 import { permits } from "./issue-user.ts";
+import { connectionKeyId } from "./key-id.ts";
 import { checkName, checkUsername } from "./names.ts";
 import { sshSerial } from "./serial.ts";
 import type { ConnectionCertificateRequest, SshCertificateLine } from "./types.ts";
@@ -29,7 +30,7 @@ export function issueConnection(request: ConnectionCertificateRequest, authority
       type: "user",
       publicKey: parseAuthorizedKey(request.publicKey).blob,
       serial: sshSerial(random),
-      keyId: `${username} session=${sessionId}`,
+      keyId: connectionKeyId(username, sessionId),
       principals: [`${login}@${nodeId}`],
       validAfter: validity.validAfter,
       validBefore: validity.validBefore,

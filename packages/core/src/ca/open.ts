@@ -7,6 +7,7 @@ import { identifyUser } from "./identify.ts";
 import { issueHost } from "./issue-host.ts";
 import { issueConnection } from "./issue-connection.ts";
 import { issueUser } from "./issue-user.ts";
+import { issueSshHost } from "./issue-ssh-host.ts";
 import { checkClusterName } from "./names.ts";
 import type { Authorities, AuthorityKind } from "./types.ts";
 
@@ -82,6 +83,7 @@ export async function openAuthorities(options: AuthoritiesOptions): Promise<Auth
     issueUser: (request) => issueUser(request, user, userTls, clock, random),
     issueConnection: (request) => issueConnection(request, openssh, clock, random),
     issueHost: (request) => issueHost(request, host, hostTls, clock, random),
+    issueSshHost: (request) => issueSshHost(request, host, clock, random),
     identifyUser: (certificateDer) => identifyUser(certificateDer, user, host, clock),
     identifySshUser: (certificate, peer) => identifySshUser(certificate, peer, authorities, clock),
   };

@@ -59,7 +59,7 @@ export interface HostCertificateRequest {
 export interface ConnectionCertificateRequest {
   /** Key of whoever connects, as one `authorized_keys` line. */
   readonly publicKey: string;
-  /** The person on whose behalf, and the session: the host's log shows both (its key id). */
+  /** The person on whose behalf, and the id of their login session: the host's log shows both (its key id), and a revocation list finds it by them. */
   readonly username: string;
   readonly sessionId: string;
   /** The one login and the one host that it is good for: its principal is `<login>@<node id>`. */
@@ -82,6 +82,27 @@ export interface SshPeer {
   readonly login: string;
   /** IP address that it comes from. */
   readonly address: string;
+}
+
+/** What the certificate of a host with stock OpenSSH is asked to say. */
+export interface SshHostCertificateRequest {
+  /** The host's public key, as one `authorized_keys` line. */
+  readonly publicKey: string;
+  /** For logs. */
+  readonly keyId: string;
+  /** Every name that it may be met by; nothing is added. */
+  readonly principals: readonly string[];
+  /** Lifetime in ms. */
+  readonly ttl: number;
+}
+
+/** A host's SSH certificate. */
+export interface SshHostCertificate {
+  /** One line, newline-terminated. */
+  readonly ssh: string;
+  readonly serial: bigint;
+  /** End of validity, ms since the epoch. */
+  readonly expires: number;
 }
 
 /** An SSH certificate alone. */
@@ -131,6 +152,8 @@ export interface Authorities {
   /** Signed by `openssh`: the only certificates that hosts take. */
   issueConnection(request: ConnectionCertificateRequest): SshCertificateLine;
   issueHost(request: HostCertificateRequest): CertificatePair;
+  /** For a host, not a gateway: no X.509, and just the names given. Throws `bad_parameter`. */
+  issueSshHost(request: SshHostCertificateRequest): SshHostCertificate;
   /**
    * Who a TLS client certificate (DER) belongs to. Throws `unauthenticated`, with the cause spelled out, for one that this cluster's user
    * authority did not sign, that is expired or not valid yet, that is a CA or host certificate, or that lacks the client-auth usage.

@@ -1,6 +1,6 @@
 import { JoinRefused, maxJwtAge, verifyJobJwt, type IssuerKeys } from "../../connectors/index.ts";
 import { GatehouseError } from "../../base/index.ts";
-import { jobMethods, type JoinMethod, type ProvisionToken } from "../../resources/index.ts";
+import { isHostToken, jobMethods, type JoinMethod, type ProvisionToken } from "../../resources/index.ts";
 import type { Operation, StoredItem } from "../../store/index.ts";
 import type { Context } from "../context.ts";
 import { digest, joinUsedRecord, kinds, readRecord } from "../records.ts";
@@ -103,6 +103,7 @@ export async function prove(context: Context, keys: IssuerKeys, request: JoinPro
   const token = readToken(stored);
   const { join_method: method } = token.spec;
   if (token.metadata.expires !== undefined && Date.parse(token.metadata.expires) <= context.clock.now()) throw noToken();
+  if (isHostToken(token.spec)) throw new JoinRefused("method", "this token lets hosts join, not bots");
   if (method === undefined) throw new JoinRefused("method", "this token is for machines of the cluster's own, not for bots");
   if (method !== request.method) throw new JoinRefused("method", `this token is for --join-method=${method}, not ${request.method}`);
   if (method === "token") return proveByToken(context, token, stored);

@@ -2,7 +2,7 @@ import { GatehouseError } from "../../base/index.ts";
 import type { Node } from "../../resources/index.ts";
 import type { Operation, StoredItem } from "../../store/index.ts";
 import type { Context } from "../context.ts";
-import { kinds, nodeClaimRecord, readRecord, type NodeClaimRecord } from "../records.ts";
+import { kinds, nodeClaimRecord, nodeJoinRecord, readRecord, type NodeClaimRecord } from "../records.ts";
 import { readNode } from "../stored-resources.ts";
 
 /** Of what every cluster's gateways are called, whatever their configuration (`api/names.ts`). */
@@ -62,8 +62,15 @@ async function releases({ store }: Context, names: readonly string[], id: string
   return items.flatMap((item) => (item && readRecord(nodeClaimRecord, item).node === id ? [{ op: "delete" as const, kind: item.kind, name: item.name, expect: item.revision }] : []));
 }
 
-/** What goes in one transaction with a host that is removed. */
+/** What goes in one transaction with a host that is removed: its names and key are free again, its certificates count no more. */
 export async function unclaim(context: Context, id: string): Promise<readonly Operation[]> {
-  const all = await context.store.list(kinds.nodeClaim);
-  return releases(context, all.filter((item) => readRecord(nodeClaimRecord, item).node === id).map(({ name }) => name), id);
+  const { store, clock } = context;
+  const all = await store.list(kinds.nodeClaim);
+  const joined = await store.get(kinds.nodeJoin, id);
+  const out = joined ? readRecord(nodeJoinRecord, joined).certificates.filter(({ expires }) => expires > clock.now()) : [];
+  return [
+    ...(await releases(context, all.filter((item) => readRecord(nodeClaimRecord, item).node === id).map(({ name }) => name), id)),
+    ...(joined ? [{ op: "delete" as const, kind: kinds.nodeJoin, name: id, expect: joined.revision }] : []),
+    ...out.map(({ serial, expires }) => ({ op: "put" as const, kind: kinds.revokedHost, name: serial, value: "{}", expires })),
+  ];
 }

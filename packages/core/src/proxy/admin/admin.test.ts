@@ -55,7 +55,7 @@ describe("callers by certificate", () => {
     const missing = (): never => {
       throw new Error("not part of this test");
     };
-    return { clusterName: "example", caPin: "", trust: missing, issueUser: missing, issueConnection: missing, issueHost: missing, identifyUser, identifySshUser: missing };
+    return { clusterName: "example", caPin: "", trust: missing, issueUser: missing, issueConnection: missing, issueHost: missing, issueSshHost: missing, identifyUser, identifySshUser: missing };
   }
 
   it("are verified once a connection, and asked of the gatekeeper at every request", () => {

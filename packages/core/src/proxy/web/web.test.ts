@@ -37,7 +37,9 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
   const gatekeeper = { identify: missing, kube: missing, node: missing, sessionLock: missing, generation: 0, onChange: () => () => undefined };
   const headless = { ask: missing, poll: missing, find: missing, startSso: missing, proveLocally: missing, view: missing, decide: missing, ...parts.headless };
   const nodes = { list: () => [], get: missing, resolve: missing, onChange: () => () => undefined };
-  return { clusterName: "example", gatekeeper, nodes, logins, headless, admin, links, mfa: { own: missing, link: missing, of: missing, remove: missing }, close: async () => undefined };
+  const hosts = { challenge: missing, join: missing, renew: missing };
+  const revocations = { list: missing, isHostRevoked: () => false };
+  return { clusterName: "example", gatekeeper, nodes, hosts, revocations, logins, headless, admin, links, mfa: { own: missing, link: missing, of: missing, remove: missing }, close: async () => undefined };
 }
 
 const github: LoginSettings = {
