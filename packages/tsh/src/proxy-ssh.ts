@@ -1,4 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { userInfo, constants } from "node:os";
 import { resolve } from "node:path";
@@ -13,6 +14,8 @@ interface Flags {
   identity?: string;
   login?: string;
   "agent-path"?: string;
+  "status-file"?: string;
+  "recording-info"?: string;
   target?: string;
 }
 
@@ -28,8 +31,9 @@ function parse(args: readonly string[]): Flags & { readonly target: string } {
   };
   for (let index = 0; index < args.length; index++) {
     const word = args[index] ?? "";
-    const match = /^(?:--(proxy|identity|login|agent-path)|-i)(?:=(.*))?$/s.exec(word);
+    const match = /^(?:--(proxy|identity|login|agent-path|status-file)|-i)(?:=(.*))?$/s.exec(word);
     if (match) set((match[1] ?? "identity") as keyof Flags, match[2] ?? args[++index]);
+    else if (word === "--recording-info") set("recording-info", "yes");
     else if (!word.startsWith("-") && flags.target === undefined) set("target", word);
     else if (word !== "-d" && word !== "--debug") throw new GatehouseError("usage", `tsh proxy ssh does not know "${escapeLine(word)}"`, { hint: "tsh proxy ssh --help" });
   }
@@ -89,15 +93,19 @@ async function carry({ socket }: HostConnection): Promise<void> {
 
 const describeTarget = ({ host, port }: HostTarget): { readonly target: string; readonly port: number | undefined } => ({ target: host, port: port === usualPort ? undefined : port });
 
+/** Says why not in one line, and leaves the exit code for whoever ran ssh: ssh has none of its own for it. */
+function refuse(text: string, code: number, { "status-file": file }: Flags): number {
+  writeOut(2, text);
+  if (file !== undefined) writeFileSync(file, String(code), { mode: 0o600 });
+  return code;
+}
+
 /** What ssh runs as its ProxyCommand. Returns the exit code; throws what is not the gateway's or the login's to say. */
 export async function proxySsh(args: readonly string[]): Promise<number> {
   const flags = parse(args);
   const target = parseHostTarget(flags.target);
   const found = await findLogin(flags);
-  if (typeof found === "string") {
-    writeOut(2, found);
-    return 3;
-  }
+  if (typeof found === "string") return refuse(found, 3, flags);
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   const login = flags.login ?? target.login ?? userInfo().username;
   let connection: HostConnection;
@@ -106,9 +114,9 @@ export async function proxySsh(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof GatehouseError)) throw error;
     const event = error.id === undefined ? "" : ` (event ${error.id})`;
-    writeOut(2, `tsh: ${escapeLine(`${error.message}${error.hint === undefined ? "" : `; ${error.hint}`}${event}`)}\n`);
-    return error.exitCode;
+    return refuse(`tsh: ${escapeLine(`${error.message}${error.hint === undefined ? "" : `; ${error.hint}`}${event}`)}\n`, error.exitCode, flags);
   }
+  if (flags["recording-info"] !== undefined) writeOut(2, `tsh: ${connection.mode === "proxy" ? "the gateway records this session" : "this session is not recorded"} (${escapeLine(connection.nodeName)})\n`);
   const agent = await offerAgent(flags["agent-path"], connection, privateKey);
   process.once("exit", () => agent?.close());
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(128 + constants.signals[signal]));

@@ -23,6 +23,7 @@ import {
 import { eventsPath, eventsResponse, loggedEvent, type EventsRequest, type EventsResponse, type LoggedEvent } from "./events.ts";
 import { headlessPoll, headlessStart, type HeadlessPoll, type HeadlessRequest, type HeadlessStart } from "./headless.ts";
 import { mfaLinkResponse, mfaRemoveResponse, mfaResponse, type MfaLinkRequest, type MfaLinkResponse, type MfaRemoveResponse, type MfaResponse } from "./mfa.ts";
+import { nodesPath, nodesResponse, type NodeItem } from "./nodes.ts";
 import { refusalOf } from "./refusal.ts";
 import { recordingsResponse, type RecordingItem, type RecordingsRequest } from "./recordings.ts";
 import { sessionsResponse, type SessionItem } from "./sessions.ts";
@@ -108,6 +109,8 @@ export interface AdminClient {
   witness(name: string): AsyncGenerator<string, void, void>;
   /** Events as they are written, until the caller stops asking. */
   followEvents(request: Pick<EventsRequest, "event" | "user" | "sid">): AsyncGenerator<LoggedEvent, void, void>;
+  /** Hosts that the caller may log in to, sorted by hostname. */
+  nodes(): Promise<readonly NodeItem[]>;
   /** Recordings of ended sessions that the caller may list, the latest first. */
   recordings(query: RecordingsRequest): Promise<readonly RecordingItem[]>;
   /** The container of one recording. */
@@ -230,6 +233,7 @@ export function createAdminClient(transport: Transport, explain?: Explain): Admi
     witness: (name) => readLines(transport, `${base}/witness/${encodeURIComponent(name)}`, silence),
     followEvents: (request) => followLines(transport, `${base}/events/follow${eventsPath(request)}`),
     exportAuthority: (kind) => call(exportResponse, "GET", `${base}/authorities/${encodeURIComponent(kind)}/export`),
+    nodes: async () => (await call(nodesResponse, "GET", nodesPath)).items,
     recordings: async (query) => {
       const asked = Object.entries(query as Readonly<Record<string, string | number | undefined>>).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]]));
       return (await call(recordingsResponse, "GET", `${base}/recordings?${new URLSearchParams(asked).toString()}`)).items;

@@ -6,6 +6,7 @@ export * from "./events.ts";
 export * from "./headless.ts";
 export * from "./recordings.ts";
 export * from "./sessions.ts";
+export * from "./nodes.ts";
 export { refusalOf } from "./refusal.ts";
 export { sshConnectHeaders, sshConnectPath, sshConnectUrl, sshUpgrade } from "./ssh.ts";
 export type { SshConnectRequest } from "./ssh.ts";

@@ -1,13 +1,15 @@
 import { CommandHelp, Config, Help, type Command, type Interfaces } from "@oclif/core";
 import { GatehouseError, escapeLine, nearest, outputError, systemErrorCode, version } from "../../base/index.ts";
 import { formatError } from "../terminal/index.ts";
-import { hoistFlags } from "./hoist.ts";
+import { hoistFlags, splitLeading } from "./hoist.ts";
 import { processOutput } from "./io.ts";
 import { explainUsage } from "./usage.ts";
 
 /** One command of the map: what root help says of it, and where it is. */
 export interface CommandEntry {
   readonly summary: string;
+  /** Words behind the first that is no flag may be somebody else's command: flags among them, `--help` too, are not for this program. */
+  readonly verbatim?: true;
   readonly load: () => Promise<Command.Class>;
 }
 
@@ -107,9 +109,11 @@ function match(program: Program, argv: readonly string[]): { readonly id: string
 
 const isTopic = (program: Program, words: readonly string[]): boolean => Object.hasOwn(program.topics, words.join(":"));
 
+const isHelp = (word: string | undefined): boolean => word === "--help" || word === "-h";
+
 const wantsHelp = (argv: readonly string[]): boolean => {
   const end = argv.indexOf("--");
-  return (end < 0 ? argv : argv.slice(0, end)).some((word) => word === "--help" || word === "-h");
+  return (end < 0 ? argv : argv.slice(0, end)).some(isHelp);
 };
 
 async function showHelp(program: Program, config: Config, words: readonly string[]): Promise<void> {
@@ -135,6 +139,14 @@ function watchOutput(): void {
   process.stderr.removeAllListeners("error").on("error", () => undefined);
 }
 
+async function runCommand(program: Program, config: Config, id: string, args: readonly string[]): Promise<void> {
+  try {
+    await config.runCommand(id, [...args]);
+  } catch (error) {
+    throw explainUsage(error, `${program.name} ${id.replaceAll(":", " ")}`);
+  }
+}
+
 /** Runs the command that the words name, or prints help. Throws what the command throws, `usage` for words that name none. */
 export async function runProgram(program: Program, words: readonly string[]): Promise<void> {
   const argv = hoistFlags(words, program.leading);
@@ -142,18 +154,17 @@ export async function runProgram(program: Program, words: readonly string[]): Pr
   const config = new Config({ root: root.root, plugins: new Map([[root.name, root]]), version });
   await config.load();
   watchOutput();
+  const { moved, rest } = splitLeading(words, program.leading);
+  const theirs = match(program, rest);
+  if (theirs && program.commands[theirs.id]?.verbatim === true) {
+    if (isHelp(theirs.rest[0])) return showHelp(program, config, theirs.id.split(":"));
+    return runCommand(program, config, theirs.id, [...moved, ...theirs.rest]);
+  }
   const [first] = argv;
   const found = first === "--version" ? { id: "version", rest: argv.slice(1) } : match(program, argv);
   if (first === "help") return showHelp(program, config, argv.slice(1));
   if (first === undefined || wantsHelp(argv)) return showHelp(program, config, argv.filter((word) => !word.startsWith("-")));
-  if (found) {
-    try {
-      await config.runCommand(found.id, [...found.rest]);
-    } catch (error) {
-      throw explainUsage(error, `${program.name} ${found.id.replaceAll(":", " ")}`);
-    }
-    return;
-  }
+  if (found) return runCommand(program, config, found.id, found.rest);
   if (!isTopic(program, argv)) throw unknown(program, argv);
   await showHelp(program, config, argv);
 }

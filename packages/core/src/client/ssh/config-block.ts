@@ -41,6 +41,18 @@ export function configWord(text: string, tokens: boolean): string {
 /** A word of a ProxyCommand: for the shell, after ssh has expanded tokens. */
 export const commandWord = (text: string): string => `'${text.replaceAll("%", "%%").replaceAll("'", `'\\''`)}'`;
 
+/** Believe hosts by their certificates alone, and offer them nothing but what the agent has. */
+export const trustLines = (knownHosts: string): string => `  UserKnownHostsFile ${configWord(knownHosts, true)}
+  GlobalKnownHostsFile none
+  StrictHostKeyChecking yes
+  HostKeyAlgorithms ${hostKeyAlgorithms}
+  CheckHostIP no
+  UpdateHostKeys no
+  IdentityFile none
+  PasswordAuthentication no
+  KbdInteractiveAuthentication no
+`;
+
 const begin = (name: string): string => `# >>> gatehouse ${name} >>>`;
 const end = (name: string): string => `# <<< gatehouse ${name} <<<`;
 
@@ -63,16 +75,7 @@ export function sshConfigBlock(options: SshConfigOptions): string {
   return `${begin(name)}
 # Written by tsh config: hosts through the gateway ${proxy}. Lines outside of the marks are yours.
 Host ${hosts.join(" ")}
-  UserKnownHostsFile ${configWord(knownHosts, true)}
-  GlobalKnownHostsFile none
-  StrictHostKeyChecking yes
-  HostKeyAlgorithms ${hostKeyAlgorithms}
-  CheckHostIP no
-  UpdateHostKeys no
-  IdentityAgent ${configWord(`${agents}/`, true).slice(0, -1)}${agentName}"
-  IdentityFile none
-  PasswordAuthentication no
-  KbdInteractiveAuthentication no
+${trustLines(knownHosts)}  IdentityAgent ${configWord(`${agents}/`, true).slice(0, -1)}${agentName}"
 ${port === undefined ? "" : `  Port ${port}\n`}Match host "${hosts.join(",")},!*'*" user "*,!*'*"
   ProxyCommand ${command}
 Match all

@@ -3,6 +3,10 @@ export { agentDialogue, holdKey, noKeys, serveAgent, upstreamAgent } from "./age
 export type { AgentSocket, AgentSocketOptions, DialogueOptions, HeldKeys, UpstreamAgent } from "./agent/index.ts";
 export { connectHost } from "./connect-host.ts";
 export type { HostConnection } from "./connect-host.ts";
+export { chooseHosts } from "./choose-hosts.ts";
+export type { ChoiceOptions, ChosenHost } from "./choose-hosts.ts";
+export { openRunFolder } from "./run-folder.ts";
+export type { PreparedRun, RunFolder, RunHost, RunProgram } from "./run-folder.ts";
 export { sshConfigBlock } from "./config-block.ts";
 export type { SshConfigOptions } from "./config-block.ts";
 export { sshConfigPath, writeSshConfig } from "./config-file.ts";

@@ -1,0 +1,95 @@
+import { rmSync } from "node:fs";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { systemErrorCode } from "../../base/index.ts";
+import { ensurePrivateDirectory, type ClientHome, type LoginRecord } from "../lean/index.ts";
+import { commandWord, configWord, trustLines } from "./config-block.ts";
+import { knownHostsText } from "./known-hosts.ts";
+
+/** One host that OpenSSH is to be run against. */
+export interface RunHost {
+  /** What the gateway is asked for. */
+  readonly target: string;
+  readonly login: string;
+  readonly port: number | undefined;
+  /** The name that the host's certificate has to have. */
+  readonly name: string;
+  /** Words for `tsh proxy ssh` beside the usual ones. */
+  readonly flags?: readonly string[] | undefined;
+}
+
+/** Files for runs of OpenSSH's programs by one command, gone with it. */
+export interface RunFolder {
+  readonly path: string;
+  /** Writes what one host needs. */
+  prepare(host: RunHost): Promise<PreparedRun>;
+  remove(): Promise<void>;
+}
+
+/** What OpenSSH's programs are started with for one host. */
+export interface PreparedRun {
+  /** For `-F`. */
+  readonly config: string;
+  /** Holds the exit code of a `tsh proxy ssh` that was refused; absent otherwise. */
+  readonly status: string;
+}
+
+/** How `tsh proxy ssh` is run from inside. */
+export interface RunProgram {
+  readonly node: string;
+  readonly script: string;
+}
+
+const prefix = "run-";
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemErrorCode(error) !== "ESRCH";
+  }
+}
+
+/** Removes what commands that were killed have left. */
+async function sweep(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const pid = Number(/^run-(\d{1,10})-/.exec(name)?.[1] ?? 0);
+    if (pid > 0 && !isRunning(pid)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** Makes a folder of this process, which its owner alone can enter. `identity`: the identity file that the login came from. */
+export async function openRunFolder(home: ClientHome, record: LoginRecord, program: RunProgram, identity: string | undefined): Promise<RunFolder> {
+  await ensurePrivateDirectory(home.sshAgents);
+  await sweep(home.sshAgents);
+  // Of mode 0700 (mkdtemp(3)).
+  const path = await mkdtemp(join(home.sshAgents, `${prefix}${process.pid}-`));
+  const onExit = (): void => rmSync(path, { recursive: true, force: true });
+  process.once("exit", onExit);
+  const knownHosts = join(path, "known_hosts");
+  await writeFile(knownHosts, knownHostsText(record), { mode: 0o600 });
+  let count = 0;
+  return {
+    path,
+    async prepare({ target, login, port, name, flags = [] }) {
+      const own = join(path, String(count++));
+      const [config, agent, status] = [`${own}.config`, `${own}.agent`, `${own}.status`];
+      const words = [program.node, program.script, "proxy", "ssh", identity === undefined ? `--proxy=${record.proxy}` : `--identity=${identity}`, `--login=${login}`, `--agent-path=${agent}`, `--status-file=${status}`, ...flags];
+      const place = `[${target}]${port === undefined ? "" : `:${port}`}`;
+      const text = `Host *
+${trustLines(knownHosts)}  HostKeyAlias ${configWord(name, false)}
+  User ${configWord(login, false)}
+  IdentityAgent ${configWord(agent, true)}
+  ControlPath none
+  ProxyCommand ${[...words, place].map(commandWord).join(" ")}
+`;
+      await writeFile(config, text, { mode: 0o600 });
+      return { config, status };
+    },
+    async remove() {
+      await rm(path, { recursive: true, force: true });
+      process.removeListener("exit", onExit);
+    },
+  };
+}
