@@ -11,7 +11,7 @@ export const sessionProtocol = z.enum(["kube", "ssh"]).default("kube");
 export const sessionItem = z.object({
   sid: z.string(),
   proto: sessionProtocol,
-  kind: z.enum(["exec", "attach", "portforward", ...sshSessionKinds]),
+  kind: z.enum(["exec", "attach", "portforward", "tunnel", ...sshSessionKinds]),
   user: z.string(),
   /** Everybody who took part, the opener first. */
   participants: z.array(z.string()).default([]),

@@ -25,6 +25,8 @@ export const sshConnectHeaders = {
   /** Id of the host. */
   node: "gatehouse-node",
   nodeName: "gatehouse-node-name",
+  /** Id of the connection, as the audit log has it. */
+  connection: "gatehouse-connection",
   /** base64 of a certificate's line, for this host and login and the key that was sent; in mode `off`. */
   certificate: "gatehouse-certificate",
 } as const;

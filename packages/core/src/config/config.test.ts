@@ -111,7 +111,7 @@ audit: { sync: strict, recording: best_effort }
         httpsKeyFile: "/k.pem",
         httpsCertFile: "/c.pem",
       },
-      ssh: { enabled: true, listen: { host: "0.0.0.0", port: 4023 }, publicAddrs: [{ host: "ssh.example.com", port: 3023 }], recording: "proxy", sourceAddresses: [] },
+      ssh: { enabled: true, listen: { host: "0.0.0.0", port: 4023 }, listenImplied: false, publicAddrs: [{ host: "ssh.example.com", port: 3023 }], recording: "proxy", sourceAddresses: [] },
       admin: { listen: { host: "::1", port: 0 }, publicAddrs: [{ host: "auth.example.com", port: 3025 }] },
       diag: { listen: { host: "127.0.0.1", port: 3000 } },
       kubernetes: {
@@ -152,9 +152,12 @@ audit: { sync: strict, recording: best_effort }
   });
 
   it("says how SSH is done", () => {
-    expect(load("").ssh).toEqual({ enabled: true, listen: { host: "0.0.0.0", port: 3023 }, publicAddrs: [], recording: "proxy", sourceAddresses: [] });
+    expect(load("").ssh).toEqual({ enabled: true, listen: { host: "0.0.0.0", port: 3023 }, listenImplied: true, publicAddrs: [], recording: "proxy", sourceAddresses: [] });
     const { ssh } = load("proxy_service: { ssh_enabled: no, ssh_listen_addr: 127.0.0.1:1, ssh_recording: off, ssh_source_addresses: [10.0.0.0/8, 192.0.2.1] }");
-    expect(ssh).toEqual({ enabled: false, listen: { host: "127.0.0.1", port: 1 }, publicAddrs: [], recording: "off", sourceAddresses: ["10.0.0.0/8", "192.0.2.1"] });
+    expect(ssh).toEqual({ enabled: false, listen: { host: "127.0.0.1", port: 1 }, listenImplied: false, publicAddrs: [], recording: "off", sourceAddresses: ["10.0.0.0/8", "192.0.2.1"] });
+    expect(load("proxy_service: { web_listen_addr: 127.0.0.1:443 }").ssh.listen).toEqual({ host: "127.0.0.1", port: 3023 });
+    expect(applyOverrides(load(""), { webListenAddr: "[::1]:0", sshPublicAddr: "ssh.example.com" }).ssh).toMatchObject({ listen: { host: "::1", port: 0 }, publicAddrs: [{ host: "ssh.example.com", port: 3023 }] });
+    expect(applyOverrides(load("proxy_service: { listen_addr: :1 }"), { webListenAddr: "[::1]:0" }).ssh.listen).toEqual({ host: "0.0.0.0", port: 1 });
     expect(() => load("proxy_service: { ssh_source_addresses: 10.0.0.1/8 }")).toThrow("has bits set behind its first 8");
     expect(() => load("proxy_service: { ssh_listen_addr: :1, listen_addr: :2 }")).toThrow("two names of one thing");
   });

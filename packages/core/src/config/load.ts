@@ -73,6 +73,11 @@ function logOutput(output: string | undefined): GatewayConfig["log"]["output"] {
   return output === "stdout" ? "stdout" : { file: output };
 }
 
+/** Where SSH listens unless told: beside the web. */
+export function impliedSshListen(web: ListenAddress): ListenAddress {
+  return { host: web.host, port: web.port === 0 ? 0 : defaultPorts.ssh };
+}
+
 const listen = (given: ListenAddress | undefined, port: number): ListenAddress => given ?? { host: anyHost, port };
 
 /**
@@ -103,7 +108,8 @@ export function loadConfig(text: string, filename: string, host: HostFacts = hos
     },
     ssh: {
       enabled: proxy?.ssh_enabled ?? true,
-      listen: listen(proxy?.ssh_listen_addr ?? proxy?.listen_addr, defaultPorts.ssh),
+      listen: proxy?.ssh_listen_addr ?? proxy?.listen_addr ?? impliedSshListen(listen(proxy?.web_listen_addr, defaultPorts.web)),
+      listenImplied: proxy?.ssh_listen_addr === undefined && proxy?.listen_addr === undefined,
       publicAddrs: proxy?.ssh_public_addr ?? [],
       recording: proxy?.ssh_recording ?? "proxy",
       sourceAddresses: proxy?.ssh_source_addresses ?? [],

@@ -1,7 +1,7 @@
 import { GatehouseError, didYouMean } from "../base/index.ts";
 import { defaultPorts, parseListenAddress, parsePublicAddress } from "./address.ts";
 import { ownCluster } from "./kubernetes.ts";
-import { loadConfig } from "./load.ts";
+import { loadConfig, impliedSshListen } from "./load.ts";
 import type { TextProblem } from "./reader.ts";
 import type { ConfigOverrides, GatewayConfig, HostFacts } from "./types.ts";
 import { clusterNameProblem } from "./values.ts";
@@ -55,6 +55,7 @@ export function applyOverrides(config: GatewayConfig, overrides: ConfigOverrides
   const web = flag("web-listen-addr", overrides.webListenAddr, (text) => parseListenAddress(text, defaultPorts.web));
   const publicAddr = flag("public-addr", overrides.publicAddr, (text) => parsePublicAddress(text, defaultPorts.web));
   const ssh = flag("ssh-listen-addr", overrides.sshListenAddr, (text) => parseListenAddress(text, defaultPorts.ssh));
+  const sshPublic = flag("ssh-public-addr", overrides.sshPublicAddr, (text) => parsePublicAddress(text, defaultPorts.ssh));
   const admin = flag("admin-listen-addr", overrides.adminListenAddr, (text) => parseListenAddress(text, defaultPorts.admin));
   const diag = flag("diag-addr", overrides.diagListenAddr, (text) => parseListenAddress(text, defaultPorts.diag));
   const clusterName = named(overrides.clusterName) ?? config.clusterName;
@@ -63,7 +64,12 @@ export function applyOverrides(config: GatewayConfig, overrides: ConfigOverrides
     clusterName,
     dataDir: overrides.dataDir ?? config.dataDir,
     web: { ...config.web, listen: web ?? config.web.listen, publicAddrs: publicAddr ? [publicAddr] : config.web.publicAddrs },
-    ssh: { ...config.ssh, listen: ssh ?? config.ssh.listen },
+    ssh: {
+      ...config.ssh,
+      listen: ssh ?? (config.ssh.listenImplied ? impliedSshListen(web ?? config.web.listen) : config.ssh.listen),
+      listenImplied: ssh === undefined && config.ssh.listenImplied,
+      publicAddrs: sshPublic ? [sshPublic] : config.ssh.publicAddrs,
+    },
     admin: { ...config.admin, listen: admin ?? config.admin.listen },
     diag: diag ? { listen: diag } : config.diag,
     kubernetes: kubernetes(config, clusterName, overrides),

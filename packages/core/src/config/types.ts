@@ -42,6 +42,8 @@ export interface KubernetesConfig {
 export interface SshConfig {
   readonly enabled: boolean;
   readonly listen: ListenAddress;
+  /** The file does not say where: then it is the host of the web listener, and any port where that has any. */
+  readonly listenImplied: boolean;
   readonly publicAddrs: readonly PublicAddress[];
   /** Whether sessions are recorded on their way through the gateway, or bytes pass end to end, where the person's roles do not say. */
   readonly recording: "proxy" | "off";
@@ -138,6 +140,7 @@ export interface HostFacts {
 export interface ConfigOverrides {
   readonly webListenAddr?: string | undefined;
   readonly sshListenAddr?: string | undefined;
+  readonly sshPublicAddr?: string | undefined;
   readonly kubeListenAddr?: string | undefined;
   readonly adminListenAddr?: string | undefined;
   readonly diagListenAddr?: string | undefined;

@@ -4,7 +4,7 @@ import { BaseCommand, durationFlag } from "@gatehouse/core/client/command";
 /** `tsh proxy` */
 export class Proxy extends BaseCommand {
   static override summary = "Run the gateway";
-  static override description = `Serves the web API, the admin API and the Kubernetes proxy until SIGTERM or Ctrl-C, which let what is under way end first. Flags win over the file.
+  static override description = `Serves the web API, the admin API, the SSH proxy and the Kubernetes proxy until SIGTERM or Ctrl-C, which let what is under way end first. Flags win over the file.
 Readiness is printed on standard output, the log goes to standard error unless the file says otherwise.`;
   static override examples = [
     { description: "With a configuration file", command: "<%= config.bin %> proxy -c /etc/teleport.yaml" },
@@ -20,9 +20,11 @@ Readiness is printed on standard output, the log goes to standard error unless t
     "web-listen-addr": Flags.string({ summary: "Web, and everything else by server name", helpValue: "<host:port>" }),
     "admin-listen-addr": Flags.string({ summary: "Admin API", helpValue: "<host:port>" }),
     "kube-listen-addr": Flags.string({ summary: "Kubernetes proxy", helpValue: "<host:port>" }),
+    "ssh-listen-addr": Flags.string({ summary: "SSH proxy; beside the web listener unless given", helpValue: "<host:port>" }),
     "diag-addr": Flags.string({ summary: "Health and metrics; off unless given", helpValue: "<host:port>" }),
     "public-addr": Flags.string({ summary: "How people reach the web listener", helpValue: "<host:port>" }),
     "kube-public-addr": Flags.string({ summary: "How people reach the Kubernetes proxy", helpValue: "<host:port>" }),
+    "ssh-public-addr": Flags.string({ summary: "How people reach the SSH proxy", helpValue: "<host:port>" }),
     "kubeconfig-file": Flags.string({ summary: "Turns the Kubernetes proxy on, with these credentials", helpValue: "<file>" }),
     "log-level": Flags.string({ summary: "debug, info, warn or error", helpValue: "<level>" }),
     "drain-timeout": Flags.string({ summary: "How long a stop waits for what is under way", default: "10s", helpValue: "<duration>" }),
@@ -42,6 +44,8 @@ Readiness is printed on standard output, the log goes to standard error unless t
         webListenAddr: flags["web-listen-addr"],
         adminListenAddr: flags["admin-listen-addr"],
         kubeListenAddr: flags["kube-listen-addr"],
+        sshListenAddr: flags["ssh-listen-addr"],
+        sshPublicAddr: flags["ssh-public-addr"],
         diagListenAddr: flags["diag-addr"],
         publicAddr: flags["public-addr"],
         kubePublicAddr: flags["kube-public-addr"],

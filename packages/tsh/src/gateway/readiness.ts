@@ -29,6 +29,7 @@ export function readinessText(gateway: Gateway, facts: StartFacts): string {
   const { addresses } = gateway;
   const listeners = [
     `web   ${gateway.publicUrl}`,
+    ...(addresses.ssh === undefined ? [] : [`ssh ${portOf(addresses.ssh)}`]),
     ...(addresses.kube === undefined ? [] : [`kubernetes ${portOf(addresses.kube)}`]),
     `admin ${portOf(addresses.admin)}`,
     ...(addresses.diag === undefined ? [] : [`diagnostics ${addresses.diag}`]),
@@ -49,7 +50,7 @@ export function readinessText(gateway: Gateway, facts: StartFacts): string {
 
 /** Readiness for programs: one line of JSON. */
 export function readinessJson(gateway: Gateway, facts: StartFacts): string {
-  const { web, kube, admin, diag } = gateway.addresses;
+  const { web, ssh, kube, admin, diag } = gateway.addresses;
   return `${formatJson({
     version,
     cluster: gateway.clusterName,
@@ -57,7 +58,7 @@ export function readinessJson(gateway: Gateway, facts: StartFacts): string {
     public_url: gateway.publicUrl,
     data_dir: facts.dataDir,
     first_start: gateway.firstStart,
-    addresses: { web, admin, kube, diag },
+    addresses: { web, admin, ssh, kube, diag },
     kubernetes: gateway.kubernetes.map((check) => ({ name: check.cluster, healthy: check.ok, problem: describeCheck(check) })),
     ...(gateway.kubernetesNotes.length === 0 ? {} : { notes: gateway.kubernetesNotes }),
   })}\n`;

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { adminServerName, kubeServerName } from "../../api/index.ts";
+import { adminServerName, kubeServerName, sshServerName } from "../../api/index.ts";
 import { manualClock, nullLogger, systemRandom, type Logger } from "../../base/index.ts";
 import { openAuthorities, type Authorities } from "../../ca/index.ts";
 import { hostFacts, loadConfig, type GatewayConfig } from "../../config/index.ts";
@@ -191,17 +191,19 @@ describe("the shared port", () => {
   const hello = (serverName: string | undefined): { serverName: string | undefined; alpn: string[]; remoteAddress: string } => ({ serverName, alpn: [], remoteAddress: "127.0.0.1:1" });
 
   it("chooses by server name, in any case and with a last dot", () => {
-    const [web, admin, kube] = [server("web"), server("admin"), server("kube")];
-    const route = routeOf({ web, admin, kube }, "example");
+    const [web, admin, kube, ssh] = [server("web"), server("admin"), server("kube"), server("ssh")];
+    const route = routeOf({ web, admin, kube, ssh }, "example");
     expect(route(hello(undefined))).toBe(web);
     expect(route(hello("gw.example.com"))).toBe(web);
     expect(route(hello(adminServerName("example").toUpperCase()))).toBe(admin);
     expect(route(hello(`${kubeServerName("prod")}.`))).toBe(kube);
+    expect(route(hello(sshServerName("example")))).toBe(ssh);
     expect(route(hello(adminServerName("other")))).toBe(web);
   });
 
-  it("refuses Kubernetes where it is off", () => {
-    expect(routeOf({ web: server("web"), admin: server("admin"), kube: undefined }, "example")(hello(kubeServerName("prod")))).toBeUndefined();
+  it("refuses Kubernetes and SSH where they are off", () => {
+    const route = routeOf({ web: server("web"), admin: server("admin"), kube: undefined, ssh: undefined }, "example");
+    expect([route(hello(kubeServerName("prod"))), route(hello(sshServerName("example")))]).toEqual([undefined, undefined]);
   });
 });
 

@@ -1,8 +1,8 @@
-import type { AddressInfo } from "node:net";
+import { isIP, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
 import { createWitnessKeeper, openAuditLog, openEventSearch, openRecordingLibrary, openRecordings, type EventSearch, type OwnAuditLog, type WitnessKeeper } from "../../audit/index.ts";
-import { openAuth, passwordLength, type AuthService } from "../../auth/index.ts";
+import { openAuth, passwordLength, type AuthService, type StreamCheck } from "../../auth/index.ts";
 import { systemClock, systemRandom, type Clock, type Logger, type Random } from "../../base/index.ts";
 import { openAuthorities, type Authorities } from "../../ca/index.ts";
 import type { GatewayConfig } from "../../config/index.ts";
@@ -10,16 +10,18 @@ import type { AuthPreference } from "../../resources/index.ts";
 import { openStore, type Store } from "../../store/index.ts";
 import { certificateCallers, createAdminApp, localCaller, openAdminSocket, writeNonce, type KubeView } from "../admin/index.ts";
 import type { App } from "../http/index.ts";
+import { createSshProxy, type SshProxy } from "../ssh/index.ts";
 import { createKubeProxy, openClusters, type KubeProxy } from "../kube/index.ts";
 import { createFrontListener } from "../listener/index.ts";
 import { Recorder, Sessions } from "../sessions/index.ts";
 import { createWebApp, type ProxyFacts } from "../web/index.ts";
-import { formatAddress, publicAddress } from "./addresses.ts";
+import { formatAddress, isWildcard, publicAddress } from "./addresses.ts";
 import { openCertificates, type Certificates } from "./certificates.ts";
 import { gatewayNames } from "./host-certificate.ts";
 import { createCleanup, type Cleanup } from "./cleanup.ts";
 import { openDataDir } from "./data-dir.ts";
 import { openDiagnostics, type Diagnostics } from "./diagnostics.ts";
+import { hostNames } from "./host-certificate.ts";
 import { readHostId } from "./host-id.ts";
 import { describeCheck, watchKubeHealth, type KubeHealth } from "./kube-health.ts";
 import { createLoginSettings } from "./login-settings.ts";
@@ -51,9 +53,12 @@ interface Base {
 /** What is known only while the gateway runs; the applications ask for it at each request. */
 interface Live {
   kube: KubeProxy | undefined;
+  ssh: SshProxy | undefined;
   health: KubeHealth | undefined;
   web: AddressInfo | undefined;
   kubeAddress: AddressInfo | undefined;
+  sshAddress: AddressInfo | undefined;
+  adminAddress: AddressInfo | undefined;
   draining: boolean;
 }
 
@@ -102,7 +107,7 @@ async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: 
     publicUrls: () => reachOf({ config }, live).urls(),
     maxStaleness: config.maxStaleness,
     kubeClusters: () => live.kube?.clusters ?? [],
-    onApplied: () => live.kube?.streams.recheck() ?? { checked: 0, ended: 0 },
+    onApplied: () => recheck(live),
     ...(deps.passwordCost === undefined ? {} : { passwordCost: deps.passwordCost }),
   });
   cleanup.add("auth", () => auth.close());
@@ -129,14 +134,57 @@ async function openKube(base: Base): Promise<KubeProxy | undefined> {
   });
 }
 
+/** Looks at everything under way anew. */
+function recheck({ kube, ssh }: Live): StreamCheck {
+  const looked = [kube, ssh].map((proxy) => proxy?.streams.recheck());
+  const sum = (of: (one: StreamCheck) => number): number => looked.reduce((all, one) => all + (one === undefined ? 0 : of(one)), 0);
+  return { checked: sum(({ checked }) => checked), ended: sum(({ ended }) => ended) };
+}
+
+function openSsh(base: Base, live: Live): SshProxy | undefined {
+  const { config, auth, authorities, recorder, sessions, hostId, clock, logger, random, certificates } = base;
+  if (!config.ssh.enabled) return undefined;
+  const { dnsNames, ipAddresses } = hostNames(config, config.clusterName);
+  return createSshProxy({
+    nodes: auth.nodes,
+    gatekeeper: auth.gatekeeper,
+    authorities,
+    recorder,
+    sessions,
+    clock,
+    logger,
+    random,
+    tls: certificates.host,
+    serverId: hostId,
+    nodeName: config.nodeName,
+    hostNames: [...dnsNames, ...ipAddresses],
+    mode: config.ssh.recording,
+    sourceAddresses: config.ssh.sourceAddresses,
+    clientIdleTimeout: config.clientIdleTimeout,
+    adminAddress: () => live.adminAddress && dialable(live.adminAddress),
+    ...(config.maxConnections === undefined ? {} : { limits: { connections: config.maxConnections }, serverLimits: { connections: config.maxConnections } }),
+  });
+}
+
+/** How this machine itself reaches what listens there. */
+function dialable({ address, port }: AddressInfo): { readonly host: string; readonly port: number } {
+  return { host: isWildcard(address) ? (isIP(address) === 6 ? "::1" : "127.0.0.1") : address, port };
+}
+
 /** How people reach the gateway; true once it listens. */
-function reachOf({ config }: Pick<Base, "config">, live: Live): { readonly url: () => string; readonly urls: () => readonly string[]; readonly kubeAddr: () => string | undefined } {
+function reachOf({ config }: Pick<Base, "config">, live: Live): { readonly url: () => string; readonly urls: () => readonly string[]; readonly kubeAddr: () => string | undefined; readonly sshAddr: () => string | undefined } {
   const web = (): { readonly host: string; readonly port: number } =>
     publicAddress(config.web.publicAddrs, { host: config.web.listen.host, port: live.web?.port ?? config.web.listen.port }, config.nodeName);
   const url = (): string => `https://${formatAddress(web().host, web().port)}`;
   return {
     url,
     urls: () => [...new Set([url(), ...config.web.publicAddrs.map(({ host, port }) => `https://${formatAddress(host, port)}`)])],
+    sshAddr: () => {
+      if (!live.ssh) return undefined;
+      const { publicAddrs, listen } = config.ssh;
+      const { host, port } = publicAddress(publicAddrs, { host: listen.host, port: live.sshAddress?.port ?? listen.port }, web().host);
+      return formatAddress(host, port);
+    },
     kubeAddr: () => {
       if (!live.kube) return undefined;
       const { publicAddrs, listen } = config.kubernetes;
@@ -170,7 +218,7 @@ function proxyFacts({ config }: Base, live: Live, reach: ReturnType<typeof reach
   return {
     kube: { enabled: live.kube !== undefined, publicAddr: reach.kubeAddr() },
     ssh: {
-      listenAddr: formatAddress(listen.host, listen.port),
+      listenAddr: formatAddress(listen.host, live.sshAddress?.port ?? listen.port),
       publicAddr: new URL(reach.url()).host,
       sshPublicAddr: ssh && formatAddress(ssh.host, ssh.port),
     },
@@ -219,6 +267,7 @@ async function openApps(base: Base, live: Live, cleanup: Cleanup): Promise<Serve
       logger,
     }),
     kube: live.kube?.server,
+    ssh: live.ssh?.server,
   };
 }
 
@@ -235,7 +284,9 @@ function openDiag(base: Base, live: Live, servers: Servers): Promise<Diagnostics
     },
     gauges: [
       { name: "connections", help: "Open connections by purpose", label: "purpose", read: connections },
-      { name: "streams", help: "Live streams: upgraded connections, watches, followed logs", read: () => [{ value: live.kube?.streams.count ?? 0 }] },
+      { name: "streams", help: "Live streams: upgraded connections, watches, followed logs, connections to hosts", read: () => [{ value: (live.kube?.streams.count ?? 0) + (live.ssh?.streams.count ?? 0) }] },
+      { name: "ssh_connections", help: "Open connections of SSH itself, those that have not authenticated among them", read: () => [{ value: live.ssh?.connections ?? 0 }] },
+      { name: "ssh_hosts", help: "Open connections to hosts", read: () => [{ value: live.ssh?.hosts ?? 0 }] },
       { name: "feed_age_seconds", help: "Since the store's change feed was last read", read: () => [{ value: age() / 1000 }] },
       { name: "audit_lines", help: "Lines of the audit log that this process wrote", read: () => [{ value: audit.status().chain.lines }] },
       {
@@ -272,6 +323,7 @@ function keepCertificates({ certificates, authorities }: Base, servers: Servers)
     servers.web.setTls(certificates.web);
     servers.admin.setTls({ ...certificates.host, clientAuthorities });
     servers.kube?.setTls({ ...certificates.host, clientAuthorities });
+    servers.ssh?.setTls({ ...certificates.host, clientAuthorities });
   });
 }
 
@@ -281,7 +333,7 @@ function keepCertificates({ certificates, authorities }: Base, servers: Servers)
  */
 export async function startGateway(config: GatewayConfig, deps: GatewayDependencies): Promise<Gateway> {
   const cleanup = createCleanup(deps.logger);
-  const live: Live = { kube: undefined, health: undefined, web: undefined, kubeAddress: undefined, draining: false };
+  const live: Live = { kube: undefined, ssh: undefined, health: undefined, web: undefined, kubeAddress: undefined, sshAddress: undefined, adminAddress: undefined, draining: false };
   /** How long closing may wait; set by whoever closes. */
   let drainMs = 0;
   try {
@@ -291,19 +343,26 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDependenc
     let kubeClosed: Promise<void> | undefined;
     const closeKube = (): Promise<void> => (kubeClosed ??= kube?.close({ drainMs }) ?? Promise.resolve());
     cleanup.add("kubernetes proxy", closeKube);
+    const ssh = openSsh(base, live);
+    live.ssh = ssh;
+    let sshClosed: Promise<void> | undefined;
+    const closeSsh = (): Promise<void> => (sshClosed ??= ssh?.close({ drainMs }) ?? Promise.resolve());
+    cleanup.add("SSH proxy", closeSsh);
     const servers = await openApps(base, live, cleanup);
     const diag = await openDiag(base, live, servers);
     if (diag) cleanup.add("diagnostics", () => diag.close());
     cleanup.add("servers", async () => {
       // Together, so that none eats up another's time.
-      await Promise.all([servers.web.close({ drainMs }), servers.admin.close({ drainMs }), closeKube()]);
+      await Promise.all([servers.web.close({ drainMs }), servers.admin.close({ drainMs }), closeKube(), closeSsh()]);
     });
     cleanup.add("certificates", keepCertificates(base, servers));
 
-    const front = createFrontListener({ name: "web", route: routeOf(servers, config.clusterName), logger: deps.logger });
+    const front = createFrontListener({ name: "web", route: routeOf(servers, config.clusterName), ...(ssh === undefined ? {} : { ssh: (socket) => ssh.accept(socket) }), logger: deps.logger });
     cleanup.add("front listener", () => front.close());
     if (servers.kube) live.kubeAddress = await servers.kube.listen(config.kubernetes.listen);
     const admin = await servers.admin.listen(config.admin.listen);
+    live.adminAddress = admin;
+    if (ssh) live.sshAddress = await ssh.listen(config.ssh.listen);
     const web = await front.listen(config.web.listen);
     live.web = web;
     if (kube) {
@@ -318,6 +377,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDependenc
       web: formatAddress(web.address, web.port),
       admin: formatAddress(admin.address, admin.port),
       kube: live.kubeAddress && formatAddress(live.kubeAddress.address, live.kubeAddress.port),
+      ssh: live.sshAddress && formatAddress(live.sshAddress.address, live.sshAddress.port),
       diag: diag && formatAddress(diag.address.address, diag.address.port),
     };
     let closing: Promise<void> | undefined;
@@ -328,6 +388,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDependenc
       addresses,
       publicUrl: reach.url(),
       kubePublicAddr: reach.kubeAddr(),
+      sshPublicAddr: reach.sshAddr(),
       get kubernetes() {
         return live.health?.checks ?? [];
       },

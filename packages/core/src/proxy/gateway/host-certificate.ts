@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { adminServerName } from "../../api/index.ts";
+import { adminServerName, sshServerName } from "../../api/index.ts";
 import { newKeyPair, type Authorities } from "../../ca/index.ts";
 import type { GatewayConfig } from "../../config/index.ts";
 import { isWildcard, listenerIps } from "./addresses.ts";
@@ -12,14 +12,15 @@ export const renewBefore = 30 * day;
 
 /** Every name and address under which clients may meet this gateway (reference §4.4). */
 export function hostNames(config: GatewayConfig, clusterName: string): { readonly dnsNames: readonly string[]; readonly ipAddresses: readonly string[] } {
-  const publicHosts = [config.web, config.admin, config.kubernetes].flatMap(({ publicAddrs }) => publicAddrs.map(({ host }) => host));
-  const listenHosts = [config.web, config.admin, config.kubernetes].map(({ listen }) => listen.host);
+  const publicHosts = [config.web, config.ssh, config.admin, config.kubernetes].flatMap(({ publicAddrs }) => publicAddrs.map(({ host }) => host));
+  const listenHosts = [config.web, config.ssh, config.admin, config.kubernetes].map(({ listen }) => listen.host);
   const named = [config.nodeName, "localhost", ...publicHosts, ...listenHosts.filter((host) => !isWildcard(host))];
   return {
     dnsNames: [
       ...new Set([
         ...named.filter((host) => isIP(host) === 0),
         adminServerName(clusterName),
+        sshServerName(clusterName),
         "*.kube.teleport.cluster.local",
         "*.teleport.cluster.local",
         "teleport.cluster.local",

@@ -1,4 +1,4 @@
-import { adminServerName, parseKubeServerName } from "../../api/index.ts";
+import { adminServerName, parseKubeServerName, sshServerName } from "../../api/index.ts";
 import { GatehouseError, type Logger } from "../../base/index.ts";
 import { errorBody, type HttpHandler } from "../http/index.ts";
 import { createPurposeServer, type ConnectionHello, type PurposeServer, type PurposeServerOptions, type TlsMaterial } from "../listener/index.ts";
@@ -8,6 +8,8 @@ export interface Servers {
   readonly web: PurposeServer;
   readonly admin: PurposeServer;
   readonly kube: PurposeServer | undefined;
+  /** For `tsh proxy ssh`, where the SSH proxy is on. */
+  readonly ssh: PurposeServer | undefined;
 }
 
 /** A server of the web or the admin API: short requests, and failures of the protocol in the API's own shape. */
@@ -37,10 +39,12 @@ export function createApiServer(options: {
 /** Which server a connection to the shared port wants, by its server name (DESIGN: one open port is enough). Undefined refuses it. */
 export function routeOf(servers: Servers, clusterName: string): (hello: ConnectionHello) => PurposeServer | undefined {
   const adminName = adminServerName(clusterName);
+  const sshName = sshServerName(clusterName);
   return ({ serverName }) => {
     const name = serverName?.toLowerCase().replace(/\.$/, "");
     if (name === undefined) return servers.web;
     if (name === adminName || name === "teleport.cluster.local") return servers.admin;
+    if (name === sshName) return servers.ssh;
     return parseKubeServerName(name) === undefined ? servers.web : servers.kube;
   };
 }

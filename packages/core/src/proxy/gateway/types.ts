@@ -18,6 +18,8 @@ export interface GatewayAddresses {
   readonly admin: string;
   /** Absent where the Kubernetes proxy is off. */
   readonly kube: string | undefined;
+  /** Absent where the SSH proxy is off. */
+  readonly ssh: string | undefined;
   /** Absent where diagnostics are off. */
   readonly diag: string | undefined;
 }
@@ -33,6 +35,8 @@ export interface Gateway {
   readonly publicUrl: string;
   /** `host:port` of the Kubernetes proxy as people reach it. */
   readonly kubePublicAddr: string | undefined;
+  /** `host:port` of the SSH proxy as people reach it. */
+  readonly sshPublicAddr: string | undefined;
   /** What the last look at each cluster found; looked at again every minute. */
   readonly kubernetes: readonly UpstreamCheck[];
   /** What the operator should know about its clusters besides, one line each. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { errorMessage, refusalId } from "../../base/index.ts";
 import type { Clock, Logger, Random } from "../../base/index.ts";
+import type { Strangers } from "../listener/index.ts";
 import type { Connection } from "./connection.ts";
 import { deniedEvent, streamKind } from "./events.ts";
 import type { RequestFacts } from "./events.ts";
@@ -10,7 +11,6 @@ import type { KubeRegistry } from "./registry.ts";
 import type { Attempts, KubeSessionContext } from "./sessions/index.ts";
 import { Refusal, failure } from "./status.ts";
 import type { Failure } from "./status.ts";
-import type { Strangers } from "./strangers.ts";
 
 /** What every request of the proxy shares. */
 export interface Shared {

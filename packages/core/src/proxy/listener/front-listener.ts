@@ -8,6 +8,8 @@ import type { FrontLimits, FrontListener, FrontListenerOptions } from "./types.t
 
 /** Fatal alert `unrecognized_name` (RFC 8446 §6): no server here has the name that was asked for. */
 const unrecognizedName = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70]);
+/** How every SSH client begins (RFC 4253 §4.2). */
+const sshBegin = Buffer.from("SSH-");
 const plainHttp = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT) /;
 const plainHttpAnswer = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\nThis port speaks TLS: use https://\n";
 
@@ -57,6 +59,15 @@ export function createFrontListener(options: FrontListenerOptions): FrontListene
     };
     const read = (chunk: Buffer): void => {
       first = first.length === 0 ? chunk : Buffer.concat([first, chunk]);
+      if (options.ssh !== undefined && sshBegin.subarray(0, first.length).equals(first.subarray(0, sshBegin.length))) {
+        if (first.length < sshBegin.length) return;
+        settle();
+        socket.pause();
+        socket.off("error", failed);
+        socket.unshift(first);
+        options.ssh(socket);
+        return;
+      }
       const parsed = parseClientHello(first);
       if (parsed.state === "incomplete" && first.length <= limits.helloSize) return;
       settle();

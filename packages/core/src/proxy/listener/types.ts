@@ -99,11 +99,13 @@ export interface FrontListenerOptions {
   readonly name: string;
   /** The server for this connection; undefined refuses it with the TLS alert `unrecognized_name`. */
   readonly route: (hello: ConnectionHello) => PurposeServer | undefined;
+  /** Takes connections that begin as SSH does; without it they are refused as what is no TLS. What was read is unshifted. */
+  readonly ssh?: ((socket: Socket) => void) | undefined;
   readonly logger: Logger;
   readonly limits?: Partial<FrontLimits> | undefined;
 }
 
-/** Listens on one port and hands each connection to the purpose server that its ClientHello asks for. */
+/** Listens on one port and hands each connection to the purpose server that its ClientHello asks for, or to the SSH proxy where it begins as SSH. */
 export interface FrontListener {
   /** Connections without a whole ClientHello. */
   readonly halfOpen: number;

@@ -6,7 +6,8 @@ import type { SessionContext } from "./context.ts";
 import { SessionCounts } from "./counts.ts";
 import { CountedPorts } from "./port-session.ts";
 import type { Recorder } from "./recorder.ts";
-import type { CommandSession, CommandStart, LiveSession, LiveSessions, Participant, PortSession, PortStart, RecordingDefault, SessionJoin } from "./types.ts";
+import { CountedTunnel } from "./tunnel-session.ts";
+import type { CommandSession, CommandStart, LiveSession, LiveSessions, Participant, PortSession, PortStart, RecordingDefault, SessionJoin, TunnelSession, TunnelStart } from "./types.ts";
 
 export interface SessionsOptions {
   readonly recorder: Recorder;
@@ -24,7 +25,7 @@ export class Sessions implements LiveSessions {
   readonly serverId: string;
   readonly #context: SessionContext;
   readonly #recording: RecordingDefault;
-  readonly #live = new Map<string, RecordedCommand | CountedPorts>();
+  readonly #live = new Map<string, RecordedCommand | CountedPorts | CountedTunnel>();
   readonly #counts = new SessionCounts();
   readonly #finishing = new Set<Promise<void>>();
 
@@ -61,6 +62,17 @@ export class Sessions implements LiveSessions {
     return session;
   }
 
+  /** Begins one that passes end to end. Throws {@link SessionRefused} for a person who has as many as they may. */
+  openTunnel(start: TunnelStart): TunnelSession {
+    const release = this.#counts.take(start.user, start.maxSessions);
+    const session = new CountedTunnel(this.#context, start, () => {
+      this.#live.delete(start.sid);
+      release();
+    });
+    this.#live.set(start.sid, session);
+    return session;
+  }
+
   /** Whether anybody's are recorded. */
   get recorded(): boolean {
     return this.#recording !== "off";
@@ -92,7 +104,7 @@ export class Sessions implements LiveSessions {
     while (this.#finishing.size > 0) await Promise.all(this.#finishing);
   }
 
-  #running(sid: string): RecordedCommand | CountedPorts {
+  #running(sid: string): RecordedCommand | CountedPorts | CountedTunnel {
     const session = this.#live.get(sid);
     if (session?.view() === undefined) throw new GatehouseError("not_found", `there is no live session ${sid} on this gateway`, { hint: "tctl sessions ls" });
     return session;

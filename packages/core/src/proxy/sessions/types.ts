@@ -158,10 +158,32 @@ export interface PortSession {
   drop(): void;
 }
 
+/** How a connection begins that passes end to end. */
+export interface TunnelStart {
+  readonly sid: string;
+  readonly user: string;
+  readonly place: SessionPlace;
+  /** Address of the client. */
+  readonly address: string;
+  /** Of the person's roles; 0 for any number. */
+  readonly maxSessions: number;
+  kill(message: string): void;
+}
+
+/** A connection that passes end to end: it counts as one of its person's sessions and is listed, and what is in it nobody sees. */
+export interface TunnelSession {
+  readonly sid: string;
+  readonly user: string;
+  /** It runs: from now on it is listed. */
+  run(stream: SessionStream): void;
+  /** It is over, or did not come about. */
+  end(): void;
+}
+
 /** A session under way, for administrators. Times in ms since the epoch. */
 export interface LiveSession extends SessionPlace {
   readonly sid: string;
-  readonly kind: RecordedSession["kind"] | "portforward";
+  readonly kind: RecordedSession["kind"] | "portforward" | "tunnel";
   readonly user: string;
   /** Everybody who took part, the opener first. */
   readonly participants: readonly string[];

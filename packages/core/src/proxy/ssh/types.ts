@@ -1,9 +1,9 @@
 import type { AddressInfo, Socket } from "node:net";
-import type { AuditLog, Recordings } from "../../audit/index.ts";
 import type { Gatekeeper, NodeDirectory } from "../../auth/index.ts";
 import type { Clock, Logger, Random } from "../../base/index.ts";
 import type { Authorities } from "../../ca/index.ts";
 import type { ListenAddress, PurposeServer, ServerLimits, TlsMaterial } from "../listener/index.ts";
+import type { LiveStreams, Recorder, Sessions } from "../sessions/index.ts";
 
 /** Bounds of the SSH proxy. Times in ms, sizes in bytes. */
 export interface SshLimits {
@@ -32,7 +32,9 @@ export interface SshProxyOptions {
   readonly nodes: NodeDirectory;
   readonly gatekeeper: Gatekeeper;
   readonly authorities: Authorities;
-  readonly audit: AuditLog;
+  readonly recorder: Recorder;
+  /** The sessions of this gateway, which closes them after the proxy. */
+  readonly sessions: Sessions;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -50,8 +52,6 @@ export interface SshProxyOptions {
   readonly clientIdleTimeout: number;
   /** Where the admin API listens, for the subsystem `proxy:@cluster`; undefined before it does. */
   readonly adminAddress: () => ListenAddress | undefined;
-  /** Where sessions are recorded; without it none is. */
-  readonly recordings?: Recordings | undefined;
   readonly limits?: Partial<SshLimits> | undefined;
   readonly serverLimits?: Partial<ServerLimits> | undefined;
 }
@@ -62,6 +62,9 @@ export interface SshProxy {
   readonly server: PurposeServer;
   /** Connections of SSH itself, those that have not authenticated among them. */
   readonly connections: number;
+  /** Connections to hosts, those being made among them. */
+  readonly hosts: number;
+  readonly streams: LiveStreams;
   /** Takes over a connection whose client spoke first, and SSH; what was read must have been unshifted. */
   accept(socket: Socket): void;
   /** Listens for SSH on an address of its own. Throws `bad_parameter` or `unavailable` with the address and the cause. */
