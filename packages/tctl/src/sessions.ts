@@ -1,15 +1,10 @@
-import type { AdminClient, SessionItem } from "@gatehouse/core/api";
-import { GatehouseError, describeDuration } from "@gatehouse/core/base";
+import type { SessionItem } from "@gatehouse/core/api";
+import { describeDuration } from "@gatehouse/core/base";
+import { describeSession } from "@gatehouse/core/client/recordings";
 import { formatTable } from "@gatehouse/core/client/terminal";
 
 /** Characters of an id that tables show; any beginning that is one session's alone will do. */
 const shortId = 8;
-
-/** What runs where, in one line. */
-export function describeSession({ kind, cluster, namespace, pod, container, command }: SessionItem): string {
-  const where = [cluster, namespace, pod, ...(container === "" ? [] : [container])].join("/");
-  return [kind, where, ...command].join(" ");
-}
 
 /** The live sessions as a table. */
 export function sessionTable(items: readonly SessionItem[]): string {
@@ -25,15 +20,6 @@ export function sessionTable(items: readonly SessionItem[]): string {
       item.recording === undefined ? "no" : "yes",
     ]),
   );
-}
-
-/** The live session whose id begins so. Throws `not_found`, or `bad_parameter` where there are several. */
-export async function findSession(admin: AdminClient, id: string): Promise<SessionItem> {
-  const found = (await admin.sessions()).filter(({ sid }) => sid.startsWith(id.toLowerCase()));
-  const [one] = found;
-  if (one === undefined || id === "") throw new GatehouseError("not_found", `there is no live session ${JSON.stringify(id)} on this gateway`, { hint: "tctl sessions ls lists them; ended ones: tsh recordings ls" });
-  if (found.length > 1) throw new GatehouseError("bad_parameter", `several live sessions begin with ${JSON.stringify(id)}`, { hint: "give more of the id: tctl sessions ls --format=json" });
-  return one;
 }
 
 const width = 60;

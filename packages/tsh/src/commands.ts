@@ -20,6 +20,7 @@ export const tsh: Program = {
     "mfa:add": { summary: "Add a second factor", load: async () => (await import("./commands/mfa/add.ts")).MfaAdd },
     "mfa:rm": { summary: "Remove one of your second factors", load: async () => (await import("./commands/mfa/rm.ts")).MfaRm },
     "mfa:codes": { summary: "Get new recovery codes", load: async () => (await import("./commands/mfa/codes.ts")).MfaCodes },
+    join: { summary: "Take part in a session under way", load: async () => (await import("./commands/join.ts")).Join },
     play: { summary: "Play a recording", load: async () => (await import("./commands/play.ts")).Play },
     proxy: { summary: "Run the gateway", load: async () => (await import("./commands/proxy.ts")).Proxy },
     "proxy:ssh": { summary: "Carry one SSH connection to a host, which ssh runs itself", load: async () => (await import("./commands/proxy/ssh.ts")).ProxySsh },

@@ -26,7 +26,7 @@ import { mfaLinkResponse, mfaRemoveResponse, mfaResponse, type MfaLinkRequest, t
 import { nodesPath, nodesResponse, type NodeItem } from "./nodes.ts";
 import { refusalOf } from "./refusal.ts";
 import { recordingsResponse, type RecordingItem, type RecordingsRequest } from "./recordings.ts";
-import { sessionsResponse, type SessionItem } from "./sessions.ts";
+import { sessionsResponse, type SessionInput, type SessionItem, type SessionJoinRequest } from "./sessions.ts";
 import {
   consoleLoginResponse,
   pingResponse,
@@ -57,7 +57,8 @@ export interface TransportStream {
 
 /** How a client reaches the gateway: TLS with its pins, a Unix socket, or a test. Throws `unavailable` when it cannot. */
 export interface Transport {
-  request(request: { readonly method: "GET" | "POST" | "PUT" | "DELETE"; readonly path: string; readonly body?: unknown }): Promise<TransportResponse>;
+  /** `again`: more of its like may follow soon, and a connection may be kept for them. */
+  request(request: { readonly method: "GET" | "POST" | "PUT" | "DELETE"; readonly path: string; readonly body?: unknown; readonly again?: boolean }): Promise<TransportResponse>;
   /**
    * Asks for what may be long, or never end. The answer has to begin in time; the rest takes as long as it takes, but for `idle`: ms that may
    * pass without a byte while one is waited for.
@@ -121,6 +122,10 @@ export interface AdminClient {
   killSession(sid: string, message?: string): Promise<void>;
   /** The container of a live session's recording, as it grows, to the session's end. Whoever does not read so far closes it. */
   watchSession(sid: string): Promise<TransportStream>;
+  /** {@link AdminClient.watchSession}, as one who takes part in it. */
+  joinSession(sid: string, request: SessionJoinRequest): Promise<TransportStream>;
+  /** Types into a session that was joined as a peer; resolves when the host has it. */
+  typeInto(sid: string, key: string, input: SessionInput): Promise<void>;
 }
 
 /** ms without a byte after which a gateway that sends what it has is given up. Live streams may be silent for longer. */
@@ -169,9 +174,9 @@ function eventOf(line: string): LoggedEvent {
 /** What a refusal of the gateway is to say here. */
 type Explain = (refusal: GatehouseError) => GatehouseError;
 
-function caller(transport: Transport, explain: Explain = (refusal) => refusal): <T>(schema: z.ZodType<T> | undefined, method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown) => Promise<T> {
-  return async (schema, method, path, body) => {
-    const response = await transport.request({ method, path, ...(body === undefined ? {} : { body }) });
+function caller(transport: Transport, explain: Explain = (refusal) => refusal): <T>(schema: z.ZodType<T> | undefined, method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown, again?: boolean) => Promise<T> {
+  return async (schema, method, path, body, again) => {
+    const response = await transport.request({ method, path, ...(body === undefined ? {} : { body }), ...(again === true ? { again } : {}) });
     if (response.status < 200 || response.status >= 300) throw explain(refusalOf(response));
     if (!schema) return undefined as never;
     let json: unknown;
@@ -242,5 +247,7 @@ export function createAdminClient(transport: Transport, explain?: Explain): Admi
     sessions: async () => (await call(sessionsResponse, "GET", `${base}/sessions`)).items,
     killSession: (sid, message) => call<undefined>(undefined, "DELETE", `${base}/sessions/${encodeURIComponent(sid)}`, message === undefined ? {} : { message }),
     watchSession: (sid) => openStream(transport, { method: "GET", path: `${base}/sessions/${encodeURIComponent(sid)}/watch` }),
+    joinSession: (sid, { mode, key }) => openStream(transport, { method: "GET", path: `${base}/sessions/${encodeURIComponent(sid)}/join?mode=${mode}&key=${encodeURIComponent(key)}` }),
+    typeInto: (sid, key, input) => call<undefined>(undefined, "POST", `${base}/sessions/${encodeURIComponent(sid)}/join/${encodeURIComponent(key)}/input`, input, true),
   };
 }

@@ -41,6 +41,26 @@ export type SessionItem = z.infer<typeof sessionItem>;
 export const sessionsResponse = z.object({ items: z.array(sessionItem) });
 export type SessionsResponse = z.infer<typeof sessionsResponse>;
 
+/** Query of `GET /gatehouse/v1/sessions/:sid/join`. */
+export const sessionJoinRequest = z.strictObject({
+  /** `peer`: what is typed reaches the session. */
+  mode: z.enum(["observer", "peer"]).default("observer"),
+  /** What names this participation when something is typed: the caller's choice. */
+  key: z.uuid(),
+});
+export type SessionJoinRequest = z.infer<typeof sessionJoinRequest>;
+
+/** Bytes that may be typed at once. */
+export const maxTyped = 16 * 1024;
+
+/** `POST /gatehouse/v1/sessions/:sid/join/:key/input`: what was typed. */
+export const sessionInput = z.strictObject({
+  /** Counts up from 1: what comes a second time is taken once. */
+  seq: z.int().min(1),
+  data: z.base64().max(Math.ceil(maxTyped / 3) * 4),
+});
+export type SessionInput = z.infer<typeof sessionInput>;
+
 /** `DELETE /gatehouse/v1/sessions/:sid`. */
 export const killRequest = z.strictObject({
   /** What its person reads. */

@@ -1,4 +1,4 @@
-import { request as httpsRequest } from "node:https";
+import { Agent, request as httpsRequest } from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { Transport, TransportResponse } from "../api/index.ts";
 import { GatehouseError, limits, readAll, version } from "../base/index.ts";
@@ -47,7 +47,8 @@ export function createTlsTransport(options: TlsTransportOptions): Transport {
   const timeout = options.timeout ?? defaultTimeout;
   const serverName = options.serverName ?? address.host;
 
-  function send(method: string, path: string, text: string | undefined, signal: AbortSignal): Promise<IncomingMessage> {
+  let kept: Agent | undefined;
+  function send(method: string, path: string, text: string | undefined, signal: AbortSignal, again = false): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const sent = httpsRequest(
         {
@@ -59,7 +60,7 @@ export function createTlsTransport(options: TlsTransportOptions): Transport {
           ca: [...options.authorities],
           ...(identity ? { cert: identity.certificate, key: identity.key } : {}),
           minVersion: "TLSv1.2",
-          agent: false,
+          agent: again ? (kept ??= new Agent({ keepAlive: true, maxSockets: 1 })) : false,
           signal,
           headers: {
             host: address.text,
@@ -79,10 +80,10 @@ export function createTlsTransport(options: TlsTransportOptions): Transport {
     new GatehouseError("unavailable", `the gateway ${address.text} did not answer within ${timeout / 1000} s`, { hint: "try again; if it stays so, tell the gateway's operator" });
 
   return {
-    async request({ method, path, body }) {
+    async request({ method, path, body, again }) {
       const signal = AbortSignal.timeout(timeout);
       try {
-        return await readAnswer(await send(method, path, body === undefined ? undefined : JSON.stringify(body), signal), options);
+        return await readAnswer(await send(method, path, body === undefined ? undefined : JSON.stringify(body), signal, again), options);
       } catch (error) {
         throw unreachable(address.text, signal.aborted ? late() : error);
       }

@@ -23,7 +23,7 @@ const maxSelector = 16;
 const metadataFields = ["name", "namespace", "description", "expires", "labels"];
 
 /** What a rule can ask of a session, `session.user` and the like; `participants` is a list, the rest is text. */
-export const sessionSelectors = ["sid", "kind", "user", "participants", "cluster", "namespace", "pod", "container"] as const;
+export const sessionSelectors = ["sid", "proto", "kind", "user", "participants", "cluster", "namespace", "pod", "container", "login", "node"] as const;
 
 function bad(message: string): GatehouseError {
   return new GatehouseError("bad_parameter", message);

@@ -6,7 +6,7 @@ export const eventHeader = ["TIME", "EVENT", "USER", "WHAT"] as const;
 /** What says most about an event, in this order; the rest is in its JSON. */
 const telling = [
   "method", "verb", "kind", "name", "path", "command", "kubernetes_cluster", "kubernetes_namespace", "kubernetes_pod", "kubernetes_container",
-  "sid", "status", "response_code", "reason", "message", "error", "exitError", "seq", "id",
+  "login", "server_hostname", "addr", "action", "target", "session_user", "mode", "sid", "status", "response_code", "reason", "message", "error", "exitError", "seq", "id",
 ] as const;
 const maxValue = 200;
 

@@ -36,6 +36,8 @@ interface Sealed {
   readonly digest: Buffer;
 }
 
+/** What waits longest before it is written while somebody follows, ms: they may be typing, and want to see it. */
+const promptFlush = 10;
 /** Characters of a marker that its readers take. */
 const maxKind = 64;
 const maxText = 8192;
@@ -51,6 +53,7 @@ export class LiveRecording implements Recording, Syncable {
   readonly #builder = new RecordingBuilder();
   readonly #queue: Sealed[] = [];
   readonly #followers = new Set<() => void>();
+  #following = 0;
   #waiting = 0;
   /** Bytes of the file that are whole chunks. */
   #size = 0;
@@ -147,7 +150,16 @@ export class LiveRecording implements Recording, Syncable {
     return this.#size;
   }
 
-  follow(signal: AbortSignal): AsyncIterable<Buffer> {
+  async *follow(signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
+    this.#following += 1;
+    try {
+      yield* this.#follow(signal);
+    } finally {
+      this.#following -= 1;
+    }
+  }
+
+  #follow(signal: AbortSignal): AsyncIterable<Buffer> {
     return followFile(
       this.#target.path,
       {
@@ -233,7 +245,7 @@ export class LiveRecording implements Recording, Syncable {
       this.#flushTimer = undefined;
       this.#flowing = false;
       this.#seal(true);
-    }, this.#context.limits.flush).unref();
+    }, this.#following > 0 ? promptFlush : this.#context.limits.flush).unref();
   }
 
   #full(): void {

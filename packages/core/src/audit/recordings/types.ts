@@ -43,7 +43,7 @@ export interface Recording {
   discard(): Promise<void>;
   /** Bytes of the container that are in the file. */
   readonly size: number;
-  /** The container's bytes from its beginning, and on as they are written, to its end. Read from the file: whoever reads slowly costs nothing. */
+  /** The container's bytes from its beginning, and on as they are written (within some 10 ms while somebody follows), to its end. Read from the file: whoever reads slowly costs nothing. */
   follow(signal: AbortSignal): AsyncIterable<Buffer>;
 }
 

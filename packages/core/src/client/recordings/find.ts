@@ -1,5 +1,6 @@
 import type { AdminClient } from "../../api/index.ts";
 import { GatehouseError, escapeLine, parseDuration } from "../../base/index.ts";
+import { describePlace } from "./live.ts";
 
 const full = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const shown = 10;
@@ -14,7 +15,7 @@ export async function findRecording(admin: Pick<AdminClient, "recordings">, id: 
   const [first, second] = found;
   if (!first) throw new GatehouseError("not_found", `no recording begins with ${wanted}`, { hint });
   if (!second) return first.sid;
-  const lines = found.slice(0, shown).map(({ sid, user, kind, cluster, namespace, pod }) => `${sid}  ${user}  ${kind} ${cluster}/${namespace}/${pod}`);
+  const lines = found.slice(0, shown).map((item) => `${item.sid}  ${item.user}  ${item.kind} ${describePlace(item)}`);
   throw new GatehouseError("usage", `${found.length > shown ? `more than ${shown}` : found.length} recordings begin with ${wanted}`, { hint: [...lines, "give more of the id"].join("\n") });
 }
 

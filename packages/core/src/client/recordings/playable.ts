@@ -17,7 +17,7 @@ export interface Playable {
   readonly complete: boolean;
   /** Where and how it is damaged, in words; only what comes before can be played. */
   readonly damage: string | undefined;
-  /** Output and resizes, in order, up to where it is damaged. A record's data is valid until the next one is asked for. */
+  /** Output, resizes and markers, in order, up to where it is damaged. A record's data is valid until the next one is asked for. */
   records(): AsyncIterable<RecordingRecord>;
 }
 
@@ -160,7 +160,7 @@ function parse<T>(schema: z.ZodType<T>, line: string, number: number): T {
   return result.data;
 }
 
-/** Whether the player shows this record. */
-export function isPlayed({ type }: RecordingRecord): boolean {
-  return played.has(type);
+/** Whether the player shows this record. Markers would get into the screen of a terminal: where there was one, exports have them. */
+export function isPlayed({ type }: RecordingRecord, { tty }: Pick<Playable, "tty">): boolean {
+  return played.has(type) || (type === "m" && !tty);
 }

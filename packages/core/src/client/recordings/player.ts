@@ -1,4 +1,5 @@
-import { parseRecordingResize, type RecordingRecord, type TerminalSize } from "../../formats/index.ts";
+import { escapeLine } from "../../base/index.ts";
+import { parseRecordingMarker, parseRecordingResize, type RecordingRecord, type TerminalSize } from "../../formats/index.ts";
 import { createPlayFilter, restoreTerminal, type PlayFilter } from "../terminal/index.ts";
 import { isPlayed, type Playable } from "./playable.ts";
 import { statusLine, type PlayState } from "./status.ts";
@@ -146,7 +147,7 @@ class Player {
 
   async #once(): Promise<void> {
     for await (const record of this.#recording.records()) {
-      if (!isPlayed(record)) continue;
+      if (!isPlayed(record, this.#recording)) continue;
       await this.#until(record.at);
       if (this.#result !== undefined || this.#restart) return;
       this.#show(record);
@@ -159,7 +160,10 @@ class Player {
 
   #show(record: RecordingRecord): void {
     if (record.type === "o" || record.type === "e") this.#out += this.#filter.write(record.data, record.type);
-    else {
+    else if (record.type === "m") {
+      const { kind, text } = parseRecordingMarker(record.data);
+      this.#out += `[${escapeLine(`${kind}: ${text}`)}]\r\n`;
+    } else {
       this.#size = parseRecordingResize(record.data);
       this.#out += this.#filter.resize(this.#rows);
       this.#drawn = Number.NEGATIVE_INFINITY;

@@ -1,7 +1,7 @@
 import { Args, Flags } from "@oclif/core";
 import { escapeLine } from "@gatehouse/core/base";
+import { describeSession, findSession } from "@gatehouse/core/client/recordings";
 import { TctlCommand, connectFlags } from "../../command.ts";
-import { describeSession, findSession } from "../../sessions.ts";
 
 /** `tctl sessions kill` */
 export class SessionsKill extends TctlCommand {

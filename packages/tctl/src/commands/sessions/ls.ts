@@ -6,7 +6,7 @@ import { sessionTable } from "../../sessions.ts";
 /** `tctl sessions ls` */
 export class SessionsLs extends TctlCommand {
   static override summary = "List sessions under way";
-  static override description = "Every exec, attach and port-forward that is open on this gateway and that your rules let you list, the latest first. Sessions that have ended: tsh recordings ls.";
+  static override description = "Every exec, attach and port-forward in clusters, and every shell, command and file transfer on hosts, that is open on this gateway and that your rules let you list, the latest first. Sessions that have ended: tsh recordings ls.";
   static override examples = ["<%= config.bin %> sessions ls", "<%= config.bin %> sessions ls --format=json"];
   static override flags = { ...connectFlags, ...formatFlag };
 

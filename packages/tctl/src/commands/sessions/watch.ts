@@ -1,9 +1,8 @@
 import { Args, Flags } from "@oclif/core";
 import { escapeLine } from "@gatehouse/core/base";
+import { describeSession, findSession, watchSession } from "@gatehouse/core/client/recordings";
 import { restoreTerminal } from "@gatehouse/core/client/terminal";
 import { TctlCommand, connectFlags } from "../../command.ts";
-import { describeSession, findSession } from "../../sessions.ts";
-import { watchSession } from "../../watch.ts";
 
 /** `tctl sessions watch` */
 export class SessionsWatch extends TctlCommand {

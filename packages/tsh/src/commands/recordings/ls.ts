@@ -1,9 +1,9 @@
 import { Flags } from "@oclif/core";
-import { maxRecordings, type RecordingItem } from "@gatehouse/core/api";
+import { maxRecordings, recordingKinds, type RecordingItem, type RecordingKind } from "@gatehouse/core/api";
 import { formatDuration, systemClock } from "@gatehouse/core/base";
 import { openSession } from "@gatehouse/core/client";
 import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
-import { parseSince } from "@gatehouse/core/client/recordings";
+import { describePlace, parseSince } from "@gatehouse/core/client/recordings";
 import { formatData, formatTable } from "@gatehouse/core/client/terminal";
 import { loginFlags } from "../../command.ts";
 
@@ -17,10 +17,11 @@ function when(time: number): string {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
-function what({ kind, cluster, namespace, pod, command }: RecordingItem): string {
+function what(item: RecordingItem): string {
+  const { kind, command } = item;
   if (kind === "unknown") return "-";
   const words = command.join(" ");
-  return `${kind} ${cluster}/${namespace}/${pod} ${words.length > maxCommand ? `${words.slice(0, maxCommand - 1)}…` : words}`.trimEnd();
+  return `${kind} ${describePlace({ ...item, container: "" })} ${words.length > maxCommand ? `${words.slice(0, maxCommand - 1)}…` : words}`.trimEnd();
 }
 
 function length({ duration, complete, interrupted, damaged }: RecordingItem): string {
@@ -39,26 +40,28 @@ function idLength(sids: readonly string[]): number {
 export class RecordingsLs extends BaseCommand {
   static override summary = "List recordings of sessions";
   static override description = "Lists your own sessions, and those of others that your roles let you see, the latest first. Play one with tsh play.";
-  static override examples = ["<%= config.bin %> recordings ls", "<%= config.bin %> recordings ls --user=ana --since=7d", "<%= config.bin %> recordings ls --cluster=prod --pod=web-5d9c --format=json"];
+  static override examples = ["<%= config.bin %> recordings ls", "<%= config.bin %> recordings ls --user=ana --since=7d", "<%= config.bin %> recordings ls --cluster=prod --pod=web-5d9c --format=json", "<%= config.bin %> recordings ls --node=web-1 --login=root --kind=shell"];
   static override flags = {
     ...loginFlags,
     ...formatFlag,
     user: Flags.string({ summary: "Sessions of this person", helpValue: "<name>" }),
     cluster: Flags.string({ summary: "In this Kubernetes cluster", helpValue: "<name>" }),
     pod: Flags.string({ summary: "In this pod", helpValue: "<name>" }),
+    node: Flags.string({ summary: "On this host", helpValue: "<name|id>" }),
+    login: Flags.string({ summary: "As this user of the host", helpValue: "<login>" }),
     since: Flags.string({ summary: "That started at most so long ago, or at this date or later", helpValue: "<7d|12h|2026-11-01>" }),
-    kind: Flags.string({ summary: "Of this kind", options: ["exec", "attach"] }),
+    kind: Flags.string({ summary: "Of this kind", options: [...recordingKinds] }),
     limit: Flags.integer({ summary: "At most so many", min: 1, max: maxRecordings, default: 100 }),
   };
 
   /** Asks the gateway. */
   async run(): Promise<void> {
     const { flags } = await this.parse(RecordingsLs);
-    const { user, cluster, pod, limit } = flags;
+    const { user, cluster, pod, node, login, limit } = flags;
     const now = systemClock.now();
     const since = flags.since === undefined ? undefined : parseSince(flags.since, now);
     const { admin } = await openSession(process.env, flags, now);
-    const items = await admin.recordings({ user, cluster, pod, since, kind: flags.kind as "exec" | "attach" | undefined, limit });
+    const items = await admin.recordings({ user, cluster, pod, node, login, since, kind: flags.kind as RecordingKind | undefined, limit });
     if (flags.format !== "text") {
       this.output.stdout.write(await formatData(items, flags.format));
       return;

@@ -1,5 +1,6 @@
-import { createPlayFilter, restoreTerminal, type Output } from "@gatehouse/core/client/terminal";
-import { RecordingReader, parseRecordingEnd, parseRecordingGap } from "@gatehouse/core/formats";
+import { escapeLine } from "../../base/index.ts";
+import { RecordingReader, parseRecordingEnd, parseRecordingGap, parseRecordingMarker } from "../../formats/index.ts";
+import { createPlayFilter, restoreTerminal, type Output } from "../terminal/index.ts";
 
 /** How a live session is shown. */
 export interface WatchOptions {
@@ -7,6 +8,13 @@ export interface WatchOptions {
   readonly from: number;
   readonly tty: boolean;
   readonly output: Output;
+}
+
+/** Who joined, which file passed: a line of its own. */
+function markerLine(data: Buffer, dim: (text: string) => string, tty: boolean): string {
+  const { kind, text } = parseRecordingMarker(data);
+  const end = tty ? "\r\n" : "\n";
+  return `${tty ? end : ""}${dim(escapeLine(`[${kind}: ${text}]`))}${end}`;
 }
 
 /**
@@ -24,6 +32,7 @@ export async function watchSession(recording: AsyncIterable<Uint8Array>, { from,
         if (type === "x") reason = parseRecordingEnd(data).reason;
         if (reader.bytes < from) continue;
         if (type === "o" || type === "e") stdout.write(filter.write(data, type));
+        else if (type === "m") stderr.write(markerLine(data, style.dim, tty));
         else if (type === "g") stderr.write(`\n${style.yellow(`[${parseRecordingGap(data).bytes} bytes could not be recorded]`)}\n`);
       }
     }
