@@ -194,6 +194,13 @@ test("sessions: everyone has their own, a rule gives others, deny takes any", ()
   const may = (roles: readonly Role[], given: RuleContext, verb = "read"): boolean => buildRoleSet(roles, {}).rule("session", verb, given).allowed;
   expect([may([], session("ana")), may([], session("bo")), may([], context())]).toEqual([true, false, false]);
   expect(may([], session("ana"), "delete")).toBe(false);
+  const joined = { ...session("bo"), session: { ...session("bo").session!, participants: ["bo", "ana"] } };
+  expect(may([], joined)).toBe(false);
+  const sharing = role("sharing", { allow: { rules: [{ resources: ["session"], verbs: ["connect"], where: 'equals(session.proto, "ssh") && equals(session.login, "deploy") && equals(session.node, "web-1")' }] } });
+  const ssh = (login: string): RuleContext => ({ ...session("bo"), session: { ...session("bo").session!, proto: "ssh", cluster: "", login, node: "web-1" } });
+  expect([may([sharing], ssh("deploy"), "connect"), may([sharing], ssh("root"), "connect"), may([sharing], ssh("deploy")), may([], ssh("deploy"), "connect")]).toEqual([true, false, false, false]);
+  const took = role("took", { allow: { rules: [{ resources: ["session"], verbs: ["read"], where: "contains(session.participants, user.metadata.name)" }] } });
+  expect(may([took], joined)).toBe(true);
   const stageOnly = role("stage", { allow: { rules: [{ resources: ["session"], verbs: ["list", "read"], where: 'equals(session.cluster, "stage")' }] } });
   expect([may([stageOnly], session("bo", "stage")), may([stageOnly], session("bo"))]).toEqual([true, false]);
   const none = role("none", { deny: { rules: [{ resources: ["session"], verbs: ["read"] }] } });

@@ -30,8 +30,8 @@ export const implicitRole: Role = {
       rules: [
         { resources: ["node", "auth_server", "tunnel", "cluster_auth_preference", "cluster_name", "ssh_session"], verbs: look },
         { resources: ["cert_authority"], verbs: ["list", "readnosecrets"] },
-        // One's own sessions.
-        { resources: ["session"], verbs: look, where: "contains(session.participants, user.metadata.name)" },
+        // One's own sessions; whoever took part in another's has no lasting right to it by that.
+        { resources: ["session"], verbs: look, where: "equals(session.user, user.metadata.name)" },
       ],
     },
     deny: nothing,

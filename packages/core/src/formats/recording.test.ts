@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { RecordingBuilder, RecordingReader, emptyRecordingChain, encodeChunk, encodeRecordingJson, encodeRecordingResize, parseRecordingEnd, parseRecordingHeader, parseRecordingResize, recordingDigest, recordingFormat } from "./index.ts";
-import type { RecordingHeader, RecordingRecord, RecordingType } from "./index.ts";
+import { RecordingBuilder, RecordingReader, emptyRecordingChain, encodeChunk, encodeRecordingJson, encodeRecordingResize, parseRecordingEnd, parseRecordingHeader, parseRecordingResize, recordingDigest, recordingFormat, sessionPlace } from "./index.ts";
+import type { RecordingHeader, RecordingRecord, RecordingType, SshSession } from "./index.ts";
 
 const header: RecordingHeader = {
   version: 2,
@@ -207,6 +207,30 @@ describe("recording", () => {
     expect(() => parseRecordingHeader(Buffer.from("{}"))).toThrow(/header of a recording is not valid: version/);
     expect(() => parseRecordingHeader(Buffer.from("{"))).toThrow(/not JSON/);
     expect(() => parseRecordingResize(Buffer.alloc(3))).toThrow(/4 bytes/);
+  });
+});
+
+describe("whose session it was", () => {
+  const ssh: SshSession = {
+    ...{ sid: header.gatehouse.sid, proto: "ssh", kind: "sftp", user: "ana", roles: ["access"], command: [], tty: false, stdin: true, address: "127.0.0.1", server_id: "s", started: 1 },
+    ...{ login: "root", node: { id: "n", name: "web-1", address: "10.0.0.9:22", labels: { env: "prod" } } },
+  };
+  const of = (gatehouse: unknown): RecordingHeader => parseRecordingHeader(Buffer.from(JSON.stringify({ ...header, gatehouse })));
+
+  it("is said by its protocol; recordings from before there were two are Kubernetes'", () => {
+    expect(of(ssh).gatehouse).toEqual(ssh);
+    expect(of({ ...header.gatehouse, proto: "kube" }).gatehouse).toEqual({ ...header.gatehouse, proto: "kube" });
+    expect(sessionPlace(of(header.gatehouse).gatehouse)).toEqual({ proto: "kube", cluster: "example", namespace: "default", pod: "web", container: "web", login: "", node: "", nodeId: "" });
+    expect(sessionPlace(ssh)).toEqual({ proto: "ssh", cluster: "", namespace: "", pod: "", container: "", login: "root", node: "web-1", nodeId: "n" });
+  });
+
+  it.each([{ ...ssh, kind: "attach" }, { ...ssh, proto: "kube" }, { ...ssh, proto: "telnet" }, { ...ssh, node: undefined }, { ...header.gatehouse, kind: "shell" }])("is refused where it is neither: %#", (gatehouse) => {
+    expect(() => of(gatehouse)).toThrow(/header of a recording is not valid/);
+  });
+
+  it("ends with a signal, and names those who took part", () => {
+    const end = { reason: "killed", signal: "TERM", participants: ["ana", "bo"] };
+    expect(parseRecordingEnd(encodeRecordingJson(end))).toEqual(end);
   });
 });
 

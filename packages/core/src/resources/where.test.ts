@@ -17,6 +17,7 @@ test.each([
   'equals(system.catype(), "host")',
   'contains(resource.spec.allow.logins, "root")',
   "contains(session.participants, user.metadata.name)",
+  'equals(session.proto, "ssh") && equals(session.login, "root") && !equals(session.node, "web-1")',
   'equals(session.user, user.metadata.name) && !equals(session.cluster, "prod")',
 ])("%s is read", (text) => {
   expect(() => parseCondition(text)).not.toThrow();

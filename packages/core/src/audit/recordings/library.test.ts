@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nullLogger, readAll } from "../../base/index.ts";
-import { RecordingBuilder, emptyRecordingChain, encodeChunk, encodeRecordingJson, type KubeSession, type RecordingRecord } from "../../formats/index.ts";
+import { RecordingBuilder, emptyRecordingChain, encodeChunk, encodeRecordingJson, type KubeSession, type RecordedSession, type RecordingRecord, type SshSession } from "../../formats/index.ts";
 import { openRecordingLibrary, type RecordingLibrary } from "./index.ts";
 
 let directory: string;
@@ -17,7 +17,15 @@ afterEach(() => rm(directory, { recursive: true, force: true }));
 const sidOf = (number: number): string => `6f0e2a1c-0000-4000-8000-${String(number).padStart(12, "0")}`;
 const day = 86_400_000;
 
-function bytesOf(session: Partial<KubeSession> & { readonly sid: string }, ended = true): Buffer {
+type Saved = SshSession | (Partial<KubeSession> & { readonly sid: string });
+
+function sessionOf(session: Saved): RecordedSession {
+  if (session.proto === "ssh") return session;
+  const { started = 10 * day } = session;
+  return { kind: "exec", user: "ana", roles: [], groups: [], cluster: "example", namespace: "default", pod: "web", container: "web", command: ["sh"], tty: true, stdin: true, address: "1.2.3.4:5", server_id: "one", started, ...session };
+}
+
+function bytesOf(session: Saved, ended = true): Buffer {
   const started = session.started ?? 10 * day;
   const header: RecordingRecord = {
     type: "h",
@@ -27,7 +35,7 @@ function bytesOf(session: Partial<KubeSession> & { readonly sid: string }, ended
       width: 80,
       height: 24,
       timestamp: Math.floor(started / 1000),
-      gatehouse: { kind: "exec", user: "ana", roles: [], groups: [], cluster: "example", namespace: "default", pod: "web", container: "web", command: ["sh"], tty: true, stdin: true, address: "1.2.3.4:5", server_id: "one", started, ...session },
+      gatehouse: sessionOf(session),
     }),
   };
   const first = encodeChunk(emptyRecordingChain, [header, { type: "o", at: 10, data: Buffer.alloc(1000, "a") }]);
@@ -36,7 +44,7 @@ function bytesOf(session: Partial<KubeSession> & { readonly sid: string }, ended
   return Buffer.concat([first, encodeChunk(chain, [last])]);
 }
 
-async function save(session: Partial<KubeSession> & { readonly sid: string }, options: { readonly server?: string; readonly name?: string; readonly ended?: boolean } = {}): Promise<string> {
+async function save(session: Saved, options: { readonly server?: string; readonly name?: string; readonly ended?: boolean } = {}): Promise<string> {
   const folder = join(directory, options.server ?? "one", "sessions", "default");
   await mkdir(folder, { recursive: true });
   const path = join(folder, options.name ?? `${session.sid}.rec`);
@@ -66,6 +74,20 @@ describe("the library of recordings", () => {
     expect(await list({ pod: "web", since: 11 * day })).toEqual([sidOf(2)]);
     expect(await list({ id: sidOf(3) })).toEqual([sidOf(3)]);
     expect(await library.list({ limit: 10, user: "ana" }, (session) => session?.pod === "db")).toMatchObject([{ facts: { duration: 4200, end: { reason: "exited", exitCode: 3 }, size: { columns: 80, rows: 24 } } }]);
+  });
+
+  it("lists sessions on hosts by host, id of the host, login and kind", async () => {
+    const ssh = (number: number, login: string, kind: SshSession["kind"]): SshSession => {
+      const node = { id: "n-1", name: "web-1", address: "10.0.0.9:22", labels: { env: "prod" } };
+      return { sid: sidOf(number), proto: "ssh", kind, user: "ana", roles: [], command: [], tty: true, stdin: true, address: "1.2.3.4:5", server_id: "one", started: (10 + number) * day, login, node };
+    };
+    await save(ssh(1, "root", "shell"));
+    await save(ssh(2, "deploy", "sftp"));
+    await save({ sid: sidOf(3), cluster: "web-1" });
+    expect(await list({ node: "web-1" })).toEqual([sidOf(2), sidOf(1)]);
+    expect(await list({ node: "n-1", login: "root" })).toEqual([sidOf(1)]);
+    expect(await list({ kind: "sftp" })).toEqual([sidOf(2)]);
+    expect(await library.list({ limit: 9 }, (session) => session?.proto === "ssh" && session.login === "root")).toMatchObject([{ facts: { session: { proto: "ssh", node: { labels: { env: "prod" } } } } }]);
   });
 
   it("opens by session id alone, and gives the bytes", async () => {

@@ -123,6 +123,18 @@ describe("a session that a dead gateway has not ended", () => {
     ]);
   });
 
+  it("on a host is told with the host's fields", async () => {
+    const [recorded, lost] = [uuid(), uuid()];
+    const host = { login: "root", server_id: "n", server_hostname: "web-1", server_addr: "10.0.0.9:22", server_labels: { env: "prod" }, forwarded_by: "gw1", proto: "ssh" };
+    const node = { id: "n", name: "web-1", address: "10.0.0.9:22", labels: { env: "prod" } };
+    const { sid, user, roles, command, tty, stdin, address, server_id, started } = headerOf(recorded).gatehouse;
+    const header = { ...headerOf(recorded), gatehouse: { sid, user, roles, command, tty, stdin, address, server_id, started, proto: "ssh", kind: "shell", login: "root", node } };
+    await writeFile(join(directory, "gw1/2026-11-24.00:00:00.log"), `${JSON.stringify({ event: "session.start", sid: lost, user: "ana", recorded: false, ...host })}\n`);
+    await writeFile(join(folder, `${recorded}.live`), encodeChunk(emptyRecordingChain, [{ type: "h", at: 0, data: json(header) }, { type: "o", at: 5, data: Buffer.from("x") }]));
+    await recover();
+    expect(events).toEqual([expect.objectContaining({ sid: recorded, interrupted: true, ...host }), expect.objectContaining({ sid: lost, interrupted: true, ...host })]);
+  });
+
   it("and whose end a power failure took from the log is told with its recording", async () => {
     const sid = uuid();
     await writeFile(join(directory, "gw1/2026-11-24.00:00:00.log"), `{"event":"session.start","sid":"${sid}","recorded":true}\n`);

@@ -5,8 +5,8 @@ import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { AuditEventInput, RecordingLibrary } from "../../audit/index.ts";
 import type { Admin, Caller } from "../../auth/index.ts";
-import type { KubeSession } from "../../formats/index.ts";
-import { manualClock, nullLogger, systemRandom } from "../../base/index.ts";
+import type { KubeSession, SshSession } from "../../formats/index.ts";
+import { GatehouseError, manualClock, nullLogger, systemRandom } from "../../base/index.ts";
 import { createApp, type App } from "../http/index.ts";
 import { Recorder, Sessions } from "../sessions/index.ts";
 import { testRecordings } from "../sessions/test-recordings.ts";
@@ -121,6 +121,82 @@ describe("watching a session", () => {
     expect([statuses.filter((status) => status === 200).length, statuses.filter((status) => status === 429).length]).toEqual([64, 6]);
     for (const request of requests) request.destroy();
     await vi.waitFor(() => expect(events.filter((event) => event === "session.leave")).toHaveLength(64));
+  });
+});
+
+describe("joining a session", () => {
+  const ssh: SshSession = {
+    ...{ sid, proto: "ssh", kind: "shell", user: "bo", roles: [], command: [], tty: true, stdin: true, address: "10.0.0.1:1", server_id: "gw", started: 1 },
+    ...{ login: "root", node: { id: "n", name: "web-1", address: "10.0.0.9:22", labels: {} } },
+  };
+  const key = "00000000-0000-4000-8000-000000000001";
+  let app: App;
+  let port: number;
+  let server: Server;
+  const person = { name: "ana", verbs: new Set(["read", "connect"]) };
+  const typed: string[] = [];
+  beforeEach(async () => {
+    typed.length = 0;
+    Object.assign(person, { name: "ana", verbs: new Set(["read", "connect"]) });
+    const audit = { emit: () => Promise.resolve(), close: () => Promise.resolve() };
+    const clock = manualClock(0);
+    const sessions = new Sessions({ recorder: new Recorder(audit, nullLogger), clock, logger: nullLogger, serverId: "gw", recordings: testRecordings(), recording: "strict" });
+    const terminal = { input: (bytes: Uint8Array) => Promise.resolve(void typed.push(Buffer.from(bytes).toString())), notice: () => undefined };
+    const command = await sessions.open({ session: ssh, options: { recordStdin: false, maxSessions: 0, recordSession: undefined }, localAddress: "", kill: () => undefined, terminal });
+    command.run({ lastActive: 0, carried: 0, changed: () => undefined });
+    const admin = {
+      authorizeSession: (_caller: Caller, verb: string) => (person.verbs.has(verb) ? Promise.resolve() : Promise.reject(new GatehouseError("access_denied", `may not ${verb}`))),
+      explainSession: (_caller: Caller, verb: string) => ({ allowed: person.verbs.has(verb), reasons: [] }),
+    } as unknown as Admin;
+    const callerOf = (): Caller => ({ type: "person", identity: { username: person.name } }) as unknown as Caller;
+    app = await createApp({ bodyLimit: 64 * 1024, logger: nullLogger, random: systemRandom, routes: (fastify) => sessionRoutes(fastify, { admin, sessions, clock }, callerOf) });
+    server = createServer(app.handler).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    port = (server.address() as AddressInfo).port;
+  });
+  afterEach(async () => {
+    server.closeAllConnections();
+    server.close();
+    await app.close();
+  });
+  const path = `/gatehouse/v1/sessions/${sid}/join`;
+  async function join(mode: string): Promise<IncomingMessage> {
+    const request = get({ port, path: `${path}?mode=${mode}&key=${key}`, agent: false }).on("error", () => undefined);
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    response.on("error", () => undefined).resume();
+    return response;
+  }
+  async function type(seq: number, text: string): Promise<number> {
+    const answer = await fetch(`http://127.0.0.1:${String(port)}${path}/${key}/input`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ seq, data: Buffer.from(text).toString("base64") }) });
+    await answer.text();
+    return answer.status;
+  }
+
+  it("to type needs connect; what comes twice is typed once", async () => {
+    person.verbs.delete("connect");
+    expect((await join("peer")).statusCode).toBe(403);
+    person.verbs.add("connect").delete("read");
+    expect((await join("observer")).statusCode).toBe(403);
+    expect((await join("peer")).statusCode).toBe(200);
+    expect([await type(1, "ls"), await type(1, "ls"), await type(2, "\r")]).toEqual([204, 204, 204]);
+    expect(typed).toEqual(["ls", "\r"]);
+    expect([await type(3, "x".repeat(20_000)), (await join("peer")).statusCode]).toEqual([400, 400]);
+  });
+
+  it("lets nobody type who watches, is somebody else, has left, or may no longer", async () => {
+    const observer = await join("observer");
+    expect(await type(1, "a")).toBe(404);
+    observer.destroy();
+    const peer = await join("peer");
+    person.name = "cy";
+    expect(await type(1, "b")).toBe(404);
+    person.name = "ana";
+    person.verbs.delete("connect");
+    expect(await type(1, "c")).toBe(403);
+    await vi.waitFor(() => expect(peer.destroyed).toBe(true), { timeout: 3000 });
+    person.verbs.add("connect");
+    expect(await type(1, "d")).toBe(404);
+    expect(typed).toEqual([]);
   });
 });
 
