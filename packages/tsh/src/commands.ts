@@ -12,6 +12,7 @@ export const tsh: Program = {
     "kube:ls": { summary: "List Kubernetes clusters and your groups there", load: async () => (await import("./commands/kube/ls.ts")).KubeLs },
     "kube:login": { summary: "Make kubectl talk to a Kubernetes cluster", load: async () => (await import("./commands/kube/login.ts")).KubeLogin },
     "kube:credentials": { summary: "Print credentials for kubectl, which runs this itself", load: async () => (await import("./commands/kube/credentials.ts")).KubeCredentials },
+    ssh: { summary: "Log in to a host, or run a command on one or many", verbatim: true, load: async () => (await import("./commands/ssh.ts")).Ssh },
     config: { summary: "Let plain ssh, scp, rsync and git reach hosts through the gateway", load: async () => (await import("./commands/config.ts")).Config },
     "bot:start": { summary: "Keep a bot's login fresh in files while a job runs", load: async () => (await import("./commands/bot/start.ts")).BotStart },
     "recordings:ls": { summary: "List recordings of sessions", load: async () => (await import("./commands/recordings/ls.ts")).RecordingsLs },

@@ -7,7 +7,7 @@ export { chooseHosts } from "./choose-hosts.ts";
 export type { ChoiceOptions, ChosenHost } from "./choose-hosts.ts";
 export { openRunFolder } from "./run-folder.ts";
 export type { PreparedRun, RunFolder, RunHost, RunProgram } from "./run-folder.ts";
-export { sshConfigBlock } from "./config-block.ts";
+export { hostKeyAlgorithms, sshConfigBlock } from "./config-block.ts";
 export type { SshConfigOptions } from "./config-block.ts";
 export { sshConfigPath, writeSshConfig } from "./config-file.ts";
 export { knownHostsText } from "./known-hosts.ts";
