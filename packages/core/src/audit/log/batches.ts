@@ -7,7 +7,7 @@ export interface Batch {
   readonly written: Promise<void>;
   readonly resolve: () => void;
   readonly reject: (error: GatehouseError) => void;
-  /** Lines, each with its newline, without their links. */
+  /** Lines without their links and newlines. */
   readonly lines: string[];
   /** Characters of the lines. */
   size: number;

@@ -12,7 +12,7 @@ export interface Chain {
   readonly id: string;
   /** The link that the next line gets. */
   readonly next: ChainLink;
-  /** Gives lines (JSON objects, newline at the end) their links. */
+  /** Gives lines (JSON objects without their closing brace) their links, which end them. */
   seal(lines: readonly string[]): Sealed;
 }
 
@@ -27,8 +27,7 @@ export function createChain(id: string, prev: string): Chain {
     seal(lines) {
       let { n, prev: last } = next;
       const sealed = lines.map((line) => {
-        // Without its brace and newline.
-        const whole = line.slice(0, -2) + chainText({ id, n, prev: last });
+        const whole = line + chainText({ id, n, prev: last });
         last = lineHash(whole);
         n += 1;
         return whole;

@@ -11,6 +11,8 @@ import type { LogWriter } from "./writer.ts";
 const maxWaiting = 20_000;
 const maxWaitingSize = 32 * 1024 * 1024;
 const syncMs = 100;
+/** Turns of the event loop after which what waits is written, even though more keeps coming. */
+const maxTurns = 4;
 
 /** Names the time of events; consecutive events often share a millisecond. */
 function timeTexts(): (now: number) => string {
@@ -24,6 +26,8 @@ function timeTexts(): (now: number) => string {
     return text;
   };
 }
+
+const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** What the log's users hear when the disk does not take their event. */
 export function unavailable(error: unknown): GatehouseError {
@@ -92,13 +96,22 @@ export function createChainedLog(options: ChainedLogOptions): ChainedLog {
     }
   }
 
+  /** Waits for the end of this turn of the event loop, and for a few more as long as each brings events: a write costs far more than a line in it. */
+  async function gathered(): Promise<void> {
+    for (let turn = 0, before = -1; turn < maxTurns && batches.count > before; turn++) {
+      before = batches.count;
+      await endOfTurn();
+    }
+  }
+
   async function drain(): Promise<void> {
     for (;;) {
+      await gathered();
       const one = alone.shift();
       const batch = one ? undefined : batches.take();
       if (one) await one();
       else if (batch) await writeBatch(batch);
-      else break;
+      if (alone.length === 0 && batches.count === 0) break;
     }
     idle = true;
   }
@@ -106,8 +119,7 @@ export function createChainedLog(options: ChainedLogOptions): ChainedLog {
   function kick(): void {
     if (!idle) return;
     idle = false;
-    // Everything that this turn of the event loop emits goes out in one write.
-    drained = new Promise((resolve) => setImmediate(resolve)).then(drain);
+    drained = drain();
   }
 
   function syncLater(): void {

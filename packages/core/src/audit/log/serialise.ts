@@ -71,12 +71,12 @@ function withoutOwn(event: AuditEventInput): Fields {
 }
 
 /**
- * One line of the log, newline included; its link in the chain comes when it is written. Texts over 4096 characters are cut, and the event marked `truncated`. Most events are
+ * One line of the log without its end: the closing brace comes with its link in the chain, when it is written. Texts over 4096 characters are cut, and the event marked `truncated`. Most events are
  * shorter than that as a whole, and then no field is looked at.
  */
 export function serialiseEvent(event: AuditEventInput, uid: string, time: string): string {
   const own = event["uid"] === undefined && event["time"] === undefined && event["chain"] === undefined ? event : withoutOwn(event);
   let json = JSON.stringify(own);
   if (json.length > maxText) json = JSON.stringify(withinLimits(own));
-  return `${json.slice(0, -1)},"uid":"${uid}","time":"${time}"}\n`;
+  return `${json.slice(0, -1)},"uid":"${uid}","time":"${time}"`;
 }

@@ -112,8 +112,8 @@ export function createWriter(options: { readonly directory: string; readonly ser
       return { tail: tail ?? (await findTail(folder, before)), torn };
     },
     async append(day, bytes) {
-      await repair();
-      await turnTo(day);
+      if (torn || syncFailed || began !== undefined) await repair();
+      if (file?.day !== day) await turnTo(day);
       if (!file) return;
       torn = true;
       try {

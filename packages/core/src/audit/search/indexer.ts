@@ -6,7 +6,7 @@ import type { EventIndex } from "../../store/index.ts";
 import { dayOfFile } from "../log/log-file.ts";
 import type { LogPosition } from "../types.ts";
 import { blockSize, readBlock } from "./lines.ts";
-import { Terms, indexedOf, parseEvent } from "./terms.ts";
+import { Terms, indexedLine } from "./terms.ts";
 
 const lookMs = 1000;
 /** Days before the newest two do not change: how often they are looked at all the same. */
@@ -67,8 +67,8 @@ export async function startIndexer(options: {
     if (stop === undefined) return false;
     const terms = new Terms();
     for (const { bytes } of lines) {
-      const event = parseEvent(bytes);
-      if (event) terms.add(indexedOf(event));
+      const indexed = indexedLine(bytes);
+      if (indexed) terms.add(indexed);
     }
     const [first, last] = Number.isFinite(terms.first) ? [terms.first, terms.last] : [0, Number.MAX_SAFE_INTEGER];
     await index.add({ server: serverId, file, start, stop, first, last }, terms.list());

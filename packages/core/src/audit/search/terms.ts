@@ -31,6 +31,29 @@ export function indexedOf(event: Readonly<Record<string, unknown>>): Indexed {
   return { event: text(event["event"]) ?? "", user: text(event["user"]), sid: text(event["sid"]), time: Date.parse(text(event["time"]) ?? "") };
 }
 
+/** The usual line: what it is found by in front and at the end, with nothing to unescape. */
+const usualStart = /^\{"event":"([ !#-[\]-~]*)","code":"[ !#-[\]-~]*","user":"([ !#-[\]-~]*)",/;
+const usualEnd = /,"time":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)","chain":\{"id":"[0-9a-f]{16}","n":\d{1,15},"prev":"[\w-]{0,43}"\}\}$/;
+/** Longer than any {@link usualEnd}. */
+const endRoom = 192;
+/** Keys that are looked for, as they stand before a second value or elsewhere than expected; a key with an escape is none of the log's. */
+const otherKeys = /"(?:event|user|sid)"\s*:|\\u/;
+
+/**
+ * {@link indexedOf} the event of a line; undefined where it is no JSON object. Lines as the log writes most of them are not parsed as a whole: every request
+ * has one.
+ */
+export function indexedLine(line: Buffer): Indexed | undefined {
+  const whole = line.toString("latin1");
+  const start = usualStart.exec(whole);
+  const end = start && usualEnd.exec(whole.slice(-endRoom));
+  if (start && end && !otherKeys.test(whole.slice(start[0].length))) {
+    return { event: start[1] ?? "", user: start[2] ?? "", sid: undefined, time: Date.parse(end[1] ?? "") };
+  }
+  const event = parseEvent(line);
+  return event && indexedOf(event);
+}
+
 /** The term of a value. */
 export function termOf(kind: "event" | "user" | "sid", value: string): string {
   return `${kind}:${value.slice(0, maxTerm)}`;

@@ -19,9 +19,10 @@ import type { ServerSide } from "./translate/index.ts";
 const ahead = 256 * 1024;
 /** How long to wait for the end of a frame before the connection is cut without a word, ms. */
 const boundaryWait = 500;
-/** How long one direction may stay open after the other has ended, ms. */
+/** How long one direction may stay open after the other has ended, ms; and at most, where a client that is still there reads what is left. */
 const halfOpenTime = 30_000;
-/** How long a side may take to read what the other, which is gone, has left, ms. */
+const longestHalfOpen = 600_000;
+/** How long an API server may take to read what a client that is gone has left, ms. */
 const flushTime = 30_000;
 
 /** Two sockets joined: bytes pass unchanged both ways, a tap looks on, and the stream can be ended with a reason. */
@@ -39,6 +40,8 @@ export class StreamPair implements Live, SessionStream {
   #over = false;
   #carried = 0;
   #halfOpenSince: number | undefined;
+  /** When the client last sent anything, pings included; counted once the API server has ended. */
+  #heard = 0;
 
   constructor(shared: Shared, grant: Grant, client: TLSSocket, server: ServerSide, tap: StreamTap, session?: StreamSession) {
     this.#shared = shared;
@@ -68,8 +71,8 @@ export class StreamPair implements Live, SessionStream {
     // Each side ends when the other does, not by itself: what is under way the other way still arrives.
     client.allowHalfOpen = true;
     server.allowHalfOpen = true;
-    client.on("error", this.#broken);
-    server.on("error", this.#broken);
+    client.on("error", ignore);
+    server.on("error", ignore);
     client.on("close", this.#closed);
     server.on("close", this.#closed);
     if (clientHead.length > 0) this.#fromClient(clientHead);
@@ -108,11 +111,12 @@ export class StreamPair implements Live, SessionStream {
 
   tick(now: number): void {
     this.#session?.tick(now);
-    if (this.#halfOpenSince !== undefined && now - this.#halfOpenSince >= halfOpenTime) this.#cut();
+    if (this.#halfOpenSince !== undefined && this.#isStale(this.#halfOpenSince, now)) this.#cut();
   }
 
   readonly #fromClient = (chunk: Buffer): void => {
-    if (this.#ending !== undefined) return;
+    if (this.#halfOpenSince !== undefined) this.#heard = this.#shared.clock.now();
+    if (this.#ending !== undefined || this.#over) return;
     this.#tap.fromClient(chunk);
     this.#noteActivity();
     if (this.#tap.problem !== undefined) this.#malformed("client");
@@ -207,21 +211,37 @@ export class StreamPair implements Live, SessionStream {
     other.end();
   }
 
-  readonly #broken = (): void => {
-    this.#cut();
-  };
+  #isStale(since: number, now: number): boolean {
+    return now - Math.max(since, this.#heard) >= halfOpenTime || now - since >= longestHalfOpen;
+  }
 
   /** One side is gone. What was already passed to the other still goes out; nothing more comes. */
   readonly #closed = (): void => {
     this.#finish();
     if (this.#said) return;
-    for (const socket of [this.#client, this.#server]) {
-      if (socket.destroyed) continue;
-      socket.destroySoon();
+    if (!this.#server.destroyed) {
+      this.#server.destroySoon();
       // Who does not read would keep it for ever.
-      setTimeout(() => socket.destroy(), flushTime).unref();
+      setTimeout(() => this.#server.destroy(), flushTime).unref();
     }
+    if (!this.#client.destroyed) this.#drain((this.#halfOpenSince ??= this.#shared.clock.now()));
   };
+
+  /**
+   * Lets the client read what is left, which may be megabytes in the system's buffers. Closed while it still sends, pings that is, the connection
+   * would be reset, and that be lost.
+   */
+  #drain(since: number): void {
+    const client = this.#client;
+    client.end();
+    client.resume();
+    const heard = this.#heard;
+    setTimeout(() => {
+      if (client.destroyed) return;
+      if (this.#heard === heard || this.#isStale(since, this.#shared.clock.now())) client.destroy();
+      else this.#drain(since);
+    }, halfOpenTime).unref();
+  }
 
   readonly #cut = (): void => {
     this.#finish();
@@ -242,3 +262,6 @@ export class StreamPair implements Live, SessionStream {
 function isFull(socket: Duplex): boolean {
   return socket.writableNeedDrain && socket.writableLength > ahead;
 }
+
+/** What breaks a side closes it too, and that is looked at. */
+const ignore = (): void => undefined;

@@ -11,6 +11,7 @@ import { attemptKey, isFirstAttempt, recordDenial, refusalOf } from "./gateway.t
 import type { Shared } from "./gateway.ts";
 import { answerHeaders } from "./headers.ts";
 import { isNodeProxy } from "./path.ts";
+import { readOn } from "./read-on.ts";
 import type { Live } from "./registry.ts";
 import { openSession } from "./sessions/index.ts";
 import type { StreamSession } from "./sessions/index.ts";
@@ -206,6 +207,7 @@ export class Upgrade implements Live {
       // Nobody may be there any more, and a stream may be silent for hours.
       socket.setKeepAlive(true, keepAliveTime);
     }
+    readOn(server);
     client.write(rawHead(101, "Switching Protocols", settled.head), "latin1");
     const side = settled.join(server, head);
     // What was needed to decide the request is not kept for as long as the stream lasts.

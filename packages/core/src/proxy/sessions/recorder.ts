@@ -23,11 +23,13 @@ export class Recorder {
 
   /** Writes an event, then calls `done`, which is told whether it could be written. */
   write(event: AuditEventInput, done: (written: boolean) => void = ignore): void {
-    this.#audit
-      .emit(event)
-      .then(this.#written, this.#failed)
-      .then(done)
-      .catch((error: unknown) => this.#logger.error({ error: errorMessage(error) }, "what follows an audit event failed"));
+    this.#audit.emit(event).then(
+      () => this.#tell(true, done),
+      (error: unknown) => {
+        if (this.#healthy) this.#logger.error({ error: errorMessage(error) }, "the audit log cannot be written: nothing is let through to clusters and hosts until it can");
+        this.#tell(false, done);
+      },
+    );
   }
 
   /** Writes several events; `done` is told whether all of them could be written. */
@@ -43,16 +45,14 @@ export class Recorder {
     }
   }
 
-  readonly #written = (): boolean => {
-    this.#healthy = true;
-    return true;
-  };
-
-  readonly #failed = (error: unknown): boolean => {
-    if (this.#healthy) this.#logger.error({ error: errorMessage(error) }, "the audit log cannot be written: nothing is let through to clusters and hosts until it can");
-    this.#healthy = false;
-    return false;
-  };
+  #tell(written: boolean, done: (written: boolean) => void): void {
+    this.#healthy = written;
+    try {
+      done(written);
+    } catch (error) {
+      this.#logger.error({ error: errorMessage(error) }, "what follows an audit event failed");
+    }
+  }
 }
 
 const ignore = (): void => undefined;
