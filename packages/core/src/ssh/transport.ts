@@ -87,6 +87,8 @@ export class Connection implements Transport {
     this.#limitTime(this.limits.handshakeTime, "the SSH key exchange");
     if (this.#signal?.aborted === true) this.#onAbort();
     else this.#wire.start();
+    // A socket that was paused on its way here would stay so.
+    if (this.#holds.size === 0) this.#socket.resume();
   }
 
   get peerVersion(): string {

@@ -1,7 +1,7 @@
 import { GatehouseError, errorMessage, escapeLine, refusalId } from "../../../base/index.ts";
 import { connectTransport, serveTransport } from "../../../ssh/index.ts";
 import type { AuthAttempt, AuthVerdict, Transport } from "../../../ssh/index.ts";
-import { hostFailed } from "./services.ts";
+import { refusedEvent } from "./services.ts";
 import type { BridgeContext } from "./services.ts";
 import type { LoginGrant, RecordedConnection } from "./types.ts";
 
@@ -69,7 +69,7 @@ async function reach(context: BridgeContext, connection: RecordedConnection, gra
     const id = refusalId(context.random);
     const refused = error instanceof GatehouseError && error.code === "unauthenticated";
     const message = refused ? `host "${node.hostname}" does not let "${grant.login}" in` : `host "${node.hostname}" cannot be reached by SSH: ${errorMessage(error)}`;
-    await new Promise<void>((resolve) => context.recorder.write(hostFailed(context, connection, grant.login, refused ? errorMessage(error) : message, id), () => resolve()));
+    await new Promise<void>((resolve) => context.recorder.write(refusedEvent(context, connection, grant.login, refused ? errorMessage(error) : message, id), () => resolve()));
     throw new GatehouseError(refused ? "access_denied" : "unavailable", escapeLine(message), { id, cause: error });
   }
 }

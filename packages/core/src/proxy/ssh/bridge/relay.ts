@@ -48,6 +48,7 @@ export class Relay implements SshLive, SessionStream {
   #pingedAt: number;
   #pinging = 0;
   #ending = false;
+  #reason = "";
   #over = false;
   readonly #done: () => void;
 
@@ -141,6 +142,7 @@ export class Relay implements SshLive, SessionStream {
       live: (session) => this.#context.registry.add(session),
       over: (session) => this.#context.registry.remove(session),
       lost: (session, now) => this.#grant.lost(session, now),
+      refused: (why) => services.refuseSession(why),
       disconnected: (sid, reason, lock) => services.disconnected(sid, reason, lock),
       failed: (error) => this.#failed("client", error),
       expect: (kind) => this.#expected.add(kind),
@@ -291,8 +293,6 @@ export class Relay implements SshLive, SessionStream {
     if (this.#channels.client.size === 0) this.#goodbye();
   }
 
-  #reason = "";
-
   readonly #goodbye = (): void => {
     if (this.#over) return;
     this.#transports.client.disconnect(disconnectReason.byApplication, this.#reason.slice(0, maxReason));
@@ -305,18 +305,19 @@ export class Relay implements SshLive, SessionStream {
     if (!known) this.#context.logger.error({ error: errorMessage(error) }, "an SSH connection failed");
     const reason = known ? `${who} broke the protocol: ${error.message}` : "the gateway failed";
     this.#services.disconnected(undefined, reason);
-    for (const end of Object.values(this.#transports)) end.disconnect(disconnectReason.protocolError, reason.slice(0, maxReason));
     this.#finish(reason);
+    for (const transport of Object.values(this.#transports)) transport.disconnect(disconnectReason.protocolError, reason.slice(0, maxReason));
   }
 
   /** One side is gone: so goes the other. */
   #ended(side: Side, end: TransportEnd): void {
     if (this.#over || (this.#ending && side === "host")) return;
+    const lost = end.by === "loss" ? `${side === "host" ? "the connection to the host" : "the client's connection"} was lost${end.error === undefined ? "" : `: ${escapeLine(end.error.message)}`}` : undefined;
+    this.#finish(this.#ending ? this.#reason : lost);
     const other = this.#transports[otherSide(side)];
     if (end.by === "peer") other.disconnect(end.reason, end.text.slice(0, maxReason));
     else if (side === "host") other.disconnect(disconnectReason.connectionLost, "the connection to the host was lost");
     else other.disconnect(disconnectReason.byApplication, "the client is gone");
-    this.#finish(this.#ending ? this.#reason : end.by === "loss" && end.error !== undefined ? escapeLine(`${side === "host" ? "the connection to the host" : "the client's connection"} was lost: ${end.error.message}`) : undefined);
   }
 
   #finish(reason: string | undefined): void {

@@ -111,7 +111,14 @@ export class ConnectionServices {
     return `${why} (refusal ${id})`;
   }
 
-  /** Writes events, then calls `done`, which is told whether they could be written. `over` is called when fewer wait than before. */
+  /** A session that may not begin; returns what its person is told. */
+  refuseSession(why: string): string {
+    const id = refusalId(this.#context.random);
+    this.audit([refusedEvent(this.#context, this.#connection, this.#grant.login, why, id)]);
+    return `${why} (refusal ${id})`;
+  }
+
+  /** Writes events, then calls `done`, which is told whether they could be written. */
   audit(events: readonly AuditEventInput[], done: (written: boolean) => void = () => undefined): void {
     this.#unwritten += events.length;
     this.#context.recorder.writeAll(events, (written) => {
@@ -134,8 +141,8 @@ export class ConnectionServices {
   }
 }
 
-/** `auth`: the host did not let the gateway in as this login. */
-export function hostFailed(context: BridgeContext, connection: RecordedConnection, login: string, error: string, id: string): AuditEventInput {
+/** `auth`: somebody did not get in as this login, or no further. */
+export function refusedEvent(context: BridgeContext, connection: RecordedConnection, login: string, error: string, id: string): AuditEventInput {
   const { username, remoteAddress, localAddress } = connection.person;
   const fields = { ...nodeFields(nodeOf(connection)), forwarded_by: context.sessions.serverId, proto: "ssh" };
   return { ...fields, ...auditEvents.authFailed, user: username, login, success: false, error, id, "addr.remote": remoteAddress, "addr.local": localAddress };

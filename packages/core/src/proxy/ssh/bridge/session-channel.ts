@@ -1,6 +1,6 @@
 import { subsystem } from "../../../audit/index.ts";
 import type { AuditEventInput } from "../../../audit/index.ts";
-import { errorMessage, uuid } from "../../../base/index.ts";
+import { GatehouseError, errorMessage, uuid } from "../../../base/index.ts";
 import { encodeExitStatus, parseChannelRequest } from "../../../formats/index.ts";
 import type { ChannelRequest, SshSession } from "../../../formats/index.ts";
 import { SessionRefused } from "../../sessions/index.ts";
@@ -37,6 +37,8 @@ export interface SessionPort extends ChannelPort {
   over(session: SshLive): void;
   /** Why the session may not go on, if so. */
   lost(session: SshLive, now: number): ReturnType<SshLive["lost"]>;
+  /** A session may not begin; returns what its person is told. */
+  refused(why: string): string;
   /** The session ended because of that. */
   disconnected(sid: string, reason: string, lock: string | undefined): void;
   /** The connection cannot go on. */
@@ -113,7 +115,8 @@ export class SessionChannel extends Channel implements SessionStream {
   }
 
   protected ended(reason: string | undefined): void {
-    this.#finish(reason === undefined ? this.#exit : { reason });
+    const exited = this.#exit.exitCode !== undefined || this.#exit.signal !== undefined;
+    this.#finish(reason === undefined || exited ? this.#exit : { reason });
   }
 
   /** Gives the host what a participant typed, when its window has room. */
@@ -137,7 +140,8 @@ export class SessionChannel extends Channel implements SessionStream {
 
   protected data(from: Side, bytes: Buffer, extended: boolean): boolean {
     const session = this.#session;
-    if (session === undefined) return true;
+    // It would be in no recording.
+    if (session === undefined) throw new GatehouseError("bad_parameter", "data in a session in which nothing runs");
     this.lastActive = this.#port.now();
     this.carried += bytes.length;
     if (extended) session.sink.stderr?.(bytes);
@@ -227,18 +231,18 @@ export class SessionChannel extends Channel implements SessionStream {
   }
 
   #decided(written: boolean, session: CommandSession, what: WhatRuns, message: ChannelRequestMessage, payload: Buffer): void {
-      if (this.isCut || this.isClosed("host")) {
-        session.drop();
-        this.#release();
-        return;
-      }
-      const problem = written ? session.problem : "the gateway cannot write its audit log";
-      if (problem !== undefined) {
-        session.end({ error: problem });
-        this.#refused(new SessionRefused(503, problem), message);
-        return;
-      }
-      this.#run(session, what, message, payload);
+    if (this.isCut || this.isClosed("host")) {
+      session.drop();
+      this.#release();
+      return;
+    }
+    const problem = written ? session.problem : "the gateway cannot write its audit log";
+    if (problem !== undefined) {
+      session.end({ error: problem });
+      this.#refused(new SessionRefused(503, problem), message);
+      return;
+    }
+    this.#run(session, what, message, payload);
   }
 
   #run(session: CommandSession, what: WhatRuns, message: ChannelRequestMessage, payload: Buffer): void {
@@ -255,6 +259,8 @@ export class SessionChannel extends Channel implements SessionStream {
       lastActive,
       lost: (now) => this.#port.lost(live, now),
       end: (why) => {
+        // Its connection may have ended already, for the same cause.
+        if (this.#live === undefined) return;
         this.#port.disconnected(session.sid, why.message, why.lock);
         this.stop(why.message);
       },
@@ -284,8 +290,9 @@ export class SessionChannel extends Channel implements SessionStream {
   /** It may not run: the client is told that it does, so that it shows why it does not. */
   #refused(error: unknown, message: ChannelRequestMessage): void {
     if (!(error instanceof SessionRefused)) throw error;
+    const reason = this.#port.refused(errorMessage(error));
     this.answer("client", message, true);
-    this.cut(() => this.#say(errorMessage(error)));
+    this.cut(() => this.#say(reason));
     this.#release();
   }
 
