@@ -34,6 +34,20 @@ declare module "ssh2/lib/protocol/Protocol.js" {
     readonly onHandshakeComplete: (negotiated: Negotiated) => void;
     readonly hostVerifier?: (key: Buffer, verify: (accepted: boolean) => void) => boolean | undefined;
   }
+  interface ProtocolCipher {
+    readonly outSeqno: number;
+    /** A packet whose payload is to be written at byte 5. */
+    allocPacket(length: number): Buffer;
+    encrypt(packet: Buffer): void;
+    free(): void;
+  }
+  interface ProtocolDecipher {
+    readonly inSeqno: number;
+    _onPayload: (payload: Buffer) => unknown;
+    _maxPacketSize?: number;
+    decrypt(data: Buffer, start: number, end: number): number | undefined;
+    free(): void;
+  }
   class Protocol {
     constructor(config: ProtocolConfig);
     start: (() => void) | undefined;
@@ -46,10 +60,10 @@ declare module "ssh2/lib/protocol/Protocol.js" {
     readonly _kexinit: Buffer | undefined;
     readonly _strictMode: boolean | undefined;
     readonly _kex: { readonly sessionID: Buffer } | undefined;
-    readonly _cipher: { allocPacket(length: number): Buffer; encrypt(packet: Buffer): void };
-    readonly _decipher: { readonly inSeqno: number; _maxPacketSize?: number } | undefined;
+    _cipher: ProtocolCipher;
+    _decipher: ProtocolDecipher | undefined;
   }
-  export type { Negotiated, ProtocolHostKey };
+  export type { Negotiated, ProtocolCipher, ProtocolDecipher, ProtocolHostKey };
   export default Protocol;
 }
 

@@ -28,6 +28,26 @@ async function socketPair(): Promise<[Socket, Socket]> {
   return [client, accepted];
 }
 
+/** A socket whose bytes go out as `change` makes them, in pieces. */
+function through(outgoing: Socket, change: (chunk: Buffer) => readonly Buffer[]): Duplex {
+  const socket = new Duplex({
+    read: () => undefined,
+    write: (chunk: Buffer, _encoding, done) => {
+      const pieces = change(chunk);
+      const next = (at: number): void => {
+        const piece = pieces[at];
+        if (piece) outgoing.write(piece, () => setImmediate(next, at + 1));
+        else done();
+      };
+      next(0);
+    },
+    final: (done) => outgoing.end(done),
+  });
+  outgoing.on("data", (chunk: Buffer) => socket.push(chunk));
+  outgoing.on("end", () => socket.push(null));
+  return socket;
+}
+
 const accept: ServeOptions["authenticate"] = () => ({ accept: true });
 
 async function pair(client: Partial<ConnectOptions> = {}, server: Partial<ServeOptions> = {}): Promise<[Transport, Transport]> {
@@ -84,6 +104,39 @@ describe("two transports", () => {
     expect(server.user).toBe("ana");
     expect(server.algorithms).toMatchObject({ kex: "curve25519-sha256", strictKex: true, hostKey: "ssh-ed25519-cert-v01@openssh.com" });
   });
+
+  it("put messages together from whatever pieces they come in", async () => {
+    const cuts = fc.array(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 70_000 })), { minLength: 1, maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(cuts, fc.array(fc.oneof(fc.nat(50), fc.nat(70_000)), { minLength: 1, maxLength: 8 }), async (sizes, lengths) => {
+        const [outgoing, incoming] = await socketPair();
+        outgoing.setNoDelay(true);
+        let turn = 0;
+        const socket = through(outgoing, (chunk) => {
+          const pieces: Buffer[] = [];
+          for (let at = 0; at < chunk.length; ) {
+            const size = sizes[turn++ % sizes.length]! + Math.floor(chunk.length / 200);
+            pieces.push(chunk.subarray(at, at + size));
+            at += size;
+          }
+          return pieces;
+        });
+        const [client, server] = await pair({ socket }, { socket: incoming });
+        const got: Buffer[] = [];
+        const done = new Promise<void>((resolve) => {
+          server.start({ onPayload: (payload) => got.push(payload) === lengths.length && resolve(), onEnd: () => undefined });
+        });
+        client.start({ onPayload: () => undefined, onEnd: () => undefined });
+        const messages = lengths.map((length) => Buffer.concat([Buffer.of(94), randomBytes(length)]));
+        for (const each of messages) client.send(each);
+        await done;
+        expect(got).toEqual(messages);
+        client.destroy();
+        server.destroy();
+      }),
+      { numRuns: 25 },
+    );
+  }, 60_000);
 });
 
 describe("the server's user authentication", () => {
@@ -309,14 +362,10 @@ describe("bytes from a stranger", () => {
   it.each([4, 5, 20, 75])("that are changed on their way end it (byte %i)", async (at) => {
     const [outgoing, incoming] = await socketPair();
     let armed = false;
-    const socket = new Duplex({
-      read: () => undefined,
-      write: (chunk: Buffer, _encoding, done) => {
-        if (armed) chunk[at]! ^= 1;
-        outgoing.write(chunk, done);
-      },
+    const socket = through(outgoing, (chunk) => {
+      if (armed) chunk[at]! ^= 1;
+      return [chunk];
     });
-    outgoing.on("data", (chunk: Buffer) => socket.push(chunk));
     const [client, server] = await pair({ socket }, { socket: incoming });
     const ended = new Promise<TransportEnd>((resolve) => server.start({ onPayload: () => expect.unreachable(), onEnd: resolve }));
     client.start({ onPayload: () => undefined, onEnd: () => undefined });

@@ -1,8 +1,9 @@
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { GatehouseError, systemClock, type Clock } from "../base/index.ts";
 import { checkTerrapin } from "./algorithms.ts";
 import { defaultTransportLimits } from "./limits.ts";
-import { firstConnectionMessage, message, newMessage, readMessage } from "./message.ts";
+import { firstConnectionMessage, message, newMessage } from "./message.ts";
 import { disconnectReason, type Transport, type TransportAlgorithms, type TransportEnd, type TransportHandlers, type TransportLimits } from "./types.ts";
 import { maxPacket, Wire, type WireRole } from "./wire.ts";
 
@@ -78,6 +79,8 @@ export class Connection implements Transport {
       },
       failed: (error) => this.fail(error, disconnectReason.protocolError),
     });
+    // Writes are gathered here: Nagle's algorithm would only hold keystrokes back.
+    if (this.#socket instanceof Socket) this.#socket.setNoDelay(true);
     this.#socket.on("data", this.#onData);
     this.#socket.on("drain", this.#onDrain);
     this.#socket.on("error", this.#onLoss);
@@ -357,8 +360,8 @@ function failure(end: TransportEnd): Error {
   return end.error ?? new GatehouseError("unavailable", "the SSH peer closed the connection without a word");
 }
 
+/** Whether a global request asks for an answer; one that is cut short asks for none. */
 function wantsReply(request: Uint8Array): boolean {
-  const reader = readMessage(Buffer.from(request.buffer, request.byteOffset, request.byteLength), "the SSH global request");
-  reader.string();
-  return reader.bytes(1)[0] !== 0;
+  const [, a = 0, b = 0, c = 0, d = 0] = request;
+  return (request[5 + ((a << 24) | (b << 16) | (c << 8) | d)] ?? 0) !== 0;
 }

@@ -1,6 +1,7 @@
 import Protocol, { type Negotiated } from "ssh2/lib/protocol/Protocol.js";
 import { errorMessage, GatehouseError } from "../base/index.ts";
 import { clientOffers, serverSignatureAlgorithms } from "./algorithms.ts";
+import { GcmCipher, GcmDecipher, type Ssh2GcmCipher, type Ssh2GcmDecipher } from "./gcm.ts";
 import type { PreparedHostKeys } from "./host-keys.ts";
 import { message, newMessage, readMessage } from "./message.ts";
 import type { TransportAlgorithms } from "./types.ts";
@@ -178,6 +179,10 @@ export class Wire {
 
   #encrypt(payload: Uint8Array): void {
     const cipher = this.#protocol._cipher;
+    if (cipher instanceof GcmCipher) {
+      cipher.seal(payload);
+      return;
+    }
     const packet = cipher.allocPacket(payload.length);
     packet.set(payload, 5);
     cipher.encrypt(packet);
@@ -230,6 +235,8 @@ export class Wire {
 
   #onKeys(negotiated: Negotiated): void {
     const [incoming, outgoing] = this.#server ? [negotiated.cs, negotiated.sc] : [negotiated.sc, negotiated.cs];
+    if (isGcm(outgoing.cipher)) this.#protocol._cipher = new GcmCipher(this.#protocol._cipher as unknown as Ssh2GcmCipher);
+    if (isGcm(incoming.cipher)) this.#protocol._decipher = new GcmDecipher(this.#protocol._decipher as unknown as Ssh2GcmDecipher);
     const waiting = this.#queue;
     this.#queue = [];
     this.#queued = 0;
@@ -248,6 +255,10 @@ export class Wire {
   #fail(error: Error): void {
     if (!this.#closed) this.#events.failed(error);
   }
+}
+
+function isGcm(cipher: string): boolean {
+  return cipher.endsWith("-gcm@openssh.com");
 }
 
 function broken(error: unknown): GatehouseError {
