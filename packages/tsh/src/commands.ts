@@ -3,7 +3,7 @@ import type { Program } from "@gatehouse/core/client/command";
 /** Every command of tsh. */
 export const tsh: Program = {
   name: "tsh",
-  description: "Log in once, then reach Kubernetes through the gateway",
+  description: "Log in once, then reach Kubernetes and hosts through the gateway",
   commands: {
     login: { summary: "Log in to a gateway and point kubectl at it", load: async () => (await import("./commands/login.ts")).Login },
     logout: { summary: "End a login here and at the gateway", load: async () => (await import("./commands/logout.ts")).Logout },
@@ -13,6 +13,8 @@ export const tsh: Program = {
     "kube:login": { summary: "Make kubectl talk to a Kubernetes cluster", load: async () => (await import("./commands/kube/login.ts")).KubeLogin },
     "kube:credentials": { summary: "Print credentials for kubectl, which runs this itself", load: async () => (await import("./commands/kube/credentials.ts")).KubeCredentials },
     ssh: { summary: "Log in to a host, or run a command on one or many", verbatim: true, load: async () => (await import("./commands/ssh.ts")).Ssh },
+    scp: { summary: "Copy files to and from hosts", load: async () => (await import("./commands/scp.ts")).Scp },
+    sftp: { summary: "Look around in a host's files, and copy some", load: async () => (await import("./commands/sftp.ts")).Sftp },
     config: { summary: "Let plain ssh, scp, rsync and git reach hosts through the gateway", load: async () => (await import("./commands/config.ts")).Config },
     "bot:start": { summary: "Keep a bot's login fresh in files while a job runs", load: async () => (await import("./commands/bot/start.ts")).BotStart },
     "recordings:ls": { summary: "List recordings of sessions", load: async () => (await import("./commands/recordings/ls.ts")).RecordingsLs },

@@ -4,3 +4,5 @@ export type { OwnConnection, OwnConnectOptions } from "./connect.ts";
 export { exitOf, openSession } from "./run.ts";
 export type { TerminalRequest } from "./run.ts";
 export type { ClientChannel } from "ssh2";
+export { openFiles } from "./files.ts";
+export type { CopyOptions, HostEntry, HostFiles } from "./files.ts";

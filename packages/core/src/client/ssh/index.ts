@@ -10,6 +10,8 @@ export type { PreparedRun, RunFolder, RunHost, RunProgram } from "./run-folder.t
 export { hostKeyAlgorithms, sshConfigBlock } from "./config-block.ts";
 export type { SshConfigOptions } from "./config-block.ts";
 export { sshConfigPath, writeSshConfig } from "./config-file.ts";
+export { parseFilePlace } from "./file-place.ts";
+export type { FilePlace } from "./file-place.ts";
 export { knownHostsText } from "./known-hosts.ts";
 export { pump } from "./pump.ts";
 export { isLabelTarget, parseHostTarget } from "./target.ts";

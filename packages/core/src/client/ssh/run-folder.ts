@@ -6,8 +6,10 @@ import { ensurePrivateDirectory, type ClientHome, type LoginRecord } from "../le
 import { commandWord, configWord, trustLines } from "./config-block.ts";
 import { knownHostsText } from "./known-hosts.ts";
 
-/** One host that OpenSSH is to be run against. */
+/** One host that a program of OpenSSH is to be run against. */
 export interface RunHost {
+  /** What it is called on the program's command line. */
+  readonly shown: string;
   /** What the gateway is asked for. */
   readonly target: string;
   readonly login: string;
@@ -21,12 +23,12 @@ export interface RunHost {
 /** Files for runs of OpenSSH's programs by one command, gone with it. */
 export interface RunFolder {
   readonly path: string;
-  /** Writes what one host needs. */
-  prepare(host: RunHost): Promise<PreparedRun>;
+  /** Writes what one run needs. */
+  prepare(...hosts: readonly RunHost[]): Promise<PreparedRun>;
   remove(): Promise<void>;
 }
 
-/** What OpenSSH's programs are started with for one host. */
+/** What a program of OpenSSH is started with. */
 export interface PreparedRun {
   /** For `-F`. */
   readonly config: string;
@@ -72,19 +74,22 @@ export async function openRunFolder(home: ClientHome, record: LoginRecord, progr
   let count = 0;
   return {
     path,
-    async prepare({ target, login, port, name, flags = [] }) {
+    async prepare(...hosts) {
       const own = join(path, String(count++));
-      const [config, agent, status] = [`${own}.config`, `${own}.agent`, `${own}.status`];
-      const words = [program.node, program.script, "proxy", "ssh", identity === undefined ? `--proxy=${record.proxy}` : `--identity=${identity}`, `--login=${login}`, `--agent-path=${agent}`, `--status-file=${status}`, ...flags];
-      const place = `[${target}]${port === undefined ? "" : `:${port}`}`;
-      const text = `Host *
+      const [config, status] = [`${own}.config`, `${own}.status`];
+      const blocks = hosts.map(({ shown, target, login, port, name, flags = [] }, index) => {
+        const agent = `${own}.${index}`;
+        const words = [program.node, program.script, "proxy", "ssh", identity === undefined ? `--proxy=${record.proxy}` : `--identity=${identity}`, `--login=${login}`, `--agent-path=${agent}`, `--status-file=${status}`, ...flags];
+        const place = `[${target}]${port === undefined ? "" : `:${port}`}`;
+        return `Host ${configWord(shown, false)}
 ${trustLines(knownHosts)}  HostKeyAlias ${configWord(name, false)}
   User ${configWord(login, false)}
   IdentityAgent ${configWord(agent, true)}
   ControlPath none
   ProxyCommand ${[...words, place].map(commandWord).join(" ")}
 `;
-      await writeFile(config, text, { mode: 0o600 });
+      });
+      await writeFile(config, blocks.join(""), { mode: 0o600 });
       return { config, status };
     },
     async remove() {
