@@ -145,9 +145,9 @@ export function tokenTable(tokens: readonly ListedToken[]): string {
     tokens.map(({ resource: token, id }) => [
       token.metadata.name,
       id?.slice(0, shownId) ?? "-",
-      token.spec.bot_name === undefined ? list(token.spec.roles) : `bot ${token.spec.bot_name}`,
+      token.spec.node_names !== undefined ? `hosts ${token.spec.node_names.join(", ")}` : token.spec.bot_name === undefined ? list(token.spec.roles) : `bot ${token.spec.bot_name}`,
       token.spec.join_method ?? "-",
-      token.spec.allow === undefined ? "-" : token.spec.allow.map((rule) => Object.entries(rule).map(([key, values]) => `${key}=${values.join("|")}`).join(",")).join("; "),
+      token.spec.node_labels !== undefined ? Object.entries(token.spec.node_labels).map(([key, value]) => `${key}=${value}`).join(", ") : token.spec.allow === undefined ? "-" : token.spec.allow.map((rule) => Object.entries(rule).map(([key, values]) => `${key}=${values.join("|")}`).join(",")).join("; "),
       until(token),
     ]),
   );

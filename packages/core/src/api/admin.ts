@@ -107,6 +107,27 @@ export const whoamiResponse = z.object({
 });
 export type WhoamiResponse = z.infer<typeof whoamiResponse>;
 
+/** `GET /gatehouse/v1/gateway`: what somebody needs to know who is to trust it. */
+export const gatewayResponse = z.object({
+  cluster: z.string(),
+  /** `https://host:port` as people reach it. */
+  public_url: z.string(),
+  ca_pin: z.string(),
+});
+export type GatewayResponse = z.infer<typeof gatewayResponse>;
+
+/** `POST /gatehouse/v1/hosts/certificate`: `public_key` is base64 of an `authorized_keys` line; ttl in ms. */
+export const hostCertificateRequest = z.strictObject({
+  public_key: z.base64().max(64 * 1024),
+  names: z.array(z.string().min(1).max(253)).min(1).max(100),
+  ttl: z.number().int().positive(),
+});
+export type HostCertificateRequest = z.infer<typeof hostCertificateRequest>;
+
+/** A host's certificate: one line, its names, its end in ms since the epoch. */
+export const hostCertificateResponse = z.object({ certificate: z.string(), principals: z.array(z.string()), expires: z.number() });
+export type HostCertificateResponse = z.infer<typeof hostCertificateResponse>;
+
 /** `POST /gatehouse/v1/users/:name/certificate`: `public_key` is base64 of an `authorized_keys` line; ttl in ms. */
 export const signRequest = z.strictObject({
   public_key: z.base64().max(64 * 1024),

@@ -5,6 +5,8 @@ import {
   adminItems,
   changeResponse,
   exportResponse,
+  gatewayResponse,
+  hostCertificateResponse,
   inviteResponse,
   signResponse,
   statusResponse,
@@ -12,6 +14,9 @@ import {
   type AdminItems,
   type ChangeResponse,
   type ExportResponse,
+  type GatewayResponse,
+  type HostCertificateRequest,
+  type HostCertificateResponse,
   type InviteRequest,
   type InviteResponse,
   type PutRequest,
@@ -104,6 +109,10 @@ export interface AdminClient {
   /** Signs a public key as a user's. */
   sign(user: string, request: SignRequest): Promise<SignResponse>;
   exportAuthority(kind: string): Promise<ExportResponse>;
+  /** What somebody needs to know who is to trust the gateway. */
+  gateway(): Promise<GatewayResponse>;
+  /** Signs a public key as a host's. */
+  signHost(request: HostCertificateRequest): Promise<HostCertificateResponse>;
   /** A page of the audit log. */
   events(request: EventsRequest): Promise<EventsResponse>;
   /** What the gateway keeps as the witness of another one: a checkpoint a line. */
@@ -238,6 +247,8 @@ export function createAdminClient(transport: Transport, explain?: Explain): Admi
     witness: (name) => readLines(transport, `${base}/witness/${encodeURIComponent(name)}`, silence),
     followEvents: (request) => followLines(transport, `${base}/events/follow${eventsPath(request)}`),
     exportAuthority: (kind) => call(exportResponse, "GET", `${base}/authorities/${encodeURIComponent(kind)}/export`),
+    gateway: () => call(gatewayResponse, "GET", `${base}/gateway`),
+    signHost: (request) => call(hostCertificateResponse, "POST", `${base}/hosts/certificate`, request),
     nodes: async () => (await call(nodesResponse, "GET", nodesPath)).items,
     recordings: async (query) => {
       const asked = Object.entries(query as Readonly<Record<string, string | number | undefined>>).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]]));

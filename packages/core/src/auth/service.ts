@@ -15,7 +15,7 @@ import { createLinks } from "./links.ts";
 import { createLocalProof } from "./local-proof.ts";
 import { createMfaAdmin } from "./mfa-admin.ts";
 import { mfaHashes } from "./mfa/index.ts";
-import { createHostJoins, createNodeDirectory, createRevocations } from "./nodes/index.ts";
+import { createHostJoins, createHostSign, createNodeDirectory, createRevocations } from "./nodes/index.ts";
 import { createPasswords } from "./passwords.ts";
 import { kinds } from "./records.ts";
 import { createSamlMetadata } from "./saml-metadata.ts";
@@ -75,6 +75,7 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
       ...createSsoTest(context, count),
       ...createInvites(context),
       ...createSign(context),
+      ...createHostSign(context),
       requireRule: (caller, kind, verb) => authorize(context, caller, kind, [verb]),
       requireEver: (caller, kind, verbs) => authorizeEver(context, caller, kind, verbs),
       explainRule: (caller, kind, verb) => decide(caller, kind, verb),

@@ -181,6 +181,14 @@ export interface Admin {
     request: { readonly name: string; readonly publicKey: string; readonly ttl: number; readonly compatibility: string; readonly origin: RequestOrigin },
   ): Promise<SshLoginResponse>;
   /**
+   * Signs a public key (one `authorized_keys` line) as that of hosts of these names; each name of one part also with the cluster's behind it. Needs the rule `host_cert: [create]`.
+   * Throws `bad_parameter` for names that no host may have.
+   */
+  signHost(
+    caller: Caller,
+    request: { readonly names: readonly string[]; readonly publicKey: string; readonly ttl: number; readonly origin: RequestOrigin },
+  ): Promise<{ readonly certificate: string; readonly principals: readonly string[]; readonly expires: number }>;
+  /**
    * Begins a login through a connector as it is given, stored or not, that lets nobody in: the terminal gets an `SsoTestOutcome` instead of certificates. Needs the
    * rights to write the connector.
    */

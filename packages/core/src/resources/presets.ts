@@ -50,6 +50,7 @@ export function presetRoles(): Role[] {
       // To delete a session is to end a live one.
       { resources: ["session"], verbs: [...look, "delete"] },
       { resources: ["event"], verbs: look },
+      { resources: ["host_cert"], verbs: ["create"] },
     ]),
     preset("access", "Reaches hosts and Kubernetes with the logins and groups of the person's traits", false, []),
   ];

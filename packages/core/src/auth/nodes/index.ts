@@ -3,5 +3,7 @@ export type * from "./types.ts";
 export { createNodeDirectory, hasLabels, readLabels } from "./directory.ts";
 export { claim, reservedHostName, unclaim } from "./claims.ts";
 export { createHostJoins } from "./join.ts";
+export { createHostSign } from "./sign.ts";
+export { hostCertificateTtl } from "./certificate.ts";
 export { createRevocations } from "./revocations.ts";
 export { hostNamespace, joinMessage, renewMessage } from "./challenge.ts";

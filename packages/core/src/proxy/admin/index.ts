@@ -1,10 +1,11 @@
 /** The admin API, `/gatehouse/v1/…`: for people by their certificate, for the host's own administrator by the local socket. */
 import type { FastifyInstance } from "fastify";
-import { inviteRequest, resetRequest, signRequest, type ExportResponse, type InviteResponse, type SignResponse, type StatusResponse } from "../../api/index.ts";
+import { hostCertificateRequest, inviteRequest, resetRequest, signRequest, type ExportResponse, type GatewayResponse, type HostCertificateResponse, type InviteResponse, type SignResponse, type StatusResponse } from "../../api/index.ts";
 import type { Identity } from "../../auth/index.ts";
 import { exportAuthority, type AuthorityKind } from "../../ca/index.ts";
-import { GatehouseError, didYouMean, limits, version } from "../../base/index.ts";
-import { createApp, originOf, parseRequest, publicKeyLine, type App } from "../http/index.ts";
+import { GatehouseError, createRateLimiter, didYouMean, limits, version } from "../../base/index.ts";
+import { hostRoutes, nodeRoutes } from "../hosts/index.ts";
+import { createApp, limited, originOf, parseRequest, publicKeyLine, type App } from "../http/index.ts";
 import type { CallerOf } from "./caller.ts";
 import { auditView, eventRoutes } from "./events-routes.ts";
 import { mfaRoutes } from "./mfa-routes.ts";
@@ -20,6 +21,9 @@ export type { CallerOf } from "./caller.ts";
 export { openAdminSocket, writeNonce } from "./socket.ts";
 export type { AdminSocket } from "./socket.ts";
 export type { AdminOptions, KubeClusterView, KubeView } from "./types.ts";
+
+/** For each address: many hosts may be behind one, each asks every few minutes. */
+const hostLimit = { burst: 300, perSecond: 20, keys: 10_000 };
 
 const kinds: readonly AuthorityKind[] = ["user", "openssh", "host"];
 
@@ -60,6 +64,16 @@ function signRoute(app: FastifyInstance, options: AdminOptions, callerOf: Caller
   });
 }
 
+/** `tctl auth sign --host`. */
+function hostCertificateRoute(app: FastifyInstance, options: AdminOptions, callerOf: CallerOf): void {
+  app.post("/gatehouse/v1/hosts/certificate", async (request): Promise<HostCertificateResponse> => {
+    const caller = callerOf(request.raw);
+    const { public_key: key, names, ttl } = parseRequest(hostCertificateRequest, request.body);
+    const issued = await options.auth.admin.signHost(caller, { names, publicKey: publicKeyLine(key), ttl, origin: originOf(request.raw.socket) });
+    return { certificate: issued.certificate, expires: issued.expires, principals: [...issued.principals] };
+  });
+}
+
 /** The admin application for one kind of caller. */
 export async function createAdminApp(options: AdminOptions, callerOf: CallerOf): Promise<App> {
   const { auth, authorities } = options;
@@ -72,7 +86,7 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
     bodyLimit: limits.apiBody,
     logger: options.logger,
     random: options.random,
-    routes: (app) => {
+    routes: async (app) => {
       app.get("/gatehouse/v1/whoami", (request) => whoami(personOf(request.raw), auth, options.kube()));
 
       app.delete("/gatehouse/v1/session", async (request, reply) => {
@@ -103,6 +117,14 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
         return exportAuthority(authorities.trust(authorityKind(request.params.kind)));
       });
 
+      app.get("/gatehouse/v1/gateway", (request): GatewayResponse => {
+        callerOf(request.raw);
+        return { cluster: auth.clusterName, public_url: options.publicUrl(), ca_pin: authorities.caPin };
+      });
+
+      await hostRoutes(app, options, limited(createRateLimiter(hostLimit, options.clock)));
+      nodeRoutes(app, auth, personOf);
+      hostCertificateRoute(app, options, callerOf);
       resourceRoutes(app, auth.admin, callerOf);
       ssoRoutes(app, auth.admin, callerOf);
       eventRoutes(app, options, callerOf);

@@ -238,6 +238,7 @@ async function openApps(base: Base, live: Live, cleanup: Cleanup): Promise<Serve
     "web application",
     createWebApp({
       auth,
+      authorities,
       loginSettings: createLoginSettings(auth, clock),
       facts: () => proxyFacts(base, live, reach),
       publicUrl: reach.url,

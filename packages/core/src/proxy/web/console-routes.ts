@@ -2,9 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerAsyncHook
 import { z } from "zod";
 import type { ConsoleLogin } from "../../auth/index.ts";
 import { GatehouseError, limits } from "../../base/index.ts";
-import { originOf, parseRequest } from "../http/index.ts";
+import { originOf, parseRequest, withForms } from "../http/index.ts";
 import { clearCookie, readCookies, setCookie } from "./cookies.ts";
-import { keyAnswer, refuseForeignForm, sendForm, withForms } from "./forms.ts";
+import { keyAnswer, refuseForeignForm, sendForm } from "./forms.ts";
 import { loginPage, onwardPage, type LoginChoice } from "./login-pages.ts";
 import { loopbackOnly } from "./loopback-only.ts";
 import type { WebOptions } from "./types.ts";

@@ -71,6 +71,7 @@ interface Answer {
 async function web(): Promise<(method: string, path: string, body?: string, headers?: Record<string, string>) => Promise<Answer>> {
   const app = await createWebApp({
     auth,
+    authorities: { trust: (kind) => ({ kind, clusterName: "example", sshKeys: [], tlsCertificates: [] }) },
     loginSettings: async () => settings,
     facts: () => ({ kube: { enabled: false, publicAddr: undefined }, ssh: { listenAddr: "0.0.0.0:3023", publicAddr: "gw.example.com:3080", sshPublicAddr: undefined } }),
     publicUrl: () => "https://gw.example.com:3080",

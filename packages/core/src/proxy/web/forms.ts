@@ -1,5 +1,4 @@
-import formbody from "@fastify/formbody";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { GatehouseError } from "../../base/index.ts";
 import { keyPagePolicy, pagePolicy } from "./html.ts";
 
@@ -24,14 +23,6 @@ export function sendForm(reply: FastifyReply, markup: string): FastifyReply {
       .header("referrer-policy", "same-origin")
       .send(markup)
   );
-}
-
-/** Routes that read forms: with an answer of a key in one, a form has a few kilobytes. */
-export async function withForms(app: FastifyInstance, routes: (scope: FastifyInstance) => void): Promise<void> {
-  await app.register(async (scope) => {
-    await scope.register(formbody, { bodyLimit: 32 * 1024 });
-    routes(scope);
-  });
 }
 
 /** A key's answer as the page's script leaves it in a form: JSON, empty for none. What is no JSON is an answer that will not hold. */

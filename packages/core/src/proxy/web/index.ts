@@ -1,11 +1,11 @@
 /** The web API of reference §1 and the few pages a browser sees. */
 import { GatehouseError, createRateLimiter } from "../../base/index.ts";
-import { createApp, errorBody, type App } from "../http/index.ts";
+import { trustRoutes } from "../hosts/index.ts";
+import { createApp, errorBody, limited, type App } from "../http/index.ts";
 import { pagePolicy } from "./html.ts";
 import { consoleRoutes } from "./console-routes.ts";
 import { headlessRoutes } from "./headless-routes.ts";
 import { joinRoutes } from "./join-routes.ts";
-import { limited } from "./limit-hook.ts";
 import { linkRoutes } from "./link-routes.ts";
 import { loginRoutes } from "./login-routes.ts";
 import { errorPage, frontPage, loginFailedPage, loginSuccessPage, testDonePage } from "./pages.ts";
@@ -59,6 +59,7 @@ export async function createWebApp(options: WebOptions): Promise<App> {
         }
       });
       joinRoutes(app, options, logins);
+      trustRoutes(app, options, limited(createRateLimiter({ burst: 300, perSecond: 20, keys: 10_000 }, clock)));
       await loginRoutes(app, options, { logins, passwords });
       await consoleRoutes(app, options, { logins, passwords });
       await linkRoutes(app, options, passwords, loginLine);

@@ -3,9 +3,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerAsyncHook
 import { z } from "zod";
 import type { LinkOutcome, LinkView } from "../../auth/index.ts";
 import { GatehouseError } from "../../base/index.ts";
-import { originOf, parseRequest } from "../http/index.ts";
+import { originOf, parseRequest, withForms } from "../http/index.ts";
 import { clearCookie, readCookies, setCookie } from "./cookies.ts";
-import { keyAnswer, refuseForeignForm, sendForm, withForms } from "./forms.ts";
+import { keyAnswer, refuseForeignForm, sendForm } from "./forms.ts";
 import { confirmPage, donePage, factorPage } from "./link-pages.ts";
 import { passwordPage } from "./pages.ts";
 import type { WebOptions } from "./types.ts";

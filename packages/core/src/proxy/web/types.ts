@@ -1,5 +1,6 @@
 import type { WitnessKeeper } from "../../audit/index.ts";
 import type { Clock, Logger, Random, RateLimit } from "../../base/index.ts";
+import type { Authorities } from "../../ca/index.ts";
 import type { AuthService } from "../../auth/index.ts";
 import type { Connector, SecondFactor } from "../../resources/index.ts";
 import type { PasswordRules } from "./pages.ts";
@@ -27,6 +28,7 @@ export interface WebOptions {
   /** Whether local accounts may log in. */
   readonly localLogins: boolean;
   readonly passwordRules: PasswordRules;
+  readonly authorities: Pick<Authorities, "trust">;
   /** Keeps other gateways' checkpoints; absent: this gateway is witness for none. */
   readonly witness?: WitnessKeeper | undefined;
   readonly clock: Clock;

@@ -25,6 +25,7 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
     inviteUser: missing,
     resetUser: missing,
     signUser: missing,
+    signHost: missing,
     requireRule: missing,
     requireEver: missing,
     explainRule: missing,
@@ -62,6 +63,7 @@ type Call = (method: string, path: string, body?: string | Buffer, headers?: Rec
 async function web(auth: AuthService, more: Partial<WebOptions> = {}): Promise<Call> {
   const app = await createWebApp({
     auth,
+    authorities: { trust: (kind) => ({ kind, clusterName: "example", sshKeys: [], tlsCertificates: [] }) },
     loginSettings: async () => github,
     facts: () => ({
       kube: { enabled: true, publicAddr: "gw.example.com:3026" },
