@@ -147,6 +147,7 @@ function openSsh(base: Base, live: Live): SshProxy | undefined {
   const { dnsNames, ipAddresses } = hostNames(config, config.clusterName);
   return createSshProxy({
     nodes: auth.nodes,
+    revocations: auth.revocations,
     gatekeeper: auth.gatekeeper,
     authorities,
     recorder,

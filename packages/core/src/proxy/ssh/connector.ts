@@ -102,7 +102,7 @@ export class Connector {
     const context = this.#context;
     const { node, mode } = grant;
     const hostKeys = mode === "proxy" ? await this.#hostKeys.shownAs(node, request.target) : [];
-    const certificate = mode === "off" && request.key !== undefined ? this.#certify(grant, id, request.key, host) : undefined;
+    const certificate = mode === "off" && request.key !== undefined ? this.#certify(grant, request.key, host) : undefined;
     const written = await new Promise<boolean>((resolve) => context.recorder.write({ ...auditEvents.sshConnect, ...connectionFields(grant, id), target: request.target.slice(0, 256) }, resolve));
     if (!written) throw new Denied("unavailable", "audit", "the gateway cannot write its audit log and lets nothing pass without it");
     let begun = false;
@@ -147,7 +147,7 @@ export class Connector {
           }
         },
       },
-      admit: (login) => this.#admit(person, node, id, host, login, { ...asked, login }),
+      admit: (login) => this.#admit(person, node, host, login, { ...asked, login }),
       isOwn: (attempt) => this.#isOwn(person, attempt),
     });
     running.catch((error: unknown) => {
@@ -157,7 +157,7 @@ export class Connector {
     });
   }
 
-  async #admit(person: Person, dialled: NodeEntry, id: string, host: Socket, login: string, asked: Asked): Promise<LoginGrant> {
+  async #admit(person: Person, dialled: NodeEntry, host: Socket, login: string, asked: Asked): Promise<LoginGrant> {
     const context = this.#context;
     try {
       const node = context.nodes.get(dialled.id);
@@ -169,7 +169,7 @@ export class Connector {
         options: grant.options,
         mint: async () => {
           const { privateKey, publicKey } = await newKeyPair();
-          return { method: "publickey", privateKey, certificate: this.#certify(grant, id, publicKey, host) };
+          return { method: "publickey", privateKey, certificate: this.#certify(grant, publicKey, host) };
         },
         lost: (live, now) => grant.lost(live, now),
       };
@@ -190,7 +190,7 @@ export class Connector {
     }
   }
 
-  #certify(grant: Grant, id: string, publicKey: string, host: Socket): string {
+  #certify(grant: Grant, publicKey: string, host: Socket): string {
     const { authorities, options } = this.#context;
     const { login, node, person, options: effective } = grant;
     if (login === undefined) throw new GatehouseError("bad_parameter", "a certificate is for one login: name it");
@@ -199,7 +199,7 @@ export class Connector {
     return authorities.issueConnection({
       publicKey,
       username: person.username,
-      sessionId: id,
+      sessionId: person.loginSession,
       login,
       nodeId: node.id,
       sourceAddresses: options.sourceAddresses.length > 0 ? options.sourceAddresses : [plainAddress(own ?? "")],

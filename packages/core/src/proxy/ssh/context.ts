@@ -1,4 +1,4 @@
-import type { Gatekeeper, NodeDirectory } from "../../auth/index.ts";
+import type { Gatekeeper, NodeDirectory, Revocations } from "../../auth/index.ts";
 import type { Clock, Logger, Random } from "../../base/index.ts";
 import type { Authorities } from "../../ca/index.ts";
 import type { Strangers } from "../listener/index.ts";
@@ -11,6 +11,7 @@ export interface SshContext {
   readonly options: SshProxyOptions;
   readonly limits: SshLimits;
   readonly nodes: NodeDirectory;
+  readonly revocations: Pick<Revocations, "isHostRevoked">;
   readonly gatekeeper: Gatekeeper;
   readonly authorities: Authorities;
   readonly recorder: Recorder;

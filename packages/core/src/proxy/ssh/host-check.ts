@@ -14,7 +14,7 @@ export function hostNames({ id, hostname }: Pick<NodeEntry, "id" | "hostname">, 
  * Holds what a host has shown against the `host` authority, its names, the time and the key that it is bound to. Throws {@link Denied}: nothing was said to it about the
  * person by then.
  */
-export function checkHost({ authorities, clock }: Pick<SshContext, "authorities" | "clock">, node: NodeEntry, { key, certificate }: HostProof): void {
+export function checkHost({ authorities, revocations, clock }: Pick<SshContext, "authorities" | "revocations" | "clock">, node: NodeEntry, { key, certificate }: HostProof): void {
   const name = escapeLine(node.hostname);
   const refuse = (why: string): never => {
     throw new Denied("access_denied", "host_certificate", `${name} is not trusted: ${why}`, { hint: "an administrator lets it join: tctl nodes add", detail: `${why} (its key is ${sshFingerprint(key)})` });
@@ -29,5 +29,6 @@ export function checkHost({ authorities, clock }: Pick<SshContext, "authorities"
     if (!(error instanceof GatehouseError)) throw error;
     return refuse(error.message);
   }
+  if (revocations.isHostRevoked(certificate.serial)) refuse("its certificate was revoked when the host that had it was removed");
   if (!names.some((each) => certificate.principals.includes(each))) refuse(`its certificate is for ${escapeLine(certificate.principals.slice(0, 5).join(", "))}`);
 }

@@ -13,14 +13,14 @@ import { createWebWay } from "./web-way.ts";
 
 /** The SSH proxy: takes connections by SSH and by mutual TLS, decides each host, and passes bytes on or records them. */
 export function createSshProxy(options: SshProxyOptions): SshProxy {
-  const { nodes, gatekeeper, authorities, recorder, sessions, clock, logger, random } = options;
+  const { nodes, revocations, gatekeeper, authorities, recorder, sessions, clock, logger, random } = options;
   let closing = false;
   const registry = new Registry<Ending, SshLive>({ gatekeeper, clock, lost: (live, now) => live.lost(now) });
   const strangers = new Strangers(clock, (address, count) => {
     const origin = { remoteAddress: address };
     recorder.write({ ...authFailed({ error: "more attempts without a good certificate than are written down one by one", origin }), proto: "ssh", rule: "certificate", count });
   });
-  const context: SshContext = { options, limits: { ...defaultSshLimits, ...options.limits }, nodes, gatekeeper, authorities, recorder, sessions, registry, strangers, clock, logger, random, closing: () => closing };
+  const context: SshContext = { options, limits: { ...defaultSshLimits, ...options.limits }, nodes, revocations, gatekeeper, authorities, recorder, sessions, registry, strangers, clock, logger, random, closing: () => closing };
   const hostKeys = new HostKeys(context);
   const bridge = createBridge({ sessions, recorder, registry, clock, logger, random });
   const connector = new Connector(context, hostKeys, bridge);

@@ -125,6 +125,7 @@ export async function openSshWorld(options: Partial<SshProxyOptions> & { readonl
   const proxy: SshProxy = createSshProxy({
     ...base,
     nodes: auth.nodes,
+    revocations: auth.revocations,
     gatekeeper: auth.gatekeeper,
     authorities,
     recorder,

@@ -1,5 +1,5 @@
 import type { AddressInfo, Socket } from "node:net";
-import type { Gatekeeper, NodeDirectory } from "../../auth/index.ts";
+import type { Gatekeeper, NodeDirectory, Revocations } from "../../auth/index.ts";
 import type { Clock, Logger, Random } from "../../base/index.ts";
 import type { Authorities } from "../../ca/index.ts";
 import type { ListenAddress, PurposeServer, ServerLimits, TlsMaterial } from "../listener/index.ts";
@@ -30,6 +30,7 @@ export interface SshLimits {
 
 export interface SshProxyOptions {
   readonly nodes: NodeDirectory;
+  readonly revocations: Pick<Revocations, "isHostRevoked">;
   readonly gatekeeper: Gatekeeper;
   readonly authorities: Authorities;
   readonly recorder: Recorder;
