@@ -17,7 +17,7 @@ export const browserPath = join(root, "test/dist/browser.js");
 export interface Readiness {
   readonly cluster: string;
   readonly ca_pin: string;
-  readonly addresses: { readonly web: string; readonly kube?: string; readonly admin: string };
+  readonly addresses: { readonly web: string; readonly kube?: string; readonly ssh?: string; readonly admin: string };
 }
 
 /** A person at their own machine: own home, own profile, own kubeconfig. */
@@ -136,6 +136,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     // Later starts keep the addresses, so that profiles and kubeconfigs stay true.
     config.proxy_service["web_listen_addr"] = ready.addresses.web;
     config.auth_service["listen_addr"] = ready.addresses.admin;
+    if (ready.addresses.ssh !== undefined) config.proxy_service["ssh_listen_addr"] = ready.addresses.ssh;
     if (config.proxy_service.kubernetes && ready.addresses.kube !== undefined) config.proxy_service.kubernetes["listen_addr"] = ready.addresses.kube;
     await writeFile(configFile, stringify(config));
 

@@ -38,6 +38,7 @@ describe.skipIf(!available)("second factors of local users", () => {
       config: ({ auth_service, proxy_service }) => {
         auth_service["authentication"] = { type: "local", second_factor: "on" };
         proxy_service["web_listen_addr"] = `127.0.0.1:${String(port)}`;
+        proxy_service["ssh_listen_addr"] = "127.0.0.1:0";
         proxy_service["public_addr"] = [gateway];
       },
     });

@@ -7,7 +7,7 @@ import { startKubeApi } from "../stand-ins/kube-api.ts";
 import { run, start, type Outcome } from "../support/process.ts";
 import { cleanEnv, tctlPath, tshPath } from "../support/world.ts";
 
-const anyPort = ["--web-listen-addr=127.0.0.1:0", "--admin-listen-addr=127.0.0.1:0", "--kube-listen-addr=127.0.0.1:0"];
+const anyPort = ["--web-listen-addr=127.0.0.1:0", "--admin-listen-addr=127.0.0.1:0", "--kube-listen-addr=127.0.0.1:0", "--ssh-listen-addr=127.0.0.1:0"];
 
 /** What an operator reads when a gateway starts, or does not. */
 describe("tsh proxy", () => {

@@ -14,6 +14,8 @@ import { refusalLine, refuse } from "./refusals.ts";
 /** What one connection's attempts have come to. */
 interface Attempts {
   person: Person | undefined;
+  /** It got as far as to ask to be let in. */
+  tried: boolean;
   /** A certificate was looked at, whatever became of it. */
   shown: boolean;
 }
@@ -99,7 +101,7 @@ export class SshServer {
       localAddress: peerOf({ remoteAddress: socket.localAddress, remotePort: socket.localPort }),
     };
     const { limits } = this.#context;
-    const attempts: Attempts = { person: undefined, shown: false };
+    const attempts: Attempts = { person: undefined, tried: false, shown: false };
     let transport: Transport;
     try {
       transport = await serveTransport({
@@ -124,6 +126,7 @@ export class SshServer {
   }
 
   async #authenticate(attempt: AuthAttempt, ends: Ends, attempts: Attempts): Promise<AuthVerdict> {
+    attempts.tried = true;
     if (attempt.method !== "publickey") return { accept: false };
     const context = this.#context;
     attempts.shown = true;
@@ -146,7 +149,7 @@ export class SshServer {
   #unserved(error: unknown, ends: Ends, attempts: Attempts): void {
     const { logger, strangers, recorder } = this.#context;
     logger.debug({ remote: ends.remoteAddress, error: errorMessage(error) }, "SSH connection did not authenticate");
-    if (attempts.shown || !(error instanceof GatehouseError) || error.code !== "unauthenticated" || !strangers.admit(ends.remoteAddress)) return;
+    if (attempts.shown || !attempts.tried || this.#context.closing() || !strangers.admit(ends.remoteAddress)) return;
     recorder.write({ ...authFailed({ error: "no certificate of this cluster was shown", origin: ends }), proto: "ssh", rule: "certificate" });
   }
 

@@ -15,6 +15,8 @@ import { finish } from "./tunnel.ts";
 /** Variables that are stored, and their sizes, characters. */
 const maxVariables = 64;
 const maxVariable = 4096;
+/** How long a client gets to show why, before it hears that its request failed, ms. */
+const readingTime = 100;
 
 /** A channel `session` on the way to hosts (reference §7.2): subsystems alone run on it. */
 export class SessionChannel {
@@ -50,7 +52,7 @@ export class SessionChannel {
       this.#run(request.name, reply);
     } else {
       this.#channel.sendStderr(`(proxy) proxy doesn't support request type '${escapeLine(name.slice(0, 64))}'\r\n`);
-      reply(false);
+      this.#later(() => reply(false));
     }
   }
 
@@ -62,11 +64,21 @@ export class SessionChannel {
   }
 
   #fail(told: GatehouseError, reply: (success: boolean) => void): void {
-    if (this.#channel.destroyed) return;
-    this.#channel.sendStderr(`${refusalLine(told)}\r\n`);
-    reply(false);
-    this.#channel.exitStatus = 1;
-    finish(this.#channel);
+    const channel = this.#channel;
+    if (channel.destroyed) return;
+    channel.sendStderr(`${refusalLine(told)}\r\n`);
+    channel.exitStatus = 1;
+    this.#later(() => {
+      reply(false);
+      finish(channel);
+    });
+  }
+
+  /** OpenSSH drops what it has not shown yet when it reads that its request failed. */
+  #later(refuse: () => void): void {
+    setTimeout(() => {
+      if (!this.#channel.destroyed) refuse();
+    }, readingTime).unref();
   }
 
   async #subsystem(name: string, reply: (success: boolean) => void): Promise<void> {

@@ -6,7 +6,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { connect as tlsConnect, type TLSSocket } from "node:tls";
 import { sshConnectUrl, sshServerName, sshUpgrade, type SshConnectRequest } from "../../api/index.ts";
-import type { AuditEventInput, AuditLog } from "../../audit/index.ts";
+import { openRecordings, type AuditEventInput, type AuditLog } from "../../audit/index.ts";
 import { openAuth, type AuthService, type Caller } from "../../auth/index.ts";
 import { nullLogger, systemClock, systemRandom, type Clock } from "../../base/index.ts";
 import { exportAuthority, newKeyPair, openAuthorities, type Authorities } from "../../ca/index.ts";
@@ -55,6 +55,8 @@ export interface SshWorld {
   ahead: number;
   /** The log takes nothing. */
   auditBroken: boolean;
+  /** The secret of a stored item. */
+  secretOf(kind: string, name: string): Promise<string>;
   put(resource: Record<string, unknown>): Promise<void>;
   remove(kind: "user" | "role" | "node" | "lock", name: string): Promise<void>;
   /** Somebody with these roles, created where there is no such user. */
@@ -98,7 +100,7 @@ async function readAnswer(socket: TLSSocket): Promise<Answer> {
   }
 }
 
-export async function openSshWorld(options: Partial<SshProxyOptions> & { readonly sshdConfig?: readonly string[] } = {}): Promise<SshWorld> {
+export async function openSshWorld(options: Partial<SshProxyOptions> & { readonly sshdConfig?: readonly string[]; readonly hostNames?: readonly string[]; /** The host has another certificate than one of the cluster. */ readonly hostAuthority?: Authorities } = {}): Promise<SshWorld> {
   const directory = await mkdtemp(join(tmpdir(), "gatehouse-ssh-"));
   const file = (name: string): string => join(directory, name);
   const write = (name: string, content: string): Promise<void> => writeFile(file(name), content, { mode: 0o600 });
@@ -121,7 +123,8 @@ export async function openSshWorld(options: Partial<SshProxyOptions> & { readonl
   const own = await newKeyPair();
   const server = authorities.issueHost({ publicKey: own.publicKey, hostId: "gw", nodeName: "gateway-1", role: "Proxy", principals: [], dnsNames: [sshServerName("example")], ipAddresses: ["127.0.0.1"], ttl: 86_400_000 });
   const recorder = new Recorder(audit, nullLogger);
-  const sessions = new Sessions({ recorder, clock, logger: nullLogger, serverId: "gw", recordings: undefined, recording: "off" });
+  const recordings = openRecordings({ directory: file("log"), serverId: "gw", clock, logger: nullLogger, audit });
+  const sessions = new Sessions({ recorder, clock, logger: nullLogger, serverId: "gw", recordings, recording: "strict" });
   const proxy: SshProxy = createSshProxy({
     ...base,
     nodes: auth.nodes,
@@ -146,7 +149,7 @@ export async function openSshWorld(options: Partial<SshProxyOptions> & { readonl
   const web: AddressInfo = await front.listen({ host: "127.0.0.1", port: 0 });
 
   const hostKey = generateKeyPairSync("ed25519").privateKey;
-  const certified = authorities.issueHost({ publicKey: formatAuthorizedKey(sshPublicKey(hostKey)), hostId: "node-1", nodeName: "web-1", role: "Node", principals: [], dnsNames: [], ipAddresses: [], ttl: 86_400_000 });
+  const certified = (options.hostAuthority ?? authorities).issueHost({ publicKey: formatAuthorizedKey(sshPublicKey(hostKey)), hostId: "node-1", nodeName: "web-1", role: "Node", principals: [], dnsNames: [], ipAddresses: [], ttl: 86_400_000 });
   await write("host", encodeOpenSshPrivateKey(hostKey));
   await write("host-cert.pub", certified.ssh);
   await write("trusted", `${exportAuthority(authorities.trust("openssh")).ssh.join("\n")}\n`);
@@ -184,6 +187,7 @@ export async function openSshWorld(options: Partial<SshProxyOptions> & { readonl
     set auditBroken(broken) {
       state.auditBroken = broken;
     },
+    secretOf: async (kind, name) => (await store.get(kind, name))?.secret ?? "",
     async put(resource) {
       await auth.admin.put(localAdmin, parseResource(resource), "upsert");
     },
@@ -217,6 +221,7 @@ export async function openSshWorld(options: Partial<SshProxyOptions> & { readonl
       front.close();
       await proxy.close({ drainMs: 0 });
       await sessions.close("over");
+      await recordings.close();
       await auth.close();
       await store.close();
       await rm(directory, { recursive: true, force: true });
