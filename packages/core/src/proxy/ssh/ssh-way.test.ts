@@ -41,7 +41,7 @@ describe.skipIf(!available)("the way of OpenSSH's own client", () => {
 
   it("runs a command by -J, recorded", async () => {
     expect(await ssh(config, "web-1", "echo out; echo err >&2; exit 42"), world.sshd.log()).toEqual({ code: 42, stdout: "out\n", stderr: "err\n" });
-    expect(world.last("session.end")).toMatchObject({ user: "ana", login: hostLogin, server_id: "node-1" });
+    await expect.poll(() => world.last("session.end")).toMatchObject({ user: "ana", login: hostLogin, server_id: "node-1" });
     expect(world.sshd.log()).toMatch(/ID ana session=[0-9a-f-]{36}/);
   });
 
