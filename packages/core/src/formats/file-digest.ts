@@ -1,12 +1,18 @@
 import { createHash } from "node:crypto";
 
-/** Pieces of one file that may wait for those before them. */
-const maxPieces = 4096;
+/** What a part costs beside its bytes. */
+const overhead = 64;
 const twice = "parts of it passed more than once";
 
 /** Memory, in bytes, that the digests of one stream may keep together. */
 export interface DigestMemory {
   left: number;
+}
+
+/** Bytes that follow each other, and wait for those before them. */
+interface Piece {
+  readonly parts: Buffer[];
+  end: number;
 }
 
 /**
@@ -17,7 +23,8 @@ export class FileDigest {
   readonly #hash = createHash("sha256");
   readonly #memory: DigestMemory;
   /** Pieces that begin behind `next`, by offset. */
-  readonly #pieces = new Map<number, Buffer>();
+  readonly #pieces = new Map<number, Piece>();
+  #last: Piece | undefined;
   #next = 0;
   #bytes = 0;
   #problem: string | undefined;
@@ -49,21 +56,19 @@ export class FileDigest {
       if (this.#pieces.size > 0) this.#drain();
     } else if (offset < this.#next || this.#pieces.has(offset)) {
       this.fail(twice);
-    } else if (bytes.length > this.#memory.left || this.#pieces.size >= maxPieces) {
+    } else if (bytes.length + overhead > this.#memory.left) {
       this.fail("its parts passed too far out of order");
     } else {
-      const piece = Buffer.allocUnsafeSlow(bytes.length);
-      piece.set(bytes);
-      this.#pieces.set(offset, piece);
-      this.#memory.left -= piece.length;
+      this.#keep(offset, bytes);
     }
   }
 
   /** There is to be no digest. The first reason stays. */
   fail(why: string): void {
     this.#problem ??= why;
-    for (const piece of this.#pieces.values()) this.#memory.left += piece.length;
+    for (const piece of this.#pieces.values()) this.#free(piece);
     this.#pieces.clear();
+    this.#last = undefined;
   }
 
   /** The digest of what passed, or why there is none. Once. */
@@ -77,11 +82,25 @@ export class FileDigest {
     this.#next += bytes.length;
   }
 
+  #keep(offset: number, bytes: Uint8Array): void {
+    const part = Buffer.allocUnsafeSlow(bytes.length);
+    part.set(bytes);
+    this.#memory.left -= part.length + overhead;
+    if (this.#last?.end === offset) {
+      this.#last.parts.push(part);
+      this.#last.end += part.length;
+      return;
+    }
+    this.#last = { parts: [part], end: offset + part.length };
+    this.#pieces.set(offset, this.#last);
+  }
+
   #drain(): void {
     for (let piece = this.#pieces.get(this.#next); piece !== undefined; piece = this.#pieces.get(this.#next)) {
       this.#pieces.delete(this.#next);
-      this.#memory.left += piece.length;
-      this.#take(piece);
+      if (piece === this.#last) this.#last = undefined;
+      this.#free(piece);
+      for (const part of piece.parts) this.#take(part);
     }
     for (const offset of this.#pieces.keys()) {
       if (offset < this.#next) {
@@ -89,5 +108,9 @@ export class FileDigest {
         return;
       }
     }
+  }
+
+  #free({ parts }: Piece): void {
+    for (const { length } of parts) this.#memory.left += length + overhead;
   }
 }

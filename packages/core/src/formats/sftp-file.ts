@@ -72,6 +72,7 @@ export class SftpFile {
 
   /** What became of it, when it is closed or never will be. `error`: why closing it failed. */
   finish(error: string | undefined): FileEvent[] {
+    if (error !== undefined) for (const digest of [this.#read, this.#written]) digest.fail("it was not closed");
     const outcome = this.#failure ?? error;
     const base = { path: this.path, ok: outcome === undefined, ...(outcome === undefined ? {} : { error: outcome }) };
     const events: FileEvent[] = [];
