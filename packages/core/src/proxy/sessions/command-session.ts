@@ -41,7 +41,7 @@ export class RecordedCommand implements CommandSession {
     this.#mode = mode;
     this.#over = over;
     this.sink = this.#sink(start.options.recordStdin);
-    this.participants = new Participants(context, start, recording, this.sink.stdin);
+    this.participants = new Participants(context, start, recording);
   }
 
   /** Begins one. `over` is called when it is no longer under way. Throws {@link SessionRefused} where it must be recorded and cannot be. */

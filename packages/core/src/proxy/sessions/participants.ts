@@ -1,7 +1,6 @@
 import { auditEvents, sessionReading } from "../../audit/index.ts";
 import type { Recording } from "../../audit/index.ts";
 import { GatehouseError, errorMessage, escapeLine, uuid } from "../../base/index.ts";
-import type { CommandSink } from "../../formats/index.ts";
 import type { SessionContext } from "./context.ts";
 import type { CommandStart, Participant, SessionJoin } from "./types.ts";
 
@@ -15,12 +14,9 @@ export class Participants {
   readonly #recording: Recording | undefined;
   readonly #names: Set<string>;
   readonly #here = new Map<string, () => void>();
-  readonly #typed: CommandSink["stdin"];
   #over = false;
 
-  /** `typed`: told what participants type, where input is recorded. */
-  constructor(context: SessionContext, start: CommandStart, recording: Recording | undefined, typed: CommandSink["stdin"]) {
-    this.#typed = typed;
+  constructor(context: SessionContext, start: CommandStart, recording: Recording | undefined) {
     this.#context = context;
     this.#start = start;
     this.#recording = recording;
@@ -65,7 +61,6 @@ export class Participants {
         if (!this.#here.has(id)) throw new GatehouseError("not_found", "the session is over");
         try {
           await terminal.input(typed);
-          this.#typed?.(typed);
         } catch (error) {
           throw new GatehouseError("not_found", `the session takes no more input: ${errorMessage(error)}`, { cause: error });
         }

@@ -55,7 +55,7 @@ export interface SessionStream {
 export interface SessionTerminal {
   /**
    * Gives the host what a participant typed, as if the session's own person had typed it, in order, when the host's window has room for it. Resolves
-   * when it is taken: one call at a time is waited for. Rejects once the session is over.
+   * when it is taken: one call at a time is waited for. Whoever implements it tells {@link CommandSession.sink} as of all input. Rejects once the session is over.
    */
   input(bytes: Uint8Array): Promise<void>;
   /** Shows the session's own person one line (safe for a terminal, without an end of line): who joined, who left. Best effort: where their window is full, it is left out. */
