@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { nullLogger, systemClock } from "../../base/index.ts";
-import { RecordingReader, parseRecordingEnd, parseRecordingGap, type RecordingHeader, type RecordingSummary } from "../../formats/index.ts";
+import { RecordingReader, parseRecordingEnd, parseRecordingGap, parseRecordingMarker, type RecordingHeader, type RecordingSummary } from "../../formats/index.ts";
 import type { AuditEventInput } from "../types.ts";
 import { createFile } from "./disk.ts";
 import { openRecordings } from "./open.ts";
@@ -103,6 +103,26 @@ describe("a recording", () => {
     await vi.waitFor(async () => expect((await played(recording.sid, ".live")).output.toString()).toBe("one key"));
     await recording.discard();
     expect(await readdir(place())).toEqual([]);
+  });
+
+  it("that somebody follows is written soon, and holds markers of bounded length", async () => {
+    open({ limits: { flush: 60_000 } });
+    const recording = await recordings.open(header(), "strict", listener());
+    const reader = new RecordingReader();
+    const records: string[] = [];
+    const stop = new AbortController();
+    const following = (async () => {
+      for await (const bytes of recording.follow(stop.signal)) for (const { type, data } of reader.feed(bytes)) records.push(`${type}${data.toString("utf8")}`);
+    })();
+    await vi.waitFor(() => expect(records).toHaveLength(1));
+    recording.write("o", Buffer.from("typed"));
+    await vi.waitFor(() => expect(records.at(-1)).toBe("otyped"));
+    recording.mark({ kind: "k".repeat(100), text: "t".repeat(20_000) });
+    await vi.waitFor(() => expect(records).toHaveLength(3));
+    expect(parseRecordingMarker(Buffer.from(records[2]!.slice(1)))).toEqual({ kind: "k".repeat(64), text: "t".repeat(8192) });
+    stop.abort();
+    await following;
+    await recording.discard();
   });
 
   it("can be followed from its beginning to its end", async () => {
