@@ -57,6 +57,14 @@ export class RecordingBuilder {
     this.#open = none;
   }
 
+  /** Takes back the memory of a chunk that nothing was appended to. Throws `internal` where something was, or where there is none. */
+  unuse(): Buffer {
+    const buffer = this.#buffer;
+    if (buffer === undefined || this.pending > 0) throw new GatehouseError("internal", "the chunk under way is not empty");
+    this.#buffer = undefined;
+    return buffer;
+  }
+
   /**
    * Appends `data[start…end)`, and returns the offset behind what was taken: `end`, or less when the chunk is full (or there is no
    * buffer). Of a stream (`o`, `e`, `i`) as much is taken as fits; of another record all or nothing.

@@ -191,6 +191,18 @@ describe("recording", () => {
     expect(() => builder.seal()).toThrow(/empty/);
   });
 
+  it("gives back the memory of a chunk that is too small for its first record, and of no other", () => {
+    const builder = new RecordingBuilder();
+    expect(() => builder.unuse()).toThrow(/not empty/);
+    const memory = Buffer.alloc(200);
+    builder.use(memory);
+    expect(builder.append("m", 0, Buffer.alloc(1000))).toBe(0);
+    expect(builder.unuse()).toBe(memory);
+    builder.use(Buffer.alloc(2000));
+    expect(builder.append("m", 0, Buffer.alloc(1000))).toBe(1000);
+    expect(() => builder.unuse()).toThrow(/not empty/);
+  });
+
   it("never takes more than a chunk may hold", () => {
     const builder = new RecordingBuilder();
     builder.use(Buffer.alloc(3 * 1024 * 1024));

@@ -226,7 +226,8 @@ export class LiveRecording implements Recording, Syncable {
 
   #append(type: RecordingType, data: Buffer): void {
     if (this.#builder.append(type, this.#elapsed(), data) === data.length) return;
-    this.#full();
+    if (this.#builder.pending > 0) this.#full();
+    else if (this.#builder.ready) this.#context.buffers.release(this.#builder.unuse());
     this.#builder.use(this.#context.buffers.take(data.length + 256 > smallBuffer ? largeBuffer : smallBuffer));
     this.#builder.append(type, this.#elapsed(), data);
   }

@@ -4,8 +4,9 @@ import { GatehouseError, errorMessage, escapeLine, uuid } from "../../base/index
 import type { SessionContext } from "./context.ts";
 import type { CommandStart, Participant, SessionJoin } from "./types.ts";
 
-/** Names that are remembered of those who took part. */
-const maxNames = 1000;
+/** Names that are remembered of those who took part, and their characters: the end of a recording has to hold them all. */
+const maxNames = 40;
+const maxName = 200;
 
 /** Those who watch one session or take part in it, besides its own person. */
 export class Participants {
@@ -20,7 +21,7 @@ export class Participants {
     this.#context = context;
     this.#start = start;
     this.#recording = recording;
-    this.#names = new Set([start.session.user]);
+    this.#names = new Set([start.session.user.slice(0, maxName)]);
   }
 
   /** Everybody who took part, the opener first. */
@@ -47,7 +48,7 @@ export class Participants {
       this.#context.finishing(this.#write({ ...auditEvents.sessionLeave, ...event }).then(() => undefined));
     };
     this.#here.set(id, leave);
-    if (this.#names.size < maxNames) this.#names.add(who.user);
+    if (this.#names.size < maxNames) this.#names.add(who.user.slice(0, maxName));
     this.#tell("join", `${who.user} joined${who.mode === "peer" ? " and can type" : " and watches"}`);
     // Between the question and the event it may have ended, or who asked may be gone.
     if (this.#over || signal.aborted) leave();
