@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
 import { chosenIdentity, obtainLogin, readIdentityFile, type LoginRecord } from "@gatehouse/core/client/lean";
 import { connectHost, holdKey, noKeys, parseHostTarget, pump, serveAgent, type AgentSocket, type HostConnection, type HostTarget } from "@gatehouse/core/client/ssh";
-import { formatAuthorizedKey, sshPublicKey } from "@gatehouse/core/formats";
+import { formatAuthorizedKey, sshPublicKey } from "@gatehouse/core/formats/ssh";
 import { writeOut } from "./write-out.ts";
 
 interface Flags {

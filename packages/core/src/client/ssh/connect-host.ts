@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import type { Socket } from "node:net";
-import { refusalOf, sshConnectHeaders, sshConnectUrl, sshServerName, sshUpgrade, type SshConnectRequest } from "../../api/index.ts";
+import { refusalOf, sshConnectHeaders, sshConnectUrl, sshServerName, sshUpgrade, type SshConnectRequest } from "../../api/lean/index.ts";
 import { GatehouseError, limits, readAll, version } from "../../base/index.ts";
 import { parseProxyAddress, type LoginRecord } from "../lean/index.ts";
 import { unreachable } from "../network-errors.ts";

@@ -1,4 +1,4 @@
-import { parseAuthorizedKey } from "../../formats/index.ts";
+import { parseAuthorizedKey } from "../../formats/ssh/index.ts";
 import type { LoginRecord } from "../lean/index.ts";
 
 /**

@@ -10,7 +10,7 @@ import {
   parseSessionBind,
   type AgentIdentity,
   type AgentRequest,
-} from "../../../formats/index.ts";
+} from "../../../formats/ssh/index.ts";
 import type { HeldKeys } from "./held-keys.ts";
 import type { UpstreamAgent } from "./upstream.ts";
 

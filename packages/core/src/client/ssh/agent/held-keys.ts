@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import { parseSshCertificate, sshSign, type AgentIdentity } from "../../../formats/index.ts";
+import { parseSshCertificate, sshSign, type AgentIdentity } from "../../../formats/ssh/index.ts";
 
 /** Keys that an agent has itself, rather than another agent behind it. */
 export interface HeldKeys {

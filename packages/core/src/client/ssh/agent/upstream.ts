@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { agentFrame, createAgentFrames } from "../../../formats/index.ts";
+import { agentFrame, createAgentFrames } from "../../../formats/ssh/index.ts";
 
 /** Another agent, asked one thing at a time. */
 export interface UpstreamAgent {
