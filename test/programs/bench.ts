@@ -3,6 +3,7 @@ import { benchAudit, benchRealCluster, benchRequests } from "../bench/kube.ts";
 import { benchStartUp } from "../bench/start-up.ts";
 import { benchDownload, benchMemory } from "../bench/streams.ts";
 import { benchRecording } from "../bench/recording.ts";
+import { benchSsh } from "../bench/ssh.ts";
 import { verdictTable } from "../bench/table.ts";
 import type { Verdict } from "../bench/table.ts";
 
@@ -14,6 +15,7 @@ const parts: Readonly<Record<string, (print: (text: string) => void) => Promise<
   download: benchDownload,
   memory: benchMemory,
   recording: benchRecording,
+  ssh: benchSsh,
 };
 
 /** `bench [part…]`: measures, prints tables, and at the end what is required. Exit code 1 where something is missed. */

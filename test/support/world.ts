@@ -68,6 +68,8 @@ export interface WorldOptions {
   /** Changes `teleport.yaml` before it is written. */
   readonly config?: (config: Config) => void;
   readonly clusterName?: string;
+  /** For Node itself, which runs the gateway. */
+  readonly nodeArgs?: readonly string[];
 }
 
 interface Config {
@@ -110,7 +112,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   let gateway: Running | undefined;
 
   async function boot(): Promise<Readiness> {
-    gateway = start(process.execPath, [tshPath, "proxy", "-c", configFile, "--format=json"], { env: cleanEnv({ HOME: folder }) });
+    gateway = start(process.execPath, [...(options.nodeArgs ?? []), tshPath, "proxy", "-c", configFile, "--format=json"], { env: cleanEnv({ HOME: folder }) });
     const [line] = await gateway.waitFor(/^\{.*"ca_pin".*\}$/m, "stdout", 60_000);
     return JSON.parse(line) as Readiness;
   }
