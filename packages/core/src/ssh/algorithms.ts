@@ -38,13 +38,19 @@ export function signaturesOf(keyType: string): readonly string[] {
   return signatureAlgorithms.filter((algorithm) => keyTypeOf(algorithm) === keyType);
 }
 
-function offer(kexNames: readonly string[], serverHostKey: readonly string[]): KexInit {
-  return new kex.KexInit({ kex: kexNames, serverHostKey, cs: side, sc: side });
+function offer(kexNames: readonly string[], serverHostKey: readonly string[], both = side): KexInit {
+  return new kex.KexInit({ kex: kexNames, serverHostKey, cs: both, sc: both });
 }
 
-/** What a server with these host key algorithms offers. */
-export function serverOffer(hostKeyAlgorithms: readonly string[]): KexInit {
-  return offer([...serverKex, "kex-strict-s-v00@openssh.com"], hostKeyAlgorithms);
+/** Whether a cipher is AES-GCM. */
+export function isGcm(cipher: string): boolean {
+  return cipher.endsWith("-gcm@openssh.com");
+}
+
+/** What a server with these host key algorithms offers: to everybody, and to a client that is known to take AES-GCM but may like others better. */
+export function serverOffers(hostKeyAlgorithms: readonly string[]): { readonly any: KexInit; readonly gcm: KexInit } {
+  const names = [...serverKex, "kex-strict-s-v00@openssh.com"];
+  return { any: offer(names, hostKeyAlgorithms), gcm: offer(names, hostKeyAlgorithms, { ...side, cipher: side.cipher.filter(isGcm) }) };
 }
 
 const certificates = signatureAlgorithms.map(certificateAlgorithm);
@@ -56,6 +62,6 @@ export const clientOffers = { certificate: offer(client, certificates), any: off
  * Refuses what Terrapin (CVE-2023-48795) can cut: an encrypt-then-MAC cipher without the strict key exchange. Throws `bad_parameter`.
  */
 export function checkTerrapin(strictKex: boolean, ciphers: readonly string[]): void {
-  if (strictKex || ciphers.every((cipher) => cipher.includes("-gcm@"))) return;
+  if (strictKex || ciphers.every(isGcm)) return;
   throw new GatehouseError("bad_parameter", "the SSH peer offers neither the strict key exchange nor AES-GCM", { hint: "use a newer SSH implementation" });
 }

@@ -2,13 +2,13 @@ import { sign } from "node:crypto";
 import type { ProtocolHostKey } from "ssh2/lib/protocol/Protocol.js";
 import { GatehouseError } from "../base/index.ts";
 import { parseSshCertificate, sshPublicKey, SshReader } from "../formats/index.ts";
-import { certificateAlgorithm, serverOffer, signaturesOf } from "./algorithms.ts";
+import { certificateAlgorithm, serverOffers, signaturesOf } from "./algorithms.ts";
 import type { HostKey } from "./types.ts";
 
 /** Host keys as the protocol wants them, and what a server offers with them. */
 export interface PreparedHostKeys {
   readonly keys: Readonly<Record<string, ProtocolHostKey>>;
-  readonly offer: ReturnType<typeof serverOffer>;
+  readonly offers: ReturnType<typeof serverOffers>;
 }
 
 const hashes: Readonly<Record<string, string>> = { "ecdsa-sha2-nistp256": "sha256", "ecdsa-sha2-nistp384": "sha384", "ecdsa-sha2-nistp521": "sha512" };
@@ -33,7 +33,7 @@ function prepare(hostKeys: readonly HostKey[]): PreparedHostKeys {
   }
   if (plain.size === 0) throw new GatehouseError("bad_parameter", "an SSH server needs a host key");
   const keys = new Map([...certified, ...plain]);
-  return { keys: Object.fromEntries(keys), offer: serverOffer([...keys.keys()]) };
+  return { keys: Object.fromEntries(keys), offers: serverOffers([...keys.keys()]) };
 }
 
 /** Prepares host keys, once for each list of them. Throws `bad_parameter` for a certificate over another key, or no key. */

@@ -57,6 +57,8 @@ declare module "ssh2/lib/protocol/Protocol.js" {
     _parse(chunk: Buffer, at: number, length: number): number | undefined;
     _onPayload: (payload: Buffer) => unknown;
     _maxPacketSize: number;
+    /** Sent when the peer's identification is parsed. */
+    _offer: KexInit;
     readonly _kexinit: Buffer | undefined;
     readonly _strictMode: boolean | undefined;
     readonly _kex: { readonly sessionID: Buffer } | undefined;

@@ -1,6 +1,7 @@
 import Protocol, { type Negotiated } from "ssh2/lib/protocol/Protocol.js";
 import { errorMessage, GatehouseError } from "../base/index.ts";
-import { clientOffers, serverSignatureAlgorithms } from "./algorithms.ts";
+import { clientOffers, isGcm, serverSignatureAlgorithms } from "./algorithms.ts";
+import { readProposal } from "./client-proposal.ts";
 import { GcmCipher, GcmDecipher, type Ssh2GcmCipher, type Ssh2GcmDecipher } from "./gcm.ts";
 import type { PreparedHostKeys } from "./host-keys.ts";
 import { message, newMessage, readMessage } from "./message.ts";
@@ -10,6 +11,8 @@ import type { TransportAlgorithms } from "./types.ts";
 export const maxPacket = 256 * 1024;
 const maxPacketBeforeAuth = 35_000;
 const maxText = 1024;
+/** How long the first bytes of a client are looked into before it is offered everything, ms. */
+const proposalTime = 1000;
 
 /** What happens on the wire. */
 export interface WireEvents {
@@ -44,7 +47,10 @@ export class Wire {
   #receiving = false;
   #closed = false;
   #rest: Buffer | undefined;
+  #gcmOffer: PreparedHostKeys["offers"]["gcm"] | undefined;
   #hostKey: Buffer | undefined;
+  /** Of a client that may take AES-GCM: what it has sent so far, and what ends the wait. */
+  #early: { bytes: Buffer; timer: NodeJS.Timeout | undefined } | undefined;
   #queue: Buffer[] = [];
   #queued = 0;
 
@@ -65,8 +71,12 @@ export class Wire {
     };
     this.#protocol =
       "hostKeys" in role
-        ? new Protocol({ ...config, server: true, hostKeys: role.hostKeys.keys, offer: role.hostKeys.offer, serverSigAlgs: serverSignatureAlgorithms })
+        ? new Protocol({ ...config, server: true, hostKeys: role.hostKeys.keys, offer: role.hostKeys.offers.any, serverSigAlgs: serverSignatureAlgorithms })
         : new Protocol({ ...config, server: false, offer: clientOffers[role.accept], hostVerifier: (blob, verify) => this.#verify(role.verify, blob, verify) });
+    if ("hostKeys" in role) {
+      this.#gcmOffer = role.hostKeys.offers.gcm;
+      this.#early = { bytes: Buffer.alloc(0), timer: undefined };
+    }
     const handle = this.#protocol._onPayload;
     // False makes the parser come back after every packet, so that reading can stand still between two of them.
     this.#protocol._onPayload = (payload) => {
@@ -110,6 +120,13 @@ export class Wire {
   /** Takes bytes from the peer; what comes while held waits. */
   receive(chunk: Buffer): void {
     if (this.#closed) return;
+    if (this.#early) {
+      this.#early.bytes = Buffer.concat([this.#early.bytes, chunk]);
+      this.#early.timer ??= setTimeout(() => this.#begin(undefined), proposalTime);
+      const proposal = readProposal(this.#early.bytes);
+      if (proposal !== "more") this.#begin(proposal);
+      return;
+    }
     if (this.#receiving || this.#held || this.#rest) {
       this.#rest = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
       return;
@@ -122,6 +139,16 @@ export class Wire {
     } finally {
       this.#receiving = false;
     }
+  }
+
+  /** Begins to parse: what the server offers is settled. */
+  #begin(proposal: { readonly gcm: boolean } | undefined): void {
+    const early = this.#early;
+    if (!early) return;
+    clearTimeout(early.timer);
+    this.#early = undefined;
+    if (proposal?.gcm === true && this.#gcmOffer) this.#protocol._offer = this.#gcmOffer;
+    if (early.bytes.length > 0) this.receive(early.bytes);
   }
 
   /** Stops after the packet that is being handled, until `release`. */
@@ -160,6 +187,8 @@ export class Wire {
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#early?.timer);
+    this.#early = undefined;
     this.#rest = undefined;
     this.#queue = [];
     this.#queued = 0;
@@ -255,10 +284,6 @@ export class Wire {
   #fail(error: Error): void {
     if (!this.#closed) this.#events.failed(error);
   }
-}
-
-function isGcm(cipher: string): boolean {
-  return cipher.endsWith("-gcm@openssh.com");
 }
 
 function broken(error: unknown): GatehouseError {
