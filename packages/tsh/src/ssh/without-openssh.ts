@@ -1,5 +1,5 @@
 import { GatehouseError, systemClock } from "@gatehouse/core/base";
-import { exitOf, openOwnConnection, openSession, type ClientChannel, type OwnConnection } from "@gatehouse/core/client/own-ssh";
+import { openOwnConnection, openSession, type OwnSession } from "@gatehouse/core/client/own-ssh";
 import type { ChosenHost } from "@gatehouse/core/client/ssh";
 import type { Output } from "@gatehouse/core/client/terminal";
 import type { HostSession } from "./hosts.ts";
@@ -49,7 +49,7 @@ function watchEscape(onEscape: () => void): (chunk: Buffer) => Buffer {
 }
 
 /** Gives the terminal to the session until it ends. Resolves with its exit code. */
-async function onTerminal(connection: OwnConnection, channel: ClientChannel): Promise<number> {
+async function onTerminal({ channel, exit }: OwnSession): Promise<number> {
   const { stdin, stdout } = process;
   let cut = (): void => undefined;
   const escaped = new Promise<number>((resolve) => (cut = () => resolve(255)));
@@ -69,7 +69,7 @@ async function onTerminal(connection: OwnConnection, channel: ClientChannel): Pr
   channel.pipe(stdout, { end: false });
   channel.stderr.pipe(process.stderr, { end: false });
   try {
-    return await Promise.race([exitOf(connection, channel), escaped]);
+    return await Promise.race([exit, escaped]);
   } finally {
     stdout.off("resize", resize);
     if (raw) stdin.setRawMode(false);
@@ -89,8 +89,7 @@ export async function runWithoutOpenSsh(hosts: HostSession, host: ChosenHost, fl
     if (flags["recording-info"]) output.stderr.write(`tsh: ${connection.host.mode === "proxy" ? "the gateway records this session" : "this session is not recorded"} (${host.shown})\n`);
     const wantsTerminal = flags.tty || (command.length === 0 && process.stdin.isTTY && !flags["no-tty"]);
     const terminal = wantsTerminal ? { term: process.env["TERM"] ?? "xterm", columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 } : undefined;
-    const channel = await openSession(connection, command.length === 0 ? undefined : command.join(" "), terminal);
-    return await onTerminal(connection, channel);
+    return await onTerminal(await openSession(connection, command.length === 0 ? undefined : command.join(" "), terminal));
   } finally {
     connection.close();
   }
@@ -102,9 +101,9 @@ export function ownRunner(hosts: HostSession, command: readonly string[]): HostR
     async run(host, take) {
       const connection = await openOwnConnection(hosts.session.record, host, { now: systemClock.now() });
       try {
-        const channel = await openSession(connection, command.join(" "), undefined);
+        const { channel, exit } = await openSession(connection, command.join(" "), undefined);
         channel.end();
-        const [code] = await Promise.all([exitOf(connection, channel), take.stdout(channel), take.stderr(channel.stderr)]);
+        const [code] = await Promise.all([exit, take.stdout(channel), take.stderr(channel.stderr)]);
         return code;
       } finally {
         connection.close();
