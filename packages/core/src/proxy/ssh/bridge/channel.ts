@@ -38,6 +38,8 @@ interface End {
   closed: boolean;
   /** It was told that the channel is closed. */
   told: boolean;
+  /** Its number is free: it may be another channel's by now. */
+  free: boolean;
 }
 
 /** A channel that passes through: its numbers, windows and messages are those of both sides, unchanged. */
@@ -60,6 +62,7 @@ export abstract class Channel {
       replies: new ReplyQueue((payload) => port.send(side, payload)),
       closed: false,
       told: false,
+      free: false,
     });
     this.#ends = { client: end("client"), host: end("host") };
     this.#ends[opener].number = open.sender;
@@ -74,7 +77,7 @@ export abstract class Channel {
 
   /** Neither side uses its number any more. */
   get isReleased(): boolean {
-    return (["client", "host"] as const).every((side) => this.#ends[side].number === undefined || (this.#ends[side].closed && this.#ends[side].told));
+    return (["client", "host"] as const).every((side) => this.#ends[side].number === undefined || this.#ends[side].free);
   }
 
   /** Nothing passes any more: the gateway has closed it. */
@@ -211,7 +214,9 @@ export abstract class Channel {
 
   /** A number is free once its side has heard and said that the channel is closed. */
   #release(side: Side): void {
-    const { number, closed, told } = this.#ends[side];
-    if (closed && told && number !== undefined) this.port.released(side, number);
+    const end = this.#ends[side];
+    if (end.free || !end.closed || !end.told || end.number === undefined) return;
+    end.free = true;
+    this.port.released(side, end.number);
   }
 }

@@ -205,12 +205,12 @@ export class Relay implements SshLive, SessionStream {
       refuse(channelOpenFailure.shortage, "too many channels are open");
       return;
     }
-    const address = forwardAddress(open);
+    const address = open.kind.startsWith(from === "client" ? "direct-" : "forwarded-") ? forwardAddress(open) : undefined;
     if (open.kind === "session" && from === "client") {
       const channel = new SessionChannel(this.#port, open);
       this.#sessions.add(channel);
       this.#channels.client.set(open.sender, channel);
-    } else if (address !== undefined && open.kind.startsWith("direct-") === (from === "client")) {
+    } else if (address !== undefined) {
       this.#openForward(from, open, address, refuse);
     } else if (from === "host" && ((open.kind === "auth-agent@openssh.com" && this.#expected.has("agent")) || (open.kind === "x11" && this.#expected.has("x11")))) {
       this.#channels.host.set(open.sender, new ForwardChannel(this.#port, "host", open, open.kind));
