@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -9,7 +9,7 @@ import { openStore, type Store } from "@gatehouse/core/store";
 import { requireTool } from "@gatehouse/core/testing";
 import { startJoiningHost, type JoiningHost } from "../support/joining-host.ts";
 import { run, type Outcome } from "../support/process.ts";
-import { createWorld, type World } from "../support/world.ts";
+import { cleanEnv, createWorld, tctlPath, tshPath, type World } from "../support/world.ts";
 
 const available = requireTool("sshd", "apt-get install openssh-server, and have /usr/sbin on PATH") && requireTool("ssh-keygen", "apt-get install openssh-client") && requireTool("curl", "apt-get install curl") && requireTool("openssl", "apt-get install openssl");
 
@@ -116,6 +116,57 @@ describe.skipIf(!available)("hosts that join", () => {
     const own = (publicKey: string): string =>
       authorities.issueUser({ publicKey, username: "ana", subjectId: "s", sessionId: "s", roles: ["access"], logins: [login, `${login}@${id}`], traits: {}, ttl: 600_000, permitPortForwarding: false, permitAgentForwarding: false, format: "standard" }).ssh;
     expect(await straight(web, own, "web-1")).toEqual(refused);
+  });
+
+  it("are listed for those who may log in there, with the accounts, and for administrators", async () => {
+    await world.tctl(["create", "-f", "-"], {
+      input: "kind: role\nversion: v3\nmetadata: {name: hosts}\nspec: {allow: {logins: [root, web], node_labels: {env: staging}}, deny: {logins: [admin]}}\n---\nkind: user\nversion: v2\nmetadata: {name: job}\nspec: {roles: [hosts]}\n---\nkind: node\nversion: v2\nmetadata: {name: by-hand, labels: {env: staging, tier: db}}\nspec: {addr: '10.0.0.9:2222'}\n---\nkind: node\nversion: v2\nmetadata: {name: forbidden, labels: {env: prod}}\nspec: {addr: 10.0.0.10}\n",
+    });
+    expect((await world.tctl(["auth", "sign", "--user=job", `--out=${join(world.folder, "job.pem")}`])).code).toBe(0);
+    const tsh = (...args: string[]): Promise<Outcome> => run(process.execPath, [tshPath, "-i", join(world.folder, "job.pem"), ...args], { env: cleanEnv({ HOME: world.folder }) });
+    const listed = await tsh("ls", "--format=json");
+    expect(listed, listed.stderr).toMatchObject({ code: 0 });
+    const hostsOf = (text: string): unknown => (JSON.parse(text) as { hostname: string }[]).filter(({ hostname }) => ["by-hand", "web-1", "forbidden"].includes(hostname));
+    expect(hostsOf(listed.stdout)).toMatchObject([
+      { id: "by-hand", hostname: "by-hand", addr: "10.0.0.9:2222", labels: { env: "staging", tier: "db" }, logins: ["root", "web"] },
+      { hostname: "web-1", labels: { env: "staging", rack: "r7" }, logins: ["root", "web"] },
+    ]);
+    expect(await tsh("ls", "tier=db")).toMatchObject({ code: 0, stdout: expect.stringMatching(/^HOST +ADDRESS +LABELS +LOGINS\nby-hand +10\.0\.0\.9:2222 +env=staging,tier=db +root, web\n$/) as string });
+    expect(await tsh("ls", "tier=none")).toMatchObject({ code: 0, stdout: "", stderr: expect.stringMatching(/^none of \d+ hosts has tier=none\n$/) as string });
+    expect(await tsh("ls", "tier")).toMatchObject({ code: 2 });
+    expect(await world.tctl(["nodes", "ls", "tier=db"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^NODE +ID +ADDRESS +LABELS +HOST KEY\nby-hand .*\n$/) as string });
+    expect(await world.tctl(["get", "nodes/by-hand"])).toMatchObject({ code: 0, stdout: expect.stringContaining("sub_kind: openssh") as string });
+    // Who has no rule about hosts is told of their own alone, by the administrators' way too.
+    const tctl = (...args: string[]): Promise<Outcome> => run(process.execPath, [tctlPath, "-i", join(world.folder, "job.pem"), ...args], { env: cleanEnv({ HOME: world.folder }) });
+    expect(hostsOf((await tctl("nodes", "ls", "--format=json")).stdout)).toMatchObject([{ hostname: "by-hand" }, { hostname: "web-1" }]);
+    expect(await tctl("get", "nodes/forbidden")).toMatchObject({ code: 5 });
+    expect(await tctl("get", "nodes/by-hand")).toMatchObject({ code: 0 });
+    expect(await tctl("nodes", "rm", "by-hand")).toMatchObject({ code: 4, stderr: expect.stringContaining('access denied to perform action "delete" on "node"') as string });
+  });
+
+  it("that are looked after by hand get a certificate for a key of theirs, or for a new one", async () => {
+    const folder = join(world.folder, "by-hand");
+    await mkdir(folder);
+    await run("ssh-keygen", ["-q", "-N", "", "-t", "ed25519", "-f", join(folder, "host")]);
+    expect(await world.tctl(["auth", "sign", "--host=db-1,db-1.example.com", `--key=${join(folder, "host.pub")}`])).toMatchObject({ code: 0, stderr: expect.stringMatching(/host-cert\.pub: db-1, db-1\.example, db-1\.example\.com, until /) as string });
+    const shown = (await run("ssh-keygen", ["-L", "-f", join(folder, "host-cert.pub")])).stdout;
+    expect(shown).toMatch(/host certificate[\s\S]*Principals: *\n *db-1\n *db-1\.example\n *db-1\.example\.com\n *Critical Options: \(none\)/);
+    expect(await world.tctl(["auth", "sign", "--host=db-2", `--out=${join(folder, "made")}`, "--ttl=24h"])).toMatchObject({ code: 0 });
+    expect((await run("ssh-keygen", ["-y", "-f", join(folder, "made")])).stdout.trim().split(" ")[1]).toBe((await readFile(join(folder, "made.pub"), "utf8")).trim().split(" ")[1]);
+    for (const name of ["*", "localhost", "10.0.0.1", "x.teleport.cluster.local", "example"]) expect(await world.tctl(["auth", "sign", `--host=${name}`, `--out=${join(folder, "no")}`]), name).toMatchObject({ code: 1, stderr: expect.stringContaining("no host may be called") as string });
+    expect(await world.tctl(["auth", "sign", "--host=db-3"])).toMatchObject({ code: 2 });
+    expect(await last("host_cert.create")).toMatchObject({ user: "local-admin", principals: ["db-2", "db-2.example"] });
+  });
+
+  it("let in accounts that are new, or come from a directory that does not list them", async () => {
+    const web = await host("unlisted");
+    const { token, command } = await add("--name=unlisted");
+    expect(await web.join(command, token)).toMatchObject({ code: 0 });
+    const { id } = await node("unlisted");
+    expect(await readFile(join(web.state, "principals", login), "utf8")).toBe(`${login}@${id}\n`);
+    await rm(join(web.state, "principals", login));
+    expect(await straight(web, minted(id), "unlisted"), web.log()).toMatchObject({ code: 0 });
+    expect(await straight(web, minted("another"), "unlisted")).toMatchObject({ code: 255 });
   });
 
   it("leave the token in no list of processes, no file and no log", async () => {

@@ -1,14 +1,12 @@
 import { GatehouseError, escapeLine } from "@gatehouse/core/base";
+import { readLabels } from "@gatehouse/core/resources";
 
 /** Names of a comma-separated list, each once. */
 export const splitNames = (text: string | undefined): string[] => [...new Set((text ?? "").split(",").map((name) => name.trim()).filter((name) => name !== ""))];
 
-/** `env=staging,rack=*`: labels and their values. Throws `usage`. */
+/** `env=staging,rack=*`: labels and their values; none where there is no text. Throws `usage`. */
 export function parseLabels(flag: string, text: string | undefined): Readonly<Record<string, string>> {
-  const pairs = splitNames(text).map((pair) => {
-    const at = pair.indexOf("=");
-    if (at < 1) throw new GatehouseError("usage", `${flag}: "${escapeLine(pair)}" is not label=value`, { hint: `write it as ${flag}=env=staging,tier=web` });
-    return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()] as const;
-  });
-  return Object.fromEntries(pairs);
+  const labels = text === undefined ? [] : readLabels(text);
+  if (!labels) throw new GatehouseError("usage", `${flag}: "${escapeLine(text ?? "")}" is not label=value`, { hint: "write it as env=staging,tier=web" });
+  return Object.fromEntries(labels);
 }

@@ -12,6 +12,7 @@ export const tsh: Program = {
     "kube:ls": { summary: "List Kubernetes clusters and your groups there", load: async () => (await import("./commands/kube/ls.ts")).KubeLs },
     "kube:login": { summary: "Make kubectl talk to a Kubernetes cluster", load: async () => (await import("./commands/kube/login.ts")).KubeLogin },
     "kube:credentials": { summary: "Print credentials for kubectl, which runs this itself", load: async () => (await import("./commands/kube/credentials.ts")).KubeCredentials },
+    ls: { summary: "List hosts, and as whom you may log in there", load: async () => (await import("./commands/ls.ts")).Ls },
     ssh: { summary: "Log in to a host, or run a command on one or many", verbatim: true, load: async () => (await import("./commands/ssh.ts")).Ssh },
     scp: { summary: "Copy files to and from hosts", load: async () => (await import("./commands/scp.ts")).Scp },
     sftp: { summary: "Look around in a host's files, and copy some", load: async () => (await import("./commands/sftp.ts")).Sftp },

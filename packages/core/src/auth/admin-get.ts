@@ -1,5 +1,5 @@
 import { GatehouseError, toGatehouseError, type ErrorCode } from "../base/index.ts";
-import { connectorKinds, isConnectorKind, type Kind, type Resource, type ResourceRef } from "../resources/index.ts";
+import { connectorKinds, implicitRoleName, isConnectorKind, type Kind, type Resource, type ResourceRef } from "../resources/index.ts";
 import type { StoredItem } from "../store/index.ts";
 import { authorize, decide } from "./caller.ts";
 import type { Context } from "./context.ts";
@@ -33,6 +33,17 @@ function readStored(item: StoredItem, withSecrets: boolean): Resource {
   }
 }
 
+/**
+ * Whether the caller may know of a host. Everybody's implicit role may list and read hosts (reference §8.6), and means those that they may log in to; a rule that
+ * somebody wrote means all that it is about.
+ */
+function isShown(caller: Caller, resource: Resource): boolean {
+  if (resource.kind !== "node" || caller.type !== "person") return true;
+  const { roles } = caller.identity;
+  const { reasons } = decide(caller, "node", "read", resource);
+  return reasons[0]?.role !== implicitRoleName || roles.logins().some((login) => roles.node(resource.metadata.labels ?? {}, login).allowed);
+}
+
 /** `tctl get`: one resource, or all of a kind that the caller may read. */
 export function createAdminGet(context: Context): Pick<Admin, "get"> {
   const toItem = (item: StoredItem, withSecrets: boolean): AdminItem => ({ resource: readStored(item, withSecrets), revision: item.revision, ...(item.kind === "token" ? { id: item.name } : {}) });
@@ -41,7 +52,7 @@ export function createAdminGet(context: Context): Pick<Admin, "get"> {
     const stored = await context.store.get(kind, storedName(kind, name));
     const item = stored && toItem(stored, withSecrets);
     await authorize(context, caller, kind, readVerbs(kind, withSecrets), item?.resource);
-    if (!item) throw missing(kind, name);
+    if (!item || !isShown(caller, item.resource)) throw missing(kind, name);
     return [item];
   }
 
@@ -51,7 +62,7 @@ export function createAdminGet(context: Context): Pick<Admin, "get"> {
     const items = (await context.store.list(kind)).map((item) => toItem(item, withSecrets));
     const readable = items.filter(({ resource }) => verbs.every((verb) => decide(caller, kind, verb, resource).allowed));
     if (readable.length === 0) await authorize(context, caller, kind, verbs, items[0]?.resource);
-    return readable;
+    return readable.filter(({ resource }) => isShown(caller, resource));
   }
 
   /** All of several kinds, but for those kinds that the caller may read nothing of, unless that is each of them. */

@@ -22,7 +22,7 @@ export function prepareLock(context: Context, by: string, given: Lock, existing:
  * name may be locked before its bearer first comes.
  */
 export async function lockNotes(context: Context, { spec }: Lock): Promise<readonly string[]> {
-  const { user, role, kube_cluster: cluster } = spec.target;
+  const { user, role, node, kube_cluster: cluster } = spec.target;
   const notes: string[] = [];
   if (user?.startsWith(botPrefix)) {
     if (!(await context.store.get("bot", user.slice(botPrefix.length)))) notes.push(`there is no bot "${user.slice(botPrefix.length)}" now; the lock counts for whatever joins by that name`);
@@ -33,6 +33,10 @@ export async function lockNotes(context: Context, { spec }: Lock): Promise<reado
   if (role !== undefined && !(await context.store.get("role", role))) {
     const known = (await context.store.list("role")).map((item) => item.name);
     notes.push(`there is no role "${role}" now${didYouMean(role, known)}`);
+  }
+  if (node !== undefined) {
+    const known = context.snapshot.tables.nodes().flatMap(({ id, hostname }) => [hostname, id]);
+    if (!known.includes(node)) notes.push(`there is no node "${node}" now${didYouMean(node, known)}`);
   }
   const clusters = context.kubeClusters().map(({ name }) => name);
   if (cluster !== undefined && !clusters.includes(cluster)) notes.push(`this gateway has no Kubernetes cluster "${cluster}"${didYouMean(cluster, clusters)}`);

@@ -1,4 +1,4 @@
-import { readNodeAddress } from "../../resources/index.ts";
+import { hasLabels, readLabels, readNodeAddress } from "../../resources/index.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { NodeDirectory, NodeEntry, NodeResolution } from "./types.ts";
 
@@ -26,18 +26,6 @@ function groupBy(nodes: readonly NodeEntry[], key: (node: NodeEntry) => string):
 
 function indexOf(nodes: readonly NodeEntry[]): Index {
   return { of: nodes, byId: new Map(nodes.map((node) => [node.id, node])), byHostname: groupBy(nodes, ({ hostname }) => hostname), byAddress: groupBy(nodes, ({ addr }) => addr.host) };
-}
-
-/** `a=b,c=d`, or undefined for a text that is not of that form. */
-export function readLabels(text: string): readonly (readonly [string, string])[] | undefined {
-  const pairs = text.split(",").map((part) => /^\s*([^=\s][^=]*?)\s*=\s*(.*?)\s*$/s.exec(part));
-  const read = pairs.flatMap((pair) => (pair ? [[pair[1] ?? "", pair[2] ?? ""] as const] : []));
-  return read.length === pairs.length ? read : undefined;
-}
-
-/** Whether a host has all of these labels. */
-export function hasLabels({ labels }: Pick<NodeEntry, "labels">, wanted: readonly (readonly [string, string])[]): boolean {
-  return wanted.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
 }
 
 /** Of those that one name matches, those with this port; with the port that nobody had to say, all where none has it. */
@@ -77,7 +65,7 @@ export function createNodeDirectory(snapshot: Pick<Snapshot, "tables" | "onChang
     const dialled = address && byAddress.get(address.host);
     if (dialled) return dialled;
     const labels = target.includes("=") ? readLabels(target) : undefined;
-    return labels ? of.filter((node) => hasLabels(node, labels)) : [];
+    return labels ? of.filter((node) => hasLabels(node.labels, labels)) : [];
   }
 
   return {

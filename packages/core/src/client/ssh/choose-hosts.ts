@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import type { NodeItem } from "../../api/index.ts";
 import { GatehouseError, didYouMean, escapeLine } from "../../base/index.ts";
+import { hasLabels, readLabels, type Label } from "../../resources/index.ts";
 import { isLabelTarget, type HostTarget } from "./target.ts";
 
 /** A host and an account to log in to. */
@@ -27,12 +28,11 @@ export interface ChoiceOptions {
   readonly list: () => Promise<readonly NodeItem[]>;
 }
 
-function labelsOf(text: string): readonly (readonly [name: string, value: string])[] {
-  return text.split(",").map((term) => {
-    const at = term.indexOf("=");
-    if (at < 1 || at === term.length - 1) throw new GatehouseError("usage", `"${escapeLine(term)}" is not a label`, { hint: "write it as label=value[,label=value]" });
-    return [term.slice(0, at), term.slice(at + 1)];
-  });
+/** `label=value[,label=value…]` of a command line. Throws `usage`. */
+export function labelTerms(text: string): readonly Label[] {
+  const labels = readLabels(text);
+  if (labels && labels.length > 0) return labels;
+  throw new GatehouseError("usage", `"${escapeLine(text)}" names no labels`, { hint: "write them as label=value[,label=value]" });
 }
 
 function defaultLogin(logins: readonly string[], localUser: string): string | undefined {
@@ -54,8 +54,8 @@ function fromList(host: NodeItem, { target, cluster, localUser }: ChoiceOptions)
 
 /** Every host with these labels, sorted by name. Throws `not_found`. */
 async function byLabels(options: ChoiceOptions): Promise<readonly ChosenHost[]> {
-  const wanted = labelsOf(options.target.host);
-  const found = (await options.list()).filter(({ labels }) => wanted.every(([name, value]) => labels[name] === value));
+  const wanted = labelTerms(options.target.host);
+  const found = (await options.list()).filter(({ labels }) => hasLabels(labels, wanted));
   if (found.length === 0) throw new GatehouseError("not_found", `no host that you may log in to has ${escapeLine(options.target.host)}`, { hint: "tsh ls shows them and their labels" });
   return found.map((host) => fromList(host, options)).sort((a, b) => (a.shown < b.shown ? -1 : 1));
 }

@@ -1,6 +1,7 @@
 import { Args } from "@oclif/core";
 import { formatFlag } from "@gatehouse/core/client/command";
 import { formatData } from "@gatehouse/core/client/terminal";
+import { hasLabels } from "@gatehouse/core/resources";
 import { TctlCommand, connectFlags } from "../../command.ts";
 import { parseLabels } from "../../names.ts";
 import { nodeTable, readItems } from "../../resources.ts";
@@ -20,7 +21,7 @@ export class NodesLs extends TctlCommand {
     const items = readItems(await (await this.connect(flags)).get({ kind: "node" }, false));
     const nodes = items
       .flatMap(({ resource }) => (resource.kind === "node" ? [resource] : []))
-      .filter(({ metadata: { labels = {} } }) => wanted.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value))
+      .filter(({ metadata }) => hasLabels(metadata.labels ?? {}, wanted))
       .sort((a, b) => (a.spec.hostname < b.spec.hostname ? -1 : 1));
     if (flags.format === "text") this.output.stdout.write(nodeTable(nodes));
     else this.output.stdout.write(await formatData(nodes.map(({ metadata, spec }) => ({ id: metadata.name, hostname: spec.hostname, addr: spec.addr, labels: metadata.labels ?? {}, host_key: spec.host_key })), flags.format));

@@ -1,20 +1,10 @@
-import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
+import { escapeLine, systemClock } from "@gatehouse/core/base";
 import { kubeContexts, kubeContextName, openSession } from "@gatehouse/core/client";
 import { formatData, formatTable } from "@gatehouse/core/client/terminal";
 import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
+import { hasLabels } from "@gatehouse/core/resources";
 import { loginFlags } from "../../command.ts";
-import { listNames, noGroups } from "../../text.ts";
-
-/** `env=prod` or `env=prod,region=eu`: what a cluster's labels must be. Throws `usage`. */
-function parseLabels(words: readonly string[]): readonly (readonly [name: string, value: string])[] {
-  return words.flatMap((word) => word.split(",")).map((term) => {
-    const at = term.indexOf("=");
-    if (at > 0 && !term.startsWith("-")) return [term.slice(0, at), term.slice(at + 1)] as const;
-    throw new GatehouseError("usage", `"${escapeLine(term)}" is no label`, { hint: "clusters are chosen by label=value, such as: tsh kube ls env=prod" });
-  });
-}
-
-const describeLabels = (labels: Readonly<Record<string, string>>): string => Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => `${name}=${value}`).join(",");
+import { describeLabels, listNames, noGroups, parseLabels } from "../../text.ts";
 
 /** `tsh kube ls` */
 export class KubeLs extends BaseCommand {
@@ -28,11 +18,11 @@ export class KubeLs extends BaseCommand {
   /** Asks the gateway what the person may be in each cluster now. */
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(KubeLs);
-    const wanted = parseLabels(argv.map(String));
+    const wanted = parseLabels(argv.map(String), "clusters are chosen by label=value, such as: tsh kube ls env=prod");
     const { admin, profile, record } = await openSession(process.env, flags, systemClock.now());
     const { kubernetes } = await admin.whoami();
     const { contexts, current } = await kubeContexts(process.env, profile.web_proxy_addr);
-    const chosen = kubernetes.clusters.filter(({ labels }) => wanted.every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value));
+    const chosen = kubernetes.clusters.filter(({ labels }) => hasLabels(labels, wanted));
     const rows = chosen.map(({ name, groups, healthy, labels, problem, refused, users }) => {
       const context = kubeContextName(contexts, { gatehouseCluster: record.cluster, proxy: record.proxy }, name);
       return { name, labels, groups, users, refused, healthy, problem, default: kubernetes.default_cluster === name, context, selected: context !== undefined && context === current };
