@@ -5,9 +5,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { loadConfig } from "@gatehouse/core/config";
 import { parseResources } from "@gatehouse/core/resources";
+import { requireTool } from "../../packages/core/src/testing/index.ts";
 import { howToGetACluster, realCluster } from "../support/cluster.ts";
 import { run } from "../support/process.ts";
-import { cleanEnv, createWorld, tctlPath, tshPath, type World } from "../support/world.ts";
+import { hostLogin, startHost, type Host } from "../support/ssh-hosts.ts";
+import { cleanEnv, createWorld, tctlPath, teams, tshPath, type World } from "../support/world.ts";
 
 /** Every fenced example of the documents: YAML is loaded by what would read it, commands are run in order against a real gateway. */
 const folder = fileURLToPath(new URL("../../docs", import.meta.url));
@@ -39,6 +41,7 @@ function atStandIn(text: string, { github, proxy }: World): string {
     .replace("teleport.example.com:3080", proxy);
 }
 
+const hasOpenSsh = ["sshd", "ssh", "scp", "sftp"].every((tool) => requireTool(tool, "Debian: openssh-server openssh-client, and /usr/sbin on PATH"));
 const cluster = realCluster();
 if (!cluster) console.warn(howToGetACluster);
 
@@ -80,13 +83,20 @@ describe("examples in docs", () => {
 
   describe.skipIf(!cluster)("commands", () => {
     let world: World;
+    const hosts: Host[] = [];
     beforeAll(async () => {
-      world = await createWorld({ kubeconfig: cluster!.gatewayKubeconfig });
+      const connector = { teams_to_logins: teams.teams_to_logins.map((team) => ({ ...team, logins: [...team.logins, hostLogin] })) };
+      world = await createWorld({ kubeconfig: cluster!.gatewayKubeconfig, connector });
+      if (!hasOpenSsh) return;
+      for (const name of ["web-1", "web-2"]) hosts.push(await startHost(world, name, { labels: { env: "staging", role: "web" } }));
     });
-    afterAll(() => world.close());
+    afterAll(async () => {
+      for (const { sshd } of hosts) await sshd.stop();
+      await world.close();
+    });
 
     for (const [page, examples] of pages) {
-      it(`${page} runs from top to bottom`, async () => {
+      it.skipIf(page === "ssh.md" && !hasOpenSsh)(`${page} runs from top to bottom`, async () => {
         const ana = await world.person("ana");
         const place = join(world.folder, "docs", page);
         const bin = join(place, "bin");
@@ -98,6 +108,11 @@ describe("examples in docs", () => {
         await writeFile(join(place, "client-secret.txt"), world.github.clientSecret);
         await command("tsh", tshPath, "");
         await command("tctl", tctlPath, `--data-dir "${world.dataDir}"`);
+        // OpenSSH looks for its configuration in the account's home, whatever HOME says.
+        for (const name of ["ssh", "scp"]) {
+          await writeFile(join(bin, name), `#!/bin/sh\nPATH="$(echo "$PATH" | sed 's,^[^:]*:,,')"\nexec ${name} -F "$HOME/.ssh/config" "$@"\n`);
+          if (page === "ssh.md") await chmod(join(bin, name), 0o755);
+        }
         if (page !== "login.md") await ana.logIn();
         for (const { line, info, text } of examples) {
           if (info === "yaml elsewhere") continue;
@@ -109,7 +124,7 @@ describe("examples in docs", () => {
           const env = { ...(info === "console admin" ? cleanEnv({ HOME: world.folder }) : { ...ana.env, TSH_KEYSTORE: "file" }) };
           env["PATH"] = `${bin}:${env["PATH"] ?? ""}`;
           for (const shown of text.split("\n").filter((each) => each.startsWith("$ "))) {
-            const real = shown.slice(2).replaceAll("--id=Iv1.0123456789abcdef", `--id=${world.github.clientId} --endpoint-url=${world.github.url}`).replaceAll("teleport.example.com", world.proxy).replaceAll("sha256:…", world.ready.ca_pin);
+            const real = shown.slice(2).replaceAll("--id=Iv1.0123456789abcdef", `--id=${world.github.clientId} --endpoint-url=${world.github.url}`).replaceAll("teleport.example.com", world.proxy).replaceAll("sha256:…", world.ready.ca_pin).replaceAll("deploy@", `${hostLogin}@`).replaceAll("--login=deploy", `--login=${hostLogin}`);
             const outcome = await run("bash", ["-c", real], { env, cwd: place });
             expect(`${page}:${line} $ ${real} → ${String(outcome.code)}\n${outcome.code === 0 ? "" : outcome.stderr}`).toBe(`${page}:${line} $ ${real} → 0\n`);
           }
