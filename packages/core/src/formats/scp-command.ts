@@ -18,7 +18,7 @@ const special = /[;&|<>()$`{}!#\r\n\0]/;
 export function parseScpCommand(command: string): ScpCommand | undefined {
   const words = splitWords(command);
   const [program, ...rest] = words ?? [];
-  if (program === undefined || !/^(\/[\w./-]*\/)?scp$/.test(program)) return undefined;
+  if (program === undefined || !/^(\/(usr\/(local\/)?)?bin\/)?scp$/.test(program)) return undefined;
   let flags = "";
   let at = 0;
   for (; at < rest.length; at++) {
@@ -39,13 +39,22 @@ export function parseScpCommand(command: string): ScpCommand | undefined {
 
 /** Words as a shell cuts them; undefined where it would do more than that. */
 function splitWords(command: string): string[] | undefined {
-  if (special.test(command.replace(/'[^']*'/g, ""))) return undefined;
   const words: string[] = [];
-  const pattern = /\s*((?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+)/gy;
+  const pattern = /'([^']*)'|"((?:\\.|[^"\\])*)"|\\(.)|([^ \t'"\\]+)|[ \t]+/gy;
+  let word: string | undefined;
   let end = 0;
   for (let match = pattern.exec(command); match !== null; match = pattern.exec(command)) {
     end = pattern.lastIndex;
-    words.push((match[1] ?? "").replace(/'([^']*)'|"((?:\\.|[^"\\])*)"|\\(.)/g, (_, single?: string, double?: string, escaped?: string) => single ?? double?.replace(/\\(["\\])/g, "$1") ?? escaped ?? ""));
+    const [all, single, double, escaped, plain] = match;
+    const text = single ?? double?.replace(/\\(["\\])/g, "$1") ?? escaped ?? plain;
+    // What a shell makes more of is safe between single quotes alone.
+    if (single === undefined && special.test(all)) return undefined;
+    if (text !== undefined) word = (word ?? "") + text;
+    else if (word !== undefined) {
+      words.push(word);
+      word = undefined;
+    }
   }
-  return command.slice(end).trim() === "" ? words : undefined;
+  if (end < command.length) return undefined;
+  return word === undefined ? words : [...words, word];
 }

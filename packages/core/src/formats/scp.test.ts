@@ -66,6 +66,8 @@ describe("legacy scp that passes", () => {
     ["an answer to nothing", ["<\0", "<\0"]],
     ["an answer that is text", ["<hello\n"]],
     ["a line without end", ["<\0", `>C${"0".repeat(9000)}`]],
+    ["a line that OpenSSH takes for two", ["<\0", `>C0644 4 ${"a".repeat(2038)}evil\n`, "<\0", ">good\0", "<\0"]],
+    ["a file behind a directory that was refused", ["<\0", ">D0755 0 a\nD0755 0 b\nC0644 2 f\n", "<\x01a: Not a directory\n"]],
     ["content of a file that was refused", ["<\0", ">C0644 2 f\n", ">hi", "<\x01no\n"]],
     ["something after the content", ["<\0", ">C0644 2 f\n", "<\0", ">hi there\n"]],
   ])("is refused when there is %s", (_what, talk) => {
@@ -87,7 +89,7 @@ describe("the command of legacy scp", () => {
     expect(parseScpCommand("scp -t 'it is $5; fine'")).toMatchObject({ path: "it is $5; fine" });
   });
 
-  it.each(["scp", "scp -t", "scp -t a b", "scp -t -f a", "scp a b:c", "scp -S sh -t x", "scp -oProxyCommand=sh -t x", "scp -t x; sh", "scp -t x | tee y", "scp -t x && sh", "scp -t $(id)", "scp -t `id`", "scp -t ~/x\nsh", 'scp -t "$(id)"', "scp -t x >y", "scp -t 'x", "./scp -t x", "my-scp -t x", "bash -c 'scp -t x'", ""])(
+  it.each(["scp", "scp -t", "scp -t a b", "scp -t -f a", "scp a b:c", "scp -S sh -t x", "scp -oProxyCommand=sh -t x", "scp -t x; sh", "scp -t x | tee y", "scp -t x && sh", "scp -t $(id)", "scp -t `id`", "scp -t ~/x\nsh", 'scp -t "$(id)"', "scp -t x >y", "scp -t 'x", `scp -t "'";sh;"'"`, `scp -t \\';sh;\\'`, "scp -t x\\\nsh", "scp\u00a0-t x", "./scp -t x", "/home/ana/bin/scp -t x", "my-scp -t x", "bash -c 'scp -t x'", ""])(
     "is none of %j, which is watched as a command",
     (command) => expect(parseScpCommand(command)).toBeUndefined(),
   );

@@ -3,8 +3,8 @@ import { asBuffer } from "./bytes.ts";
 import type { FileEvent, FileTap, OnFile } from "./file-events.ts";
 import type { ScpCommand } from "./scp-command.ts";
 
-/** Longest line, bytes. */
-const maxLine = 8192;
+/** Longest line, bytes: OpenSSH's scp.c reads 2047 with the newline, and takes what is longer for several. */
+const maxLine = 2046;
 const maxDepth = 256;
 const newline = 10;
 const ended = "the session ended before it was whole";
@@ -174,7 +174,10 @@ class ScpTap implements FileTap {
         return;
       case "directory":
         if (this.#command.action === "upload") this.#onFile({ action: "mkdir", path: ask.path, ok: error === undefined, ...(error === undefined ? {} : { error }) });
-        if (error !== undefined) this.#directories.pop();
+        if (error === undefined) return;
+        // What was sent behind it already was told as if it were in there.
+        if (this.#asked.length > 0 || this.#transfer !== undefined) this.#fail("more behind a directory that was refused");
+        this.#directories.pop();
         return;
       case "file":
         if (error === undefined) return;

@@ -26,7 +26,9 @@ export class SftpFile {
     this.#size = size;
     this.#read = new FileDigest(memory);
     this.#written = new FileDigest(memory);
-    this.#whole = (flags & (openFlag.truncate | openFlag.exclusive)) !== 0;
+    // Without `create`, `exclusive` means nothing to the host: the file may have been there.
+    const isNew = (flags & openFlag.create) !== 0 && (flags & openFlag.exclusive) !== 0;
+    this.#whole = isNew || (flags & openFlag.truncate) !== 0;
     if ((flags & openFlag.append) !== 0) this.#written.fail("it was appended to");
   }
 

@@ -81,12 +81,22 @@ describe("SFTP that passes", () => {
     ["parts that are too far ahead", [...open(1, "f", writing), ...Array.from({ length: 90 }, (_, index) => write(10 + index, (index + 1) * 100_000, content)), ...close(3)], { undigested: "its parts passed too far out of order" }],
     ["a file that nobody closed", [...open(1, "f", writing), write(2, 0, part(0, 5)), status(2, 0)], { ok: false, error: "the session ended before it was closed" }],
     ["a file that was written to before it was known to be open", [open(1, "f", writing)[0]!, write(2, 0, part(0, 5)), open(1, "f", writing)[1]!, status(2, 0), ...close(3)], { undigested: "it was written to before it was known to be open" }],
+    ["a file that was there, and opened as if it were new", [...open(1, "f", 2 | 32), write(2, 0, part(0, 5)), status(2, 0), ...close(3)], { undigested: "it held something before" }],
   ])("has no digest for %s", (_what, steps, event) => {
     const { events, problem } = watch([...hello, ...steps]);
     expect(problem).toBeUndefined();
     expect(events).toHaveLength(1);
     expect(events[0]).toMatchObject({ path: "f", ...event });
     expect(events[0]!.sha256).toBeUndefined();
+  });
+
+  it("takes no write behind a close for the closed file's", () => {
+    const steps = [
+      ...hello, ...open(1, "a", writing), write(2, 0, part(0, 5)), status(2, 0),
+      // The host gives the handle that is free again to the next file, and the client knows that it will.
+      close(3)[0]!, open(4, "b", writing)[0]!, write(5, 5, part(5, 9)), close(3)[1]!, open(4, "b", writing)[1]!, status(5, 0), ...close(6),
+    ];
+    expect(watch(steps)).toMatchObject({ problem: undefined, events: [{ path: "a", bytes: 5, sha256: sha256(part(0, 5)) }, { path: "b", undigested: "it was written to before it was known to be open" }] });
   });
 
   it("has one for a file that is read to the size that the host told", () => {
@@ -104,6 +114,11 @@ describe("SFTP that passes", () => {
     ["an unknown type", [...hello, packet("client", 99, (w) => w.uint32(1))], /a packet of type 99/],
     ["content of another length", [...hello, packet("host", sftpType.data, (w) => w.uint32(1).uint32(9).raw(Buffer.alloc(3)))], /content of another length/],
     ["two requests with one id", [...hello, read(1, 0, 1), read(1, 0, 1)], /the id of another/],
+    ["an open with the id of a folder's", [...hello, packet("client", sftpType.opendir, (w) => w.uint32(1).string("/tmp")), open(1, "f", writing)[0]!], /the id of another/],
+    ["an open with the id of a request that nobody knows", [...hello, packet("client", sftpType.extended, (w) => w.uint32(1).string("limits@openssh.com")), open(1, "f", writing)[0]!], /the id of another/],
+    ["an answer to nothing", [...hello, status(1, 0)], /an answer to nothing/],
+    ["a write that nobody opened a file for", [...hello, write(1, 0, part(0, 5)), status(1, 0)], /a file that nobody opened/],
+    ["content that nobody opened a file for", [...hello, read(1, 0, 5), data(1, part(0, 5))], /a file that nobody opened/],
     ["text that is no SFTP", [{ from: "host", bytes: Buffer.from("Welcome to web-1!\n") }], /a packet of/],
   ])("is refused when there is %s", (_what, steps, problem) => {
     expect(watch(steps).problem).toMatch(problem);

@@ -30,7 +30,9 @@ type Pending =
   /** Attributes of an open file. */
   | { readonly kind: "set"; readonly handle: string; readonly detail: string; readonly size: number | undefined }
   /** Told as an event with its outcome. */
-  | { readonly kind: "change"; readonly event: Omit<FileEvent, "ok" | "error"> };
+  | { readonly kind: "change"; readonly event: Omit<FileEvent, "ok" | "error"> }
+  /** Nothing of it is told; its answer must not be taken for another's. */
+  | { readonly kind: "other" };
 
 /** Looks on at SFTP, version 3, and tells what is done to files. */
 export function createSftpTap(onFile: OnFile): FileTap {
@@ -43,6 +45,8 @@ class SftpTap implements FileTap {
   readonly #host: SftpPackets;
   readonly #pending = new Map<number, Pending>();
   readonly #files = new Map<string, SftpFile>();
+  /** Handles that the client has asked to close. */
+  readonly #closing = new Set<string>();
   readonly #sizes = new Map<string, number>();
   readonly #memory: DigestMemory = { left: digestMemory };
   #greeted = false;
@@ -111,7 +115,7 @@ class SftpTap implements FileTap {
     if ((type === sftpType.init) === this.#greeted) throw problem("packets out of order");
     if (type !== sftpType.init && this.#version === undefined) throw problem("requests before the version is agreed");
     if (type === sftpType.write) return "content";
-    if (type === sftpType.opendir || type === sftpType.readdir || type === sftpType.realpath || type === sftpType.readlink) return 0;
+    if (isUntold(type)) return idLength;
     if ((type >= sftpType.init && type <= sftpType.symlink && type !== sftpType.version) || type === sftpType.extended) return "whole";
     throw problem(`a packet of type ${String(type)}`);
   }
@@ -140,27 +144,29 @@ class SftpTap implements FileTap {
       this.#greeted = true;
       return;
     }
-    if (body.length === 0) return;
     const reader = new SshReader(body, "SFTP packet");
     const id = reader.uint32();
-    const pending = this.#read(type, reader);
-    if (pending === undefined) return;
+    const pending = isUntold(type) ? other : this.#read(type, reader);
     if (this.#pending.has(id)) throw problem("a request with the id of another");
     if (this.#pending.size >= maxRequests) throw problem("too many requests without an answer");
     this.#pending.set(id, pending);
   }
 
-  #read(type: number, reader: SshReader): Pending | undefined {
+  #read(type: number, reader: SshReader): Pending {
     switch (type) {
       case sftpType.open:
         return { kind: "open", path: text(reader), flags: reader.uint32() };
-      case sftpType.close:
-        return { kind: "close", handle: handleOf(reader) };
+      case sftpType.close: {
+        const handle = handleOf(reader);
+        this.#closing.add(handle);
+        return { kind: "close", handle };
+      }
       case sftpType.read:
         return { kind: "read", handle: handleOf(reader), offset: Number(reader.uint64()) };
       case sftpType.write: {
         const handle = handleOf(reader);
-        const file = this.#files.get(handle);
+        // Behind a close that is under way, the same handle may be another file's.
+        const file = this.#closing.has(handle) ? undefined : this.#files.get(handle);
         this.#writing = file && { file, offset: Number(reader.uint64()) };
         return { kind: "write", handle, seen: file !== undefined };
       }
@@ -191,7 +197,7 @@ class SftpTap implements FileTap {
     }
   }
 
-  #extended(reader: SshReader): Pending | undefined {
+  #extended(reader: SshReader): Pending {
     switch (text(reader)) {
       case "posix-rename@openssh.com":
         return { kind: "change", event: { action: "rename", path: text(reader), target: text(reader) } };
@@ -206,10 +212,10 @@ class SftpTap implements FileTap {
         reader.uint64();
         reader.uint64();
         this.#files.get(handleOf(reader))?.lose("the host copied into it");
-        return undefined;
+        return other;
       }
       default:
-        return undefined;
+        return other;
     }
   }
 
@@ -223,7 +229,7 @@ class SftpTap implements FileTap {
     const id = reader.uint32();
     const pending = this.#pending.get(id);
     this.#reading = undefined;
-    if (pending === undefined) return;
+    if (pending === undefined) throw problem("an answer to nothing");
     this.#pending.delete(id);
     if (type === sftpType.status) {
       const code = reader.uint32();
@@ -231,8 +237,7 @@ class SftpTap implements FileTap {
     } else if (type === sftpType.handle && pending.kind === "open") {
       this.#opened(handleOf(reader), pending);
     } else if (type === sftpType.data && pending.kind === "read") {
-      const file = this.#files.get(pending.handle);
-      this.#reading = file && { file, offset: pending.offset };
+      this.#reading = { file: this.#fileOf(pending.handle), offset: pending.offset };
     } else if (type === sftpType.attrs && pending.kind === "stat") {
       this.#sized(pending, readSize(reader));
     }
@@ -242,6 +247,7 @@ class SftpTap implements FileTap {
     const before = this.#files.get(handle);
     if (before !== undefined) this.#tellAll(before.finish("the host gave its handle to another file"));
     else if (this.#files.size >= maxFiles) throw problem("too many open files");
+    this.#closing.delete(handle);
     this.#files.set(handle, new SftpFile(path, flags, this.#sizes.get(path), this.#memory));
     this.#sizes.delete(path);
   }
@@ -254,6 +260,7 @@ class SftpTap implements FileTap {
       case "close": {
         const file = this.#files.get(pending.handle);
         this.#files.delete(pending.handle);
+        this.#closing.delete(pending.handle);
         if (file !== undefined) this.#tellAll(file.finish(error));
         return;
       }
@@ -265,7 +272,7 @@ class SftpTap implements FileTap {
       }
       case "write":
         if (error !== undefined) this.#files.get(pending.handle)?.fail("write", error);
-        else if (!pending.seen) this.#files.get(pending.handle)?.lose("it was written to before it was known to be open");
+        else if (!pending.seen) this.#fileOf(pending.handle).lose("it was written to before it was known to be open");
         return;
       case "set": {
         const file = this.#files.get(pending.handle);
@@ -278,8 +285,16 @@ class SftpTap implements FileTap {
         this.#onFile({ ...pending.event, ok: error === undefined, ...(error === undefined ? {} : { error }) });
         return;
       case "stat":
+      case "other":
         return;
     }
+  }
+
+  /** The file that the host has under this handle. Throws where none was told: its content would pass unseen. */
+  #fileOf(handle: string): SftpFile {
+    const file = this.#files.get(handle);
+    if (file === undefined) throw problem("content of a file that nobody opened");
+    return file;
   }
 
   #sized({ path, handle }: { readonly path?: string; readonly handle?: string }, size: number | undefined): void {
@@ -297,6 +312,10 @@ class SftpTap implements FileTap {
   }
 }
 
+const other: Pending = { kind: "other" };
+const idLength = 4;
+/** Whether a request is of no interest but for its id. */
+const isUntold = (type: number): boolean => type === sftpType.opendir || type === sftpType.readdir || type === sftpType.realpath || type === sftpType.readlink;
 const text = (reader: SshReader): string => reader.string().toString("utf8");
 const handleOf = (reader: SshReader): string => reader.string().toString("latin1");
 const problem = (what: string): Error => new SshReader(Buffer.alloc(0), "SFTP").error(what);
