@@ -1,5 +1,4 @@
-import { GatehouseError, escapeLine } from "@gatehouse/core/base";
-import { readLabels } from "@gatehouse/core/resources";
+import { GatehouseError, escapeLine, readLabels } from "@gatehouse/core/base";
 
 /** Names of a comma-separated list, each once. */
 export const splitNames = (text: string | undefined): string[] => [...new Set((text ?? "").split(",").map((name) => name.trim()).filter((name) => name !== ""))];

@@ -1,6 +1,5 @@
-import { GatehouseError, describeDuration, escapeLine } from "@gatehouse/core/base";
+import { GatehouseError, describeDuration, escapeLine, readLabels, type Label } from "@gatehouse/core/base";
 import { describeEnd } from "@gatehouse/core/client/terminal";
-import { readLabels, type Label } from "@gatehouse/core/resources";
 
 /** The address as people write it: without the port that is the default one. */
 export const shortProxy = (proxy: string): string => proxy.replace(/:3080$/, "");

@@ -7,6 +7,8 @@ export { randomHex, refusalId, systemRandom, uuid } from "./random.ts";
 export type { Random } from "./random.ts";
 export { describeDuration, formatDuration, parseDuration } from "./duration.ts";
 export { didYouMean, escapeInQuotes, escapeLine, escapeText, formatJson, nearest } from "./text.ts";
+export { hasLabels, readLabels } from "./labels.ts";
+export type { Label } from "./labels.ts";
 export { limits, readAll } from "./limits.ts";
 export { createGate } from "./gate.ts";
 export type { Gate } from "./gate.ts";

@@ -15,8 +15,6 @@ export type { JobMethod } from "./join-methods.ts";
 export { connectorKinds, isConnectorKind } from "./connector-kinds.ts";
 export { formatNodeAddress, hostNameProblem, readNodeAddress } from "./node-names.ts";
 export type { NodeAddress } from "./node-names.ts";
-export { hasLabels, readLabels } from "./labels.ts";
-export type { Label } from "./labels.ts";
 export { expiryOf } from "./expiry.ts";
 export type { Expiry } from "./expiry.ts";
 export { presetRoles } from "./presets.ts";

@@ -1,8 +1,7 @@
-import { escapeLine, systemClock } from "@gatehouse/core/base";
+import { escapeLine, hasLabels, systemClock } from "@gatehouse/core/base";
 import { openSession } from "@gatehouse/core/client";
 import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
 import { formatData, formatTable } from "@gatehouse/core/client/terminal";
-import { hasLabels } from "@gatehouse/core/resources";
 import { loginFlags } from "../command.ts";
 import { describeLabels, listNames, parseLabels } from "../text.ts";
 

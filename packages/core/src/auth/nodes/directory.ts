@@ -1,4 +1,5 @@
-import { hasLabels, readLabels, readNodeAddress } from "../../resources/index.ts";
+import { hasLabels, readLabels } from "../../base/index.ts";
+import { readNodeAddress } from "../../resources/index.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { NodeDirectory, NodeEntry, NodeResolution } from "./types.ts";
 

@@ -1,8 +1,8 @@
 import { auditEvents, resourceChange } from "../../audit/index.ts";
-import { GatehouseError, uuid } from "../../base/index.ts";
+import { GatehouseError, readLabels, uuid } from "../../base/index.ts";
 import { JoinRefused } from "../../connectors/index.ts";
 import { sshFingerprint } from "../../formats/index.ts";
-import { formatNodeAddress, readLabels, type Node } from "../../resources/index.ts";
+import { formatNodeAddress, type Node } from "../../resources/index.ts";
 import type { Operation, StoredItem } from "../../store/index.ts";
 import { transactIfUnchanged, untilUnchanged } from "../admin-change.ts";
 import type { Context } from "../context.ts";

@@ -1,7 +1,6 @@
 import { isIP } from "node:net";
 import type { NodeItem } from "../../api/index.ts";
-import { GatehouseError, didYouMean, escapeLine } from "../../base/index.ts";
-import { hasLabels, readLabels, type Label } from "../../resources/index.ts";
+import { GatehouseError, didYouMean, escapeLine, hasLabels, readLabels, type Label } from "../../base/index.ts";
 import { isLabelTarget, type HostTarget } from "./target.ts";
 
 /** A host and an account to log in to. */

@@ -1,7 +1,7 @@
 import { Args } from "@oclif/core";
+import { hasLabels } from "@gatehouse/core/base";
 import { formatFlag } from "@gatehouse/core/client/command";
 import { formatData } from "@gatehouse/core/client/terminal";
-import { hasLabels } from "@gatehouse/core/resources";
 import { TctlCommand, connectFlags } from "../../command.ts";
 import { parseLabels } from "../../names.ts";
 import { nodeTable, readItems } from "../../resources.ts";
