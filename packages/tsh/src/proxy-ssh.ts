@@ -5,7 +5,7 @@ import { userInfo, constants } from "node:os";
 import { resolve } from "node:path";
 import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
 import { chosenIdentity, obtainLogin, readIdentityFile, type LoginRecord } from "@gatehouse/core/client/lean";
-import { connectHost, holdKey, noKeys, parseHostTarget, pump, serveAgent, type AgentSocket, type HostConnection, type HostTarget } from "@gatehouse/core/client/ssh";
+import { askEnding, connectHost, holdKey, noKeys, parseHostTarget, pump, serveAgent, type AgentSocket, type HostConnection, type HostTarget } from "@gatehouse/core/client/ssh";
 import { formatAuthorizedKey, sshPublicKey } from "@gatehouse/core/formats/ssh";
 import { writeOut } from "./write-out.ts";
 
@@ -78,15 +78,26 @@ function standard(fd: 0 | 1): Socket | NodeJS.ReadStream | NodeJS.WriteStream {
   }
 }
 
-/** Copies both ways until both sides have ended, or the gateway's is gone. */
-async function carry({ socket }: HostConnection): Promise<void> {
+/** Copies both ways until both sides have ended, or the gateway's is gone. Where the gateway ends what it passes end to end, it is asked why before ssh hears of the end. */
+async function carry(record: LoginRecord, connection: HostConnection): Promise<void> {
+  const { socket, mode } = connection;
   const [input, output] = [standard(0), standard(1)];
+  let left = false;
+  input.once("end", () => {
+    left = true;
+  });
+  const askWhy = async (): Promise<void> => {
+    const why = left || mode === "proxy" ? undefined : await askEnding(record, connection);
+    if (why !== undefined) writeOut(2, `tsh: ${escapeLine(why)}\n`);
+  };
   const gone = new Promise<void>((done) => {
-    socket.once("close", () => done());
+    socket.once("close", () => {
+      if (!socket.readableEnded) done();
+    });
     // Whoever ran this has gone: there is nobody to tell.
     output.once("error", () => done());
   });
-  await Promise.race([Promise.all([pump(input, socket), pump(socket, output)]), gone]);
+  await Promise.race([Promise.all([pump(input, socket), pump(socket, output, askWhy)]), gone]);
   socket.destroy();
   input.destroy();
 }
@@ -120,7 +131,7 @@ export async function proxySsh(args: readonly string[]): Promise<number> {
   const agent = await offerAgent(flags["agent-path"], connection, privateKey);
   process.once("exit", () => agent?.close());
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(128 + constants.signals[signal]));
-  await carry(connection);
+  await carry(found, connection);
   agent?.close();
   return 0;
 }

@@ -8,7 +8,7 @@ export * from "./recordings.ts";
 export * from "./sessions.ts";
 export * from "./nodes.ts";
 export { refusalOf } from "./refusal.ts";
-export { sshConnectHeaders, sshConnectPath, sshConnectUrl, sshUpgrade } from "./ssh.ts";
+export { sshConnectHeaders, sshConnectPath, sshConnectUrl, sshUpgrade, readSshEnding, sshEndingPath, sshEndingUrl } from "./ssh.ts";
 export type { SshConnectRequest } from "./ssh.ts";
 export { adminServerName, kubeServerName, parseKubeServerName, sshServerName } from "./names.ts";
 export { createAdminClient, createWebClient } from "./client.ts";

@@ -36,3 +36,26 @@ export function sshConnectUrl({ target, port, login, key }: SshConnectRequest): 
   const query = new URLSearchParams({ target, login, ...(port === undefined ? {} : { port: String(port) }), ...(key === undefined ? {} : { key }) });
   return `${sshConnectPath}?${query.toString()}`;
 }
+
+/**
+ * Why a connection was ended that passed end to end, where nothing can be said on the way: `GET` with the certificate that opened it, a minute long. 404 where the gateway did not end it.
+ */
+export const sshEndingPath = "/gatehouse/v1/ssh/ending";
+
+/** Path and query of {@link sshEndingPath}. `connection` is what the header {@link sshConnectHeaders.connection} said. */
+export function sshEndingUrl(connection: string): string {
+  return `${sshEndingPath}?${new URLSearchParams({ connection }).toString()}`;
+}
+
+/** The answer of {@link sshEndingPath}. */
+export interface SshEnding {
+  readonly message: string;
+}
+
+/** The message of a {@link SshEnding} (outside text); undefined for anything else. Without a schema: what ssh waits for loads none. */
+export function readSshEnding(value: unknown): string | undefined {
+  const message: unknown = typeof value === "object" && value !== null ? Reflect.get(value, "message") : undefined;
+  return typeof message === "string" && message.length <= maxMessage ? message : undefined;
+}
+
+const maxMessage = 8192;

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
-import { request } from "node:https";
+import { request, type RequestOptions } from "node:https";
 import type { Socket } from "node:net";
-import { refusalOf, sshConnectHeaders, sshConnectUrl, sshServerName, sshUpgrade, type SshConnectRequest } from "../../api/lean/index.ts";
+import { readSshEnding, refusalOf, sshConnectHeaders, sshConnectUrl, sshEndingUrl, sshServerName, sshUpgrade, type SshConnectRequest } from "../../api/lean/index.ts";
 import { GatehouseError, limits, readAll, version } from "../../base/index.ts";
 import { parseProxyAddress, type LoginRecord } from "../lean/index.ts";
 import { unreachable } from "../network-errors.ts";
@@ -15,6 +15,8 @@ export interface HostConnection {
   /** Id and name of the host. */
   readonly node: string;
   readonly nodeName: string;
+  /** Id of the connection, as the audit log has it. */
+  readonly connection: string | undefined;
   /** Line of the certificate over the key that was sent, in mode `off`. */
   readonly certificate: string | undefined;
 }
@@ -39,8 +41,39 @@ function read(response: IncomingMessage, socket: Socket): HostConnection {
     mode,
     node: header(sshConnectHeaders.node) ?? "",
     nodeName: header(sshConnectHeaders.nodeName) ?? "",
+    connection: header(sshConnectHeaders.connection),
     certificate: certificate === undefined ? undefined : Buffer.from(certificate, "base64").toString("utf8").trim(),
   };
+}
+
+function requestOptions(record: LoginRecord): RequestOptions {
+  const { host, port } = parseProxyAddress(record.proxy);
+  return { host, port, servername: sshServerName(record.cluster), ca: [...record.hostCertificates], cert: record.tlsCertificate, key: record.privateKey, minVersion: "TLSv1.2", agent: false };
+}
+
+/** ms within which the gateway has to say why it ended a connection. */
+const endingTime = 2000;
+
+/** Why the gateway ended a connection in mode `off`, in its words (outside text); undefined where it did not, or cannot be asked. Never rejects. */
+export function askEnding(record: LoginRecord, { connection }: Pick<HostConnection, "connection">): Promise<string | undefined> {
+  if (connection === undefined) return Promise.resolve(undefined);
+  return new Promise((resolve) => {
+    const nothing = (): void => resolve(undefined);
+    const sent = request({ ...requestOptions(record), path: sshEndingUrl(connection), headers: { host: parseProxyAddress(record.proxy).text }, timeout: endingTime });
+    sent.once("error", nothing).once("timeout", () => sent.destroy());
+    sent.once("response", (response) => {
+      readAll(response, limits.apiBody, "the gateway's answer").then((body) => resolve(response.statusCode === 200 ? messageOf(body.toString("utf8")) : undefined), nothing);
+    });
+    sent.end();
+  });
+}
+
+function messageOf(body: string): string | undefined {
+  try {
+    return readSshEnding(JSON.parse(body));
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -52,15 +85,8 @@ export async function connectHost(record: LoginRecord, wanted: SshConnectRequest
   try {
     return await new Promise<HostConnection>((resolve, reject) => {
       const sent = request({
-        host: address.host,
-        port: address.port,
-        servername: sshServerName(record.cluster),
+        ...requestOptions(record),
         path: sshConnectUrl(wanted),
-        ca: [...record.hostCertificates],
-        cert: record.tlsCertificate,
-        key: record.privateKey,
-        minVersion: "TLSv1.2",
-        agent: false,
         headers: { host: address.text, connection: "Upgrade", upgrade: sshUpgrade, "user-agent": `gatehouse/${version}` },
         // An option of tls.connect, which Node passes on: either side may end first.
         ...{ allowHalfOpen: true },

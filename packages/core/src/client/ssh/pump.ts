@@ -5,9 +5,9 @@ const enough = 512 * 1024;
 
 /**
  * Copies until the end of `from`, and ends `to` then. What comes within one turn of the event loop is written at once: TLS gives pieces of 16 KiB, and a
- * system call for each would cost as much as the decryption. Rejects with the error of either.
+ * system call for each would cost as much as the decryption. Before it ends `to`, `last` may do something yet; it must not reject. Rejects with the error of either.
  */
-export function pump(from: Readable, to: Writable): Promise<void> {
+export function pump(from: Readable, to: Writable, last?: () => Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
     let corked = false;
     const uncork = (): void => {
@@ -24,12 +24,17 @@ export function pump(from: Readable, to: Writable): Promise<void> {
       if (to.writableLength > enough) from.pause();
     });
     to.on("drain", () => from.resume());
-    from.once("end", () => to.end());
+    let ending = false;
+    from.once("end", () => {
+      ending = true;
+      (last?.() ?? Promise.resolve()).then(() => to.end(), reject);
+    });
     to.once("finish", resolve);
     from.resume();
-    for (const stream of [from, to]) {
-      stream.once("error", reject);
-      stream.once("close", () => resolve());
-    }
+    for (const stream of [from, to]) stream.once("error", reject);
+    from.once("close", () => {
+      if (!ending) resolve();
+    });
+    to.once("close", () => resolve());
   });
 }

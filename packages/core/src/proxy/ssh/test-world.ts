@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { connect as tlsConnect, type TLSSocket } from "node:tls";
-import { sshConnectUrl, sshServerName, sshUpgrade, type SshConnectRequest } from "../../api/index.ts";
+import { sshConnectUrl, sshEndingUrl, sshServerName, sshUpgrade, type SshConnectRequest } from "../../api/index.ts";
 import { openRecordings, type AuditEventInput, type AuditLog } from "../../audit/index.ts";
 import { openAuth, type AuthService, type Caller } from "../../auth/index.ts";
 import { nullLogger, systemClock, systemRandom, type Clock } from "../../base/index.ts";
@@ -65,6 +65,8 @@ export interface SshWorld {
   role(name: string, spec?: { readonly options?: Record<string, unknown>; readonly allow?: Record<string, unknown>; readonly deny?: Record<string, unknown> }): Promise<void>;
   /** Asks as `tsh proxy ssh` does. */
   connect(person: TestPerson | undefined, request: SshConnectRequest): Promise<Answer>;
+  /** Asks why a connection was ended. */
+  ending(person: TestPerson, connection: string): Promise<Answer>;
   close(): Promise<void>;
 }
 
@@ -165,6 +167,17 @@ export async function openSshWorld(options: Partial<SshProxyOptions> & { readonl
     ...(options.sshdConfig ?? []),
   ]);
 
+  const secure = (person: TestPerson | undefined): TLSSocket => {
+    const socket = tlsConnect({
+      port: web.port,
+      host: "127.0.0.1",
+      servername: sshServerName("example"),
+      ca: [...authorities.trust("host").tlsCertificates],
+      ...(person === undefined ? {} : { key: person.privateKey.export({ type: "pkcs8", format: "pem" }), cert: person.tlsCertificate }),
+    });
+    return socket.on("error", () => socket.destroy());
+  };
+
   const world: SshWorld = {
     directory,
     authorities,
@@ -204,15 +217,13 @@ export async function openSshWorld(options: Partial<SshProxyOptions> & { readonl
       const text = (base64: string): string => Buffer.from(base64, "base64").toString();
       return { name, privateKey, sshCertificate: text(login.cert), tlsCertificate: text(login.tls_cert) };
     },
-    async connect(person, request) {
-      const socket = tlsConnect({
-        port: web.port,
-        host: "127.0.0.1",
-        servername: sshServerName("example"),
-        ca: [...authorities.trust("host").tlsCertificates],
-        ...(person === undefined ? {} : { key: person.privateKey.export({ type: "pkcs8", format: "pem" }), cert: person.tlsCertificate }),
-      });
-      socket.on("error", () => socket.destroy());
+    ending: async (person, connection) => {
+      const socket = secure(person);
+      socket.write(`GET ${sshEndingUrl(connection)} HTTP/1.1\r\nhost: gw\r\n\r\n`);
+      return readAnswer(socket);
+    },
+    connect(person, request) {
+      const socket = secure(person);
       socket.write(`GET ${sshConnectUrl(request)} HTTP/1.1\r\nhost: gw\r\nconnection: Upgrade\r\nupgrade: ${sshUpgrade}\r\n\r\n`);
       return readAnswer(socket);
     },

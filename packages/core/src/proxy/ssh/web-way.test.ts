@@ -179,6 +179,9 @@ describe.skipIf(!available)("tsh's way to a host, end to end", () => {
     expect(performance.now() - before).toBeLessThan(10_000);
     await world.remove("lock", "live").catch(() => undefined);
     expect(world.last("client.disconnect")).toMatchObject({ user: "ana", server_id: "node-1", reason: expect.stringMatching(reason) as string });
+    const id = answer.headers["gatehouse-connection"] ?? "";
+    expect(await world.ending(ana, id)).toMatchObject({ status: 200, body: { message: expect.stringMatching(reason) as string } });
+    expect((await world.ending(await world.logIn("eve", ["ops"]), id)).status).toBe(404);
   });
 
   it("ends what is idle", async () => {

@@ -1,7 +1,8 @@
+import { createHash } from "node:crypto";
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
-import type { TLSSocket } from "node:tls";
+import { TLSSocket } from "node:tls";
 import { z } from "zod";
-import { sshConnectHeaders, sshConnectPath, sshUpgrade } from "../../api/index.ts";
+import { sshConnectHeaders, sshConnectPath, sshEndingPath, sshUpgrade } from "../../api/index.ts";
 import { GatehouseError } from "../../base/index.ts";
 import { errorBody, errorStatus } from "../http/index.ts";
 import { createPurposeServer, peerOf, type PurposeServer } from "../listener/index.ts";
@@ -15,6 +16,9 @@ import { finish } from "./tunnel.ts";
 
 const headerSize = 32 * 1024;
 const maxKey = 16 * 1024;
+/** How many connections that were ended are remembered, and for how long, ms. */
+const maxEndings = 4096;
+const endingLife = 60_000;
 
 /** The query of {@link sshConnectPath}. */
 const connectQuery = z.strictObject({
@@ -64,9 +68,35 @@ function readQuery(url: string): z.infer<typeof connectQuery> {
   throw new GatehouseError("bad_parameter", `request: ${issue?.path.join(".") ?? ""} ${issue?.message ?? "is malformed"}`);
 }
 
+/** Tells one client certificate from all others. */
+function digestOf(socket: TLSSocket): string | undefined {
+  const presented = socket.getPeerX509Certificate();
+  return presented && createHash("sha256").update(presented.raw).digest("base64");
+}
+
+interface EndedConnection {
+  readonly opener: string | undefined;
+  readonly message: string;
+  /** ms since the epoch. */
+  readonly until: number;
+}
+
+/** The last connections that the gateway ended, by their ids. */
+class Endings extends Map<string, EndedConnection> {
+  override set(id: string, ending: EndedConnection): this {
+    super.set(id, ending);
+    for (const oldest of this.keys()) {
+      if (this.size <= maxEndings) break;
+      this.delete(oldest);
+    }
+    return this;
+  }
+}
+
 /** The way of `tsh proxy ssh`: mutual TLS, one request for an upgrade, and then the bytes of SSH. */
 export function createWebWay(context: SshContext, connector: Connector): PurposeServer {
   const { options, authorities, logger } = context;
+  const endings = new Endings();
 
   const personOf = (socket: TLSSocket): Person => {
     const presented = socket.getPeerX509Certificate();
@@ -103,7 +133,8 @@ export function createWebWay(context: SshContext, connector: Connector): Purpose
       ]),
     );
     if (head.length > 0) socket.unshift(head);
-    connected.begin(socket, () => undefined);
+    const opener = digestOf(socket);
+    connected.begin(socket, ({ message }) => endings.set(id, { opener, message, until: context.clock.now() + endingLife }));
   };
 
   const onUpgrade = (request: IncomingMessage, socket: TLSSocket, head: Buffer): void => {
@@ -121,10 +152,18 @@ export function createWebWay(context: SshContext, connector: Connector): Purpose
       });
   };
 
-  const onRequest = (_request: IncomingMessage, response: ServerResponse): void => {
-    const body = json(new GatehouseError("bad_parameter", `request: only an upgrade to ${sshUpgrade} is known here`));
-    response.writeHead(400, headOf(body));
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    const [status, body] = answerTo(request);
+    response.writeHead(status, headOf(body));
     response.end(body);
+  };
+  /** Why a connection was ended: told to the certificate that opened it, which may be good for nothing else any more. */
+  const answerTo = ({ method, url = "", socket }: IncomingMessage): readonly [number, string] => {
+    const asked = /^([^?]*)\?connection=([0-9a-f-]{36})$/.exec(url);
+    if (method !== "GET" || asked?.[1] !== sshEndingPath || !(socket instanceof TLSSocket)) return [400, json(new GatehouseError("bad_parameter", `request: only an upgrade to ${sshUpgrade} is known here`))];
+    const ending = endings.get(asked[2] ?? "");
+    if (ending === undefined || ending.opener === undefined || ending.opener !== digestOf(socket) || ending.until <= context.clock.now()) return [404, json(new GatehouseError("not_found", "the gateway did not end such a connection of yours"))];
+    return [200, JSON.stringify({ message: ending.message })];
   };
 
   return createPurposeServer({
