@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { authFailed } from "../../audit/index.ts";
 import { GatehouseError, addressKey, errorMessage } from "../../base/index.ts";
@@ -36,6 +37,8 @@ export class SshServer {
     this.#context = context;
     this.#connector = connector;
     this.#hostKeys = hostKeys;
+    // Every connection listens to it.
+    setMaxListeners(0, this.#stop.signal);
   }
 
   get connections(): number {
