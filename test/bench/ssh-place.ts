@@ -20,9 +20,8 @@ export type BenchPerson = (typeof benchPeople)[number];
 /** A gateway, a host behind it, a plain jump host, and two people with a login in a file. */
 export interface SshPlace {
   readonly world: World;
-  readonly host: Host;
-  /** ssh_config with the names of {@link ways}. */
-  readonly config: string;
+  /** What ssh is given to go a way. */
+  args(way: Way): readonly string[];
   /** Identity file of a person. */
   identity(person: BenchPerson): string;
   close(): Promise<void>;
@@ -52,14 +51,24 @@ export async function createSshPlace(): Promise<SshPlace> {
     const key = join(world.folder, "bench-key");
     const jump = await startJumpHost(world, host, key);
     open.push(jump);
-    const config = join(world.folder, "ssh_config");
-    await writeFile(config, sshConfig({ world, host, jump, key, identity }));
-    return { world, host, config, identity, close };
+    const config = (name: string): string => join(world.folder, `${name}.ssh_config`);
+    const places = { world, host, jump, key, identity };
+    await writeFile(config("plain"), sshConfig(places));
+    for (const person of benchPeople) await writeFile(config(person), await personConfig(places, person));
+    const args = (way: Way): readonly string[] => (way === "tsh-passed" || way === "tsh-recorded" ? ["-F", config(way.slice(4)), "web-1.example"] : ["-F", config("plain"), way]);
+    return { world, args, identity, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
+
+/** Of every way. */
+const common = `  User ${hostLogin}
+  GlobalKnownHostsFile none
+  BatchMode yes
+  LogLevel ERROR
+`;
 
 async function must(world: World, args: readonly string[], input?: string): Promise<void> {
   const { code, stderr } = await world.tctl(args, input === undefined ? {} : { input });
@@ -94,9 +103,7 @@ interface Places {
   identity(person: BenchPerson): string;
 }
 
-function sshConfig({ world, host, jump, key, identity }: Places): string {
-  const agent = (person: BenchPerson): string => join(world.folder, `${person}.agent`);
-  const proxy = (person: BenchPerson): string => `${process.execPath} ${tshPath} proxy ssh --identity=${identity(person)} --login=%r --agent-path=${agent(person)} web-1`;
+function sshConfig({ world, host, jump, key }: Places): string {
   const [, gatewayPort] = world.ready.addresses.ssh?.split(/:(?=\d+$)/) ?? [];
   return `Host direct jumped
   HostName 127.0.0.1
@@ -117,20 +124,16 @@ Host gateway
   Port ${gatewayPort ?? ""}
   IdentityAgent none
   IdentityFile ${join(world.folder, "passed")}
-${(["passed", "recorded"] as const)
-  .map((person) => `Host tsh-${person}
-  ProxyCommand ${proxy(person)}
-  IdentitiesOnly no
-  IdentityFile none
-  IdentityAgent ${agent(person)}
-`)
-  .join("")}Host *
-  User ${hostLogin}
+Host *
   UserKnownHostsFile /dev/null
-  GlobalKnownHostsFile none
   StrictHostKeyChecking no
   IdentitiesOnly yes
-  BatchMode yes
-  LogLevel ERROR
-`;
+${common}`;
+}
+
+/** What `tsh config` says to a person who has a login in a file. */
+async function personConfig({ world, identity }: Places, person: BenchPerson): Promise<string> {
+  const env = { ...process.env, TELEPORT_HOME: join(world.folder, `home-${person}`) };
+  const { stdout } = await run(process.execPath, [tshPath, "config", `--identity=${identity(person)}`, `--proxy=${world.proxy}`], { env });
+  return `${stdout}Host *\n${common}`;
 }

@@ -24,7 +24,7 @@ export async function benchSsh(print: (text: string) => void): Promise<readonly 
 }
 
 function ssh(place: SshPlace, way: Way, args: readonly string[]): ChildProcessWithoutNullStreams {
-  const child = spawn("ssh", ["-F", place.config, ...args.slice(0, -1), way, ...args.slice(-1)]);
+  const child = spawn("ssh", [...args.slice(0, -1), ...place.args(way), ...args.slice(-1)]);
   child.stderr.pipe(process.stderr);
   return child;
 }

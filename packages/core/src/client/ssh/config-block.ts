@@ -29,6 +29,9 @@ export const hostKeyAlgorithms = [
   "rsa-sha2-256-cert-v01@openssh.com",
 ].join(",");
 
+/** AES-GCM before what older OpenSSH likes better: the gateway does it at twice the speed, and so do most machines. All are known since OpenSSH 6.2 and to FIPS. */
+const ciphers = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr";
+
 /** Where an agent for one connection is, by tokens that ssh expands. */
 const agentName = "%r@%h:%p";
 
@@ -46,6 +49,7 @@ export const trustLines = (knownHosts: string): string => `  UserKnownHostsFile 
   GlobalKnownHostsFile none
   StrictHostKeyChecking yes
   HostKeyAlgorithms ${hostKeyAlgorithms}
+  Ciphers ${ciphers}
   CheckHostIP no
   UpdateHostKeys no
   IdentityFile none
