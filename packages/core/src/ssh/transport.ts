@@ -50,7 +50,7 @@ export class Connection implements Transport {
   #handlers: TransportHandlers | undefined;
   #algorithms: TransportAlgorithms | undefined;
   #end: TransportEnd | undefined;
-  #closing = false;
+  #leaving = false;
   /** Who wants reading to stand still. */
   readonly #holds = new Set<string>();
   #out: Uint8Array[] = [];
@@ -75,7 +75,7 @@ export class Connection implements Transport {
       rekeyByPeer: () => this.#onRekeyByPeer(),
       disconnected: (reason, text) => {
         this.#finish({ by: "peer", reason, text });
-        this.#socket.destroy();
+        this.#leave();
       },
       failed: (error) => this.fail(error, disconnectReason.protocolError),
     });
@@ -84,7 +84,7 @@ export class Connection implements Transport {
     this.#socket.on("data", this.#onData);
     this.#socket.on("drain", this.#onDrain);
     this.#socket.on("error", this.#onLoss);
-    this.#socket.on("end", this.#onLoss);
+    this.#socket.on("end", this.#onEof);
     this.#socket.on("close", this.#onLoss);
     this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
     this.#limitTime(this.limits.handshakeTime, "the SSH key exchange");
@@ -213,9 +213,15 @@ export class Connection implements Transport {
     this.#handlers?.onDrain?.();
   };
 
+  /** The peer has sent all that it will. */
+  readonly #onEof = (): void => {
+    this.#finish({ by: "loss", error: undefined });
+    this.#leave();
+  };
+
   readonly #onLoss = (error?: unknown): void => {
     this.#finish({ by: "loss", error: error instanceof Error ? new GatehouseError("unavailable", `the SSH connection broke: ${error.message}`, { cause: error }) : undefined });
-    if (!this.#closing) this.#socket.destroy();
+    this.#socket.destroy();
   };
 
   readonly #onAbort = (): void => {
@@ -325,19 +331,28 @@ export class Connection implements Transport {
   }
 
   #sayGoodbye(reason: number, text: string): void {
-    this.#closing = true;
     try {
       this.#wire.disconnect(reason, text);
       this.#flush();
     } finally {
-      // What still comes in is read and dropped: unread bytes would reset the connection before the peer has read why.
-      this.#socket.off("data", this.#onData);
-      this.#socket.resume();
-      this.#socket.end();
-      const timer = setTimeout(() => this.#socket.destroy(), goodbyeTime);
-      this.#socket.once("close", () => clearTimeout(timer));
-      this.#socket.once("end", () => this.#socket.destroy());
+      this.#leave();
     }
+  }
+
+  /** Closes once what was written is on its way. What still comes in is read and dropped: unread bytes would reset the connection before the peer has read all. */
+  #leave(): void {
+    if (this.#leaving || this.#socket.destroyed) return;
+    this.#leaving = true;
+    this.#socket.off("data", this.#onData);
+    this.#socket.resume();
+    this.#socket.end();
+    const timer = setTimeout(() => this.#socket.destroy(), goodbyeTime);
+    this.#socket.once("close", () => clearTimeout(timer));
+    const done = (): void => {
+      if (this.#socket.readableEnded && this.#socket.writableFinished) this.#socket.destroy();
+    };
+    this.#socket.once("end", done).once("finish", done);
+    done();
   }
 
   #finish(end: TransportEnd): void {
