@@ -5,8 +5,8 @@ import { promisify } from "node:util";
 import { startSshd } from "@gatehouse/core/testing";
 import type { Sshd } from "@gatehouse/core/testing";
 import { stringify } from "yaml";
-import { createHost, hostLogin } from "../support/host.ts";
-import type { Host } from "../support/host.ts";
+import { hostLogin, startHost } from "../support/ssh-hosts.ts";
+import type { Host } from "../support/ssh-hosts.ts";
 import { createWorld, tshPath } from "../support/world.ts";
 import type { World } from "../support/world.ts";
 import { cores } from "./processes.ts";
@@ -44,8 +44,8 @@ export async function createSshPlace(): Promise<SshPlace> {
   };
   try {
     await run("taskset", ["-a", "-p", "-c", String(cores.measured), String(world.gateway.child.pid)]);
-    const host = await createHost(world, "web-1");
-    open.push(host);
+    const host = await startHost(world, "web-1");
+    open.push(host.sshd);
     const identity = (person: BenchPerson): string => join(world.folder, `${person}.pem`);
     for (const person of benchPeople) await createPerson(world, person, identity(person));
     const key = join(world.folder, "bench-key");
@@ -90,7 +90,7 @@ async function startJumpHost(world: World, host: Host, key: string): Promise<Ssh
   await mkdir(folder);
   const authority = join(folder, "authority");
   for (const file of [authority, join(folder, "host"), key]) await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", file]);
-  await run("ssh-keygen", ["-q", "-s", authority, "-I", "bench", "-n", `${hostLogin},${hostLogin}@${host.id}`, `${key}.pub`]);
+  await run("ssh-keygen", ["-q", "-s", authority, "-I", "bench", "-n", `${hostLogin},${hostLogin}@${host.name}`, `${key}.pub`]);
   await appendFile(join(world.folder, "hosts", host.name, "ca.pub"), await readFile(`${authority}.pub`));
   return startSshd(folder, [`HostKey ${join(folder, "host")}`, `TrustedUserCAKeys ${authority}.pub`]);
 }
@@ -107,7 +107,7 @@ function sshConfig({ world, host, jump, key }: Places): string {
   const [, gatewayPort] = world.ready.addresses.ssh?.split(/:(?=\d+$)/) ?? [];
   return `Host direct jumped
   HostName 127.0.0.1
-  Port ${host.port}
+  Port ${host.sshd.port}
 Host jump
   HostName 127.0.0.1
   Port ${jump.port}

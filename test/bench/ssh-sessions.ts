@@ -13,7 +13,7 @@ import { connectTransport } from "@gatehouse/core/ssh";
 import type { Transport } from "@gatehouse/core/ssh";
 import { stringify } from "yaml";
 import { z } from "zod";
-import { hostLogin } from "../support/host.ts";
+import { hostLogin } from "../support/ssh-hosts.ts";
 import { cores, cpuTime, residentMemory, startProgram, stop } from "./processes.ts";
 import type { SshPlace } from "./ssh-place.ts";
 import { table, verdict } from "./table.ts";

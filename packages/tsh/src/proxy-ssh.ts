@@ -97,6 +97,8 @@ async function carry(record: LoginRecord, connection: HostConnection): Promise<v
     // Whoever ran this has gone: there is nobody to tell.
     output.once("error", () => done());
   });
+  // A pipe cannot be shut down, only closed: without that ssh would wait for a gateway that has gone.
+  output.once("finish", () => output.destroy());
   await Promise.race([Promise.all([pump(input, socket), pump(socket, output, askWhy)]), gone]);
   socket.destroy();
   input.destroy();
