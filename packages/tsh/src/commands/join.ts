@@ -3,7 +3,7 @@ import { Args, Flags } from "@oclif/core";
 import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
 import { openSession } from "@gatehouse/core/client";
 import { BaseCommand } from "@gatehouse/core/client/command";
-import { describeSession, findSession, sessionKeyboard, watchSession } from "@gatehouse/core/client/recordings";
+import { describeSession, findSession, ownTerminal, sessionKeyboard, watchSession } from "@gatehouse/core/client/recordings";
 import { restoreTerminal } from "@gatehouse/core/client/terminal";
 import { loginFlags } from "../command.ts";
 
@@ -57,7 +57,7 @@ Watching needs a role whose rules allow read on session, sharing the keyboard on
     process.once("exit", onExit);
     let reason: string | undefined;
     try {
-      reason = await watchSession(stream.body, { from: flags["from-now"] ? (session.recording ?? 0) : 0, tty: session.tty, output: this.output });
+      reason = await watchSession(stream.body, { from: flags["from-now"] ? (session.recording ?? 0) : 0, tty: session.tty, output: this.output, terminal: ownTerminal });
       await keyboard.settled();
     } catch (error) {
       if (!part.left) throw error;

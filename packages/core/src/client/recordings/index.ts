@@ -8,7 +8,7 @@ export { describePlace, describeSession, findSession } from "./live.ts";
 export type { Place } from "./live.ts";
 export { leaveKey, sessionKeyboard } from "./join.ts";
 export type { SessionKeyboard } from "./join.ts";
-export { watchSession } from "./watch.ts";
+export { ownTerminal, watchSession } from "./watch.ts";
 export type { WatchOptions } from "./watch.ts";
 export { fetchRecording } from "./fetch.ts";
 export { play } from "./player.ts";

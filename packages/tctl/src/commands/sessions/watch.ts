@@ -1,6 +1,6 @@
 import { Args, Flags } from "@oclif/core";
 import { escapeLine } from "@gatehouse/core/base";
-import { describeSession, findSession, watchSession } from "@gatehouse/core/client/recordings";
+import { describeSession, findSession, ownTerminal, watchSession } from "@gatehouse/core/client/recordings";
 import { restoreTerminal } from "@gatehouse/core/client/terminal";
 import { TctlCommand, connectFlags } from "../../command.ts";
 
@@ -26,7 +26,7 @@ export class SessionsWatch extends TctlCommand {
     };
     process.prependOnceListener("SIGINT", interrupted);
     try {
-      const reason = await watchSession(stream.body, { from: flags["from-now"] ? (session.recording ?? 0) : 0, tty: session.tty, output: this.output });
+      const reason = await watchSession(stream.body, { from: flags["from-now"] ? (session.recording ?? 0) : 0, tty: session.tty, output: this.output, terminal: ownTerminal });
       this.output.stderr.write(`${this.output.style.dim(escapeLine(reason ?? "the gateway stopped the view"))}\n`);
     } finally {
       process.off("SIGINT", interrupted);
