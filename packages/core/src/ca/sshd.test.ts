@@ -59,6 +59,16 @@ describe.skipIf(!available)("a host that trusts the exported authorities", () =>
     await expect(run()).rejects.toThrow(/Permission denied/);
   });
 
+  it("refuses one whose end has come", async () => {
+    const key = await newKeyPair();
+    await write("id", encodeOpenSshPrivateKey(key.privateKey));
+    const { ssh, expires } = authorities.issueConnection({ publicKey: key.publicKey, username: "ana", login, nodeId: "5f2b", sessionId: "7c1e", sourceAddresses: ["127.0.0.1"], ttl: 2000, permitPortForwarding: false, permitAgentForwarding: false });
+    await write("id-cert.pub", ssh);
+    await new Promise((resolve) => setTimeout(resolve, expires - Date.now() + 1100));
+    await expect(run()).rejects.toThrow(/Permission denied/);
+    expect(sshd.log()).toContain("Certificate invalid: expired");
+  });
+
   it("refuses a person's own certificate: there is no way around the gateway", async () => {
     const key = await newKeyPair();
     await write("id", encodeOpenSshPrivateKey(key.privateKey));
