@@ -95,12 +95,21 @@ export function readSshKeyFields(algorithm: SshKeyAlgorithm, reader: SshReader):
   return fromJwk({ kty: "EC", crv: curve.jwkName, x, y }, "the SSH public key");
 }
 
+/** Keys of the blobs that were read last: an authority's is asked for with every certificate. */
+const read = new Map<string, KeyObject>();
+const maxRead = 256;
+
 /** Key of a blob in SSH's wire form. Throws `bad_parameter`: malformed, of a type not taken, or RSA under 2048 bits. */
 export function publicKeyFromSsh(blob: Uint8Array): KeyObject {
   if (blob.length > limits.publicKey) throw new GatehouseError("bad_parameter", "the SSH public key is too long");
+  const name = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength).toString("latin1");
+  const known = read.get(name);
+  if (known) return known;
   const reader = new SshReader(blob, "the SSH public key");
   const key = readSshKeyFields(knownAlgorithm(reader.text()), reader);
   reader.end();
+  if (read.size === maxRead) read.clear();
+  read.set(name, key);
   return key;
 }
 
@@ -109,8 +118,18 @@ export function jwkBytes(value: string | undefined): Buffer {
   return Buffer.from(value ?? "", "base64url");
 }
 
-/** Wire form (RFC 4253 §6.6) of a key's public half. Throws `bad_parameter` for a kind of key that SSH certificates do not take. */
+const written = new WeakMap<KeyObject, Buffer>();
+
+/** Wire form (RFC 4253 §6.6) of a key's public half, the same buffer each time. Throws `bad_parameter` for a kind of key that SSH certificates do not take. */
 export function sshPublicKey(key: KeyObject): Buffer {
+  const known = written.get(key);
+  if (known) return known;
+  const blob = writePublicKey(key);
+  written.set(key, blob);
+  return blob;
+}
+
+function writePublicKey(key: KeyObject): Buffer {
   const jwk = (key.type === "private" ? createPublicKey(key) : key).export({ format: "jwk" });
   const writer = new SshWriter();
   if (jwk.kty === "OKP" && jwk.crv === "Ed25519") {
