@@ -34,7 +34,7 @@ describe("usage", () => {
     ["tsh login --password-stdin --mfa=browser", "--password-stdin and --mfa=browser exclude each other\n  the gateway's login page asks for the password too"],
     ["tctl sso configure githb", 'tctl has no command "sso configure githb"; did you mean: tctl sso configure github\n  tctl --help lists the commands'],
     ["tctl users mfa -x", "tctl users mfa needs one of its commands\n  tctl users mfa --help lists them"],
-    ["tctl auth sign", "tctl auth sign needs --out=<file> and --user=<name>\n  tctl auth sign --help shows what it takes"],
+    ["tctl auth sign", "for whom?\n  --user=NAME, or --host=NAME"],
     ["tsh bot start", "tsh bot start needs --out-dir=<folder>\n  tsh bot start --help shows what it takes"],
     ["tsh ssh", "tsh ssh needs a host: [login@]host, or login@label=value\n  tsh ssh --help shows what it takes"],
     ["tsh ssh --prt=1 web-1 --prt=2", "tsh ssh has no flag --prt; did you mean --port?\n  tsh ssh --help shows what it takes"],
