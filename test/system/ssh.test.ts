@@ -80,6 +80,28 @@ describe.skipIf(!available)("SSH through the gateway", () => {
       expect((await readdir(join(machine.home, ".tsh", "ssh"))).filter((name) => name.startsWith("run-"))).toEqual([]);
     });
 
+    it("says whether it is recorded, and runs something here once the host is reached", async () => {
+      const says = mode === "proxy" ? /^tsh: the gateway records this session \(web-1\)\n/ : /^tsh: this session is not recorded \(web-1\)\n/;
+      const outcome = await machine.tsh(["ssh", "--recording-info", "--local-command=echo 100% here", `${hostLogin}@web-1`, "echo there"]);
+      expect([outcome.code, outcome.stdout, outcome.stderr]).toEqual([0, "100% here\nthere\n", expect.stringMatching(says)]);
+      expect((await machine.tsh(["ssh", "--no-openssh", "--recording-info", `${hostLogin}@web-1`, "true"])).stderr).toMatch(says);
+      expect(await machine.tsh(["ssh", "--no-openssh", "-N", "-L", "1:a:1", `${hostLogin}@web-1`])).toMatchObject({ code: 1, stderr: expect.stringContaining("-L needs OpenSSH, and --no-openssh was given") as string });
+    });
+
+    it("as the login of an identity file, on a machine where nobody logged in", async () => {
+      const file = join(place, "identity.pem");
+      const signed = await world.tctl(["auth", "sign", `--user=${personOf[mode]}`, `--out=${file}`]);
+      expect(signed.code, signed.stderr).toBe(0);
+      const away = await newMachine(world, personOf[mode]);
+      for (const how of [[], ["--no-openssh"]]) {
+        const outcome = await away.tsh(["-i", file, `--proxy=${world.proxy}`, "ssh", ...how, `${hostLogin}@web-1`, "echo in"]);
+        expect([how, outcome.code, outcome.stdout, outcome.stderr]).toEqual([how, 0, "in\n", ""]);
+      }
+      expect((await away.tsh(["config", "-i", file, `--proxy=${world.proxy}`, "--write"])).code).toBe(0);
+      const plain = await openssh(away, "ssh", ["web-1.example", "echo in"]);
+      expect([plain.code, plain.stdout, plain.stderr]).toEqual([0, "in\n", ""]);
+    });
+
     it("a terminal: its size, a change of it, Ctrl-C and the exit code", async () => {
       for (const how of [[], ["--no-openssh"]]) {
         const terminal = spawn(process.execPath, [tshPath, "ssh", ...how, `${hostLogin}@web-1`], { cwd: machine.home, env: { ...machine.env, TERM: "xterm" }, cols: 101, rows: 33 });
