@@ -66,6 +66,13 @@ describe("hosts that join", () => {
     await expect(join(key)).rejects.toThrow(/was used already/);
   });
 
+  it("are not called what another host is dialled at", async () => {
+    await world.put({ kind: "node", version: "v2", metadata: { name: "node-9" }, spec: { addr: "db:22", hostname: "postgres" } });
+    await token();
+    await expect(join(newKey(), { name: "db" })).rejects.toThrow('"db" is where node "postgres" is dialled');
+    expect(rule()).toBe("name_taken");
+  });
+
   it("of two at once with one token, one is let in", async () => {
     await token();
     const outcomes = await Promise.allSettled([join(newKey(), { name: "web-1" }), join(newKey(), { name: "web-2" }), join(newKey(), { name: "web-3" })]);

@@ -56,6 +56,9 @@ async function wanted(context: Context, request: HostJoinRequest, token: HostTok
   }
   const byName = byKey ? undefined : await holder(context, `name:${name}`);
   if (byName) throw new JoinRefused("name_taken", `there is a node "${name}" with another host key (${byName.node.metadata.name})`, { hint: `if that host is gone, or got new keys: tctl nodes rm ${byName.node.metadata.name}` });
+  // Whoever asks for that address would get this host.
+  const byAddress = context.snapshot.tables.nodes().find(({ id, addr }) => addr.host === name && id !== byKey?.node.metadata.name);
+  if (byAddress) throw new JoinRefused("name_taken", `"${name}" is where node "${byAddress.hostname}" is dialled`, { hint: "choose another: --name=NAME" });
   if (!spec) {
     if (!byKey) throw new GatehouseError("internal", "a host that nobody knows came again");
     return { node: byKey.node, notes: ["the token was used by this host before: name, address and labels stay as they were"] };

@@ -54,6 +54,7 @@ export class Connector {
   readonly #bridge: Bridge;
   /** Connections to hosts, those being made among them. */
   #hosts = 0;
+  readonly #hostsOf = new Map<string, number>();
   readonly #dialling = new Map<string, number>();
 
   constructor(context: SshContext, hostKeys: HostKeys, bridge: Bridge) {
@@ -225,23 +226,31 @@ export class Connector {
       await new Promise<void>((resolve) => recorder.write(event, () => resolve()));
       throw error;
     } finally {
-      const left = (this.#dialling.get(username) ?? 1) - 1;
-      if (left > 0) this.#dialling.set(username, left);
-      else this.#dialling.delete(username);
+      countDown(this.#dialling, username);
     }
   }
 
   #take(person: Person): () => void {
     const { limits } = this.#context;
     if (this.#hosts >= limits.hosts) throw new Denied("limit_exceeded", "limit", "the gateway has as many connections to hosts as it may have", { hint: "try again", detail: `${String(this.#hosts)} connections to hosts; refused to ${person.username}` });
+    const own = this.#hostsOf.get(person.username) ?? 0;
+    if (own >= limits.hostsPerPerson) throw new Denied("limit_exceeded", "limit", `${String(own)} connections of yours are open already`, { hint: "close some of them" });
     this.#hosts += 1;
+    this.#hostsOf.set(person.username, own + 1);
     let released = false;
     return () => {
       if (released) return;
       released = true;
       this.#hosts -= 1;
+      countDown(this.#hostsOf, person.username);
     };
   }
+}
+
+function countDown(counts: Map<string, number>, name: string): void {
+  const left = (counts.get(name) ?? 1) - 1;
+  if (left > 0) counts.set(name, left);
+  else counts.delete(name);
 }
 
 /** Throws `bad_parameter` for a key that no certificate can be made for. */

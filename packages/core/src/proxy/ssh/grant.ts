@@ -51,6 +51,13 @@ export function authorize(context: Pick<SshContext, "gatekeeper">, person: Perso
   return identity;
 }
 
+/** Options that allow what a connection was given when it began, in words. */
+const allowances = [
+  ["portForwarding", "port forwarding"],
+  ["forwardAgent", "agent forwarding"],
+  ["x11Forwarding", "X11"],
+] as const;
+
 /** One person on one host: what was decided, and whether it still holds. */
 export class Grant {
   readonly #context: SshContext;
@@ -59,6 +66,8 @@ export class Grant {
   readonly login: string | undefined;
   readonly mode: Mode;
   readonly identity: Identity;
+  /** Of a connection that passes unread and was asked for without a login: those that it may be used for. */
+  readonly #logins: readonly string[];
 
   /** Decides. Throws as {@link authorize} does. */
   constructor(context: SshContext, person: Person, node: NodeEntry, login: string | undefined, mode?: Mode) {
@@ -68,6 +77,7 @@ export class Grant {
     this.login = login;
     this.identity = authorize(context, person, node, login);
     this.mode = mode ?? modeFor(context, this.options);
+    this.#logins = login === undefined && this.mode === "off" ? this.identity.roles.logins().filter((each) => decide(context, this.identity, node, each).allowed) : [];
   }
 
   get options(): EffectiveOptions {
@@ -80,10 +90,16 @@ export class Grant {
     try {
       const node = context.nodes.get(this.node.id);
       if (node === undefined) return ended("access_denied", `${escapeLine(this.node.hostname)} is no host of this cluster any more`);
+      if (this.node.hostKey !== undefined && node.hostKey !== this.node.hostKey) return ended("access_denied", `${escapeLine(this.node.hostname)} is another host now: connect again`);
       const identity = authorize(context, this.person, node, this.login);
+      const gone = this.#logins.find((each) => !decide(context, identity, node, each).allowed);
+      if (gone !== undefined) return ended("access_denied", `you may not log in to ${escapeLine(node.hostname)} as ${escapeLine(gone)} any more: connect again`);
       const options = identity.roles.options();
       if (this.mode === "off" && modeFor(context, options) === "proxy") return ended("access_denied", "your sessions are recorded from now on: connect again");
       if (this.options.forceCommands[0] !== options.forceCommands[0]) return ended("access_denied", "your roles force another command upon you now: connect again");
+      const withdrawn = allowances.find(([option]) => this.options[option] && !options[option]);
+      if (withdrawn !== undefined) return ended("access_denied", `your roles allow no ${withdrawn[1]} any more: connect again`);
+      if (this.mode === "proxy" && this.options.recordSession !== options.recordSession) return ended("access_denied", "your sessions are recorded in another way from now on: connect again");
       const lock = live.sid === undefined ? undefined : context.gatekeeper.sessionLock(identity, { node: [node.hostname, node.id], login: this.login }, live.sid);
       if (lock !== undefined) return ended("access_denied", lock.text, lock.lock);
       const idle = idleReason(live, now, options.clientIdleTimeout, context.options.clientIdleTimeout);

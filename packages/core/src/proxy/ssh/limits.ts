@@ -10,6 +10,7 @@ export const defaultSshLimits: SshLimits = {
   connections: 20_000,
   channels: 256,
   dialsPerPerson: 128,
+  hostsPerPerson: 4096,
   hosts: 20_000,
   dialTimeout: 10_000,
   handshakeTimeout: 15_000,

@@ -17,6 +17,8 @@ export interface SshLimits {
   readonly channels: number;
   /** Connections to hosts that are being made, of one person. */
   readonly dialsPerPerson: number;
+  /** Connections to hosts, of one person: nobody takes the places of all others. */
+  readonly hostsPerPerson: number;
   /** Connections to hosts, of everybody. */
   readonly hosts: number;
   /** To connect to a host. */

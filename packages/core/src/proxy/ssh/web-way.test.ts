@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { connect as tlsConnect } from "node:tls";
 import type { Duplex } from "node:stream";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -5,6 +7,7 @@ import { newKeyPair } from "../../ca/index.ts";
 import { encodeSshMessage, parseCertificate, parseSshMessage, parseSshCertificate, SshWriter } from "../../formats/index.ts";
 import { connectTransport } from "../../ssh/index.ts";
 import { requireTool } from "../../testing/index.ts";
+import { writeSshConfig } from "./test-ssh.ts";
 import { hostLogin, openSshWorld, type Answer, type SshWorld, type TestPerson } from "./test-world.ts";
 
 const available = requireTool("sshd", "apt-get install openssh-server, and have /usr/sbin on PATH");
@@ -182,6 +185,65 @@ describe.skipIf(!available)("tsh's way to a host, end to end", () => {
     const id = answer.headers["gatehouse-connection"] ?? "";
     expect(await world.ending(ana, id)).toMatchObject({ status: 200, body: { message: expect.stringMatching(reason) as string } });
     expect((await world.ending(await world.logIn("eve", ["ops"]), id)).status).toBe(404);
+  });
+
+  it.each<[string, Record<string, unknown>, RegExp]>([
+    ["port forwarding", { port_forwarding: false }, /no port forwarding any more/],
+    ["agent forwarding", { forward_agent: false }, /no agent forwarding any more/],
+    ["X11", { x11_forwarding: false }, /no X11 any more/],
+  ])("ends it when the roles take back %s", async (_what, changed, reason) => {
+    const all = { port_forwarding: true, forward_agent: true, x11_forwarding: true };
+    await world.role("ops", { options: all });
+    const answer = await ask(ana);
+    answer.socket.resume();
+    await world.role("ops", { options: { ...all, ...changed } });
+    await closed(answer.socket);
+    expect(world.last("client.disconnect")).toMatchObject({ user: "ana", reason: expect.stringMatching(reason) as string });
+  });
+
+  it("ends one whose login nobody said when one of its logins is taken back", async () => {
+    await world.role("ops", { allow: { logins: [hostLogin, "guest"] } });
+    const through = spawn("ssh", ["-F", await writeSshConfig(world, ana), "-W", "web-1:22", "gw"], { stdio: "pipe" });
+    try {
+      await once(through.stdout, "data");
+      await world.role("ops", { allow: { logins: ["guest"] } });
+      await once(through, "close");
+      expect(world.last("client.disconnect")).toMatchObject({ user: "ana", reason: expect.stringContaining(`as ${hostLogin} any more`) as string });
+    } finally {
+      through.kill();
+    }
+  });
+
+  it("ends it when another host takes the place of this one", async () => {
+    const answer = await ask(ana);
+    answer.socket.resume();
+    const node = world.auth.nodes.get("node-1")!;
+    const spec = { addr: `127.0.0.1:${String(node.addr.port)}`, hostname: "web-1" };
+    const put = (key: string | undefined): Promise<void> => world.put({ kind: "node", version: "v2", metadata: { name: "node-1", labels: { env: "staging" } }, spec: { ...spec, host_key: key } });
+    await put(`SHA256:${"A".repeat(43)}`);
+    await closed(answer.socket);
+    await put(node.hostKey);
+    expect(world.last("client.disconnect")).toMatchObject({ reason: expect.stringContaining("web-1 is another host now") as string });
+  });
+
+  it("keeps places for others", async () => {
+    const small = await openSshWorld({ limits: { hostsPerPerson: 1 } });
+    try {
+      await small.role("ops");
+      const [one, two] = [await small.logIn("one", ["ops"]), await small.logIn("two", ["ops"])];
+      const asked = { target: "web-1", login: hostLogin };
+      const first = await small.connect(one, asked);
+      expect(first.status).toBe(101);
+      expect(await small.connect(one, asked)).toMatchObject({ body: { code: "limit_exceeded", message: "1 connections of yours are open already" } });
+      const second = await small.connect(two, asked);
+      expect(second.status).toBe(101);
+      first.socket.destroy();
+      second.socket.destroy();
+      await expect.poll(() => small.proxy.hosts).toBe(0);
+      expect((await small.connect(one, asked)).status).toBe(101);
+    } finally {
+      await small.close();
+    }
   });
 
   it("ends what is idle", async () => {

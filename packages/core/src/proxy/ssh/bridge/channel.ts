@@ -106,6 +106,7 @@ export abstract class Channel {
     const to = otherSide(from);
     const sender = this.#ends[from];
     const receiver = this.#ends[to];
+    if (sender.number === undefined) throw new GatehouseError("bad_parameter", "a message on a channel that its sender has not taken yet");
     if (sender.closed) throw new GatehouseError("bad_parameter", "a message on a channel that its sender has closed");
     if (message.type === "channel_close") {
       sender.closed = true;

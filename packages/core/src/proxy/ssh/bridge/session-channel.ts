@@ -142,6 +142,8 @@ export class SessionChannel extends Channel implements SessionStream {
     const session = this.#session;
     // It would be in no recording.
     if (session === undefined) throw new GatehouseError("bad_parameter", "data in a session in which nothing runs");
+    // Hosts drop it, and the recording would have it as something that the host said.
+    if (extended && from === "client") throw new GatehouseError("bad_parameter", "data of a kind that only hosts send");
     this.lastActive = this.#port.now();
     this.carried += bytes.length;
     if (extended) session.sink.stderr?.(bytes);
