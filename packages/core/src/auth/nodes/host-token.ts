@@ -38,6 +38,14 @@ function useOf(stored: StoredItem, token: ProvisionToken, now: number): readonly
   ];
 }
 
+/** Certificates of a host that are remembered: one that asks all the time is told of in the log, and its older ones end by themselves. */
+const maxRemembered = 50;
+
+/** What is remembered of a host's certificates, with another one. */
+export function remember(before: NodeJoinRecord["certificates"], { serial, expires }: { readonly serial: bigint; readonly expires: number }, now: number): NodeJoinRecord["certificates"] {
+  return [...before.filter((each) => each.expires > now), { serial: String(serial), expires }].slice(-maxRemembered);
+}
+
 /** How a host joined, if it did by itself. */
 export async function joinOf({ store }: Context, id: string): Promise<{ readonly item: StoredItem; readonly record: NodeJoinRecord } | undefined> {
   const item = await store.get(kinds.nodeJoin, id);

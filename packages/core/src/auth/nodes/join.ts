@@ -13,7 +13,7 @@ import { auditHostCertificate, hostPrincipals, signHost } from "./certificate.ts
 import { joinMessage, newChallenge, provenKey } from "./challenge.ts";
 import { claim, reservedHostName } from "./claims.ts";
 import { nodeEntry } from "./entry.ts";
-import { hostToken, joinOf, tokenId, type HostToken } from "./host-token.ts";
+import { hostToken, joinOf, remember, tokenId, type HostToken } from "./host-token.ts";
 import { refuseHost } from "./refuse.ts";
 import { createHostRenew } from "./renew.ts";
 import type { HostGrant, HostJoinRequest, HostJoins } from "./types.ts";
@@ -84,11 +84,10 @@ export function createHostJoins(context: Context): HostJoins {
     const { node, notes } = await wanted(context, request, token, hostKey, byKey);
     const entry = nodeEntry(node);
     const certificate = signHost(context, entry, key);
-    const now = context.clock.now();
     const record: NodeJoinRecord = {
       token: token.digest,
       until: token.until,
-      certificates: [...(before?.record.certificates ?? []).filter(({ expires }) => expires > now), { serial: String(certificate.serial), expires: certificate.expires }],
+      certificates: remember(before?.record.certificates ?? [], certificate, context.clock.now()),
     };
     const form = toStored(node);
     const isNew = !byKey || byKey.item.value !== form.value;

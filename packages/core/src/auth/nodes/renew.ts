@@ -8,12 +8,9 @@ import { readNode } from "../stored-resources.ts";
 import { auditHostCertificate, hostPrincipals, signHost } from "./certificate.ts";
 import { provenKey, renewMessage } from "./challenge.ts";
 import { nodeEntry } from "./entry.ts";
-import { joinOf } from "./host-token.ts";
+import { joinOf, remember } from "./host-token.ts";
 import { refuseHost } from "./refuse.ts";
 import type { HostGrant, HostJoins, HostRenewRequest } from "./types.ts";
-
-/** Certificates of a host that are remembered: one that renews all the time is told of in the log, and its older ones end by themselves. */
-const maxRemembered = 50;
 
 /** Hosts that have joined renew their certificate by the proof of their key alone. */
 export function createHostRenew(context: Context): Pick<HostJoins, "renew"> {
@@ -25,9 +22,7 @@ export function createHostRenew(context: Context): Pick<HostJoins, "renew"> {
     const entry = nodeEntry(readNode(item));
     if (entry.hostKey !== hostKey) throw new JoinRefused("host_key", `node "${entry.hostname}" joined with another host key than ${hostKey}`, { hint: `if it got new keys: tctl nodes rm ${entry.id}, and let it join again` });
     const certificate = signHost(context, entry, key);
-    const now = context.clock.now();
-    const certificates = [...before.record.certificates.filter(({ expires }) => expires > now), { serial: String(certificate.serial), expires: certificate.expires }];
-    const record: NodeJoinRecord = { ...before.record, certificates: certificates.slice(-maxRemembered) };
+    const record: NodeJoinRecord = { ...before.record, certificates: remember(before.record.certificates, certificate, context.clock.now()) };
     const isDone = await transactIfUnchanged(context, [
       { op: "check", kind: "node", name: id, expect: item.revision },
       { op: "put", kind: kinds.nodeJoin, name: id, value: JSON.stringify(record), expires: item.expires, expect: before.item.revision },

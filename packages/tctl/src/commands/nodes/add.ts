@@ -56,7 +56,7 @@ choose (--labels in the line). The token is printed once, and is asked for on th
       return;
     }
     const hosts = flags.uses === 1 ? "one host" : `${String(flags.uses)} hosts`;
-    this.done(`${hosts} may join as ${names.map(escapeLine).join(", ")} until ${describeEnd(expires, systemClock.now())}. Run this there, as root:\n`);
+    this.done(`${hosts} may join as ${names.map(escapeLine).join(", ")} until ${describeEnd(expires, systemClock.now())}. Run this there, as root:`);
     this.output.stdout.write(`${command}\n`);
     this.output.stderr.write(`\n  and give it this token, which is not shown again: ${token}\n`);
     if (only === undefined) this.output.stderr.write("  the host is called as it calls itself; another name: put --name=NAME behind the line\n");
