@@ -78,7 +78,7 @@ function standard(fd: 0 | 1): Socket | NodeJS.ReadStream | NodeJS.WriteStream {
   }
 }
 
-/** Copies both ways until both sides have ended, or the gateway's is gone. Where the gateway ends what it passes end to end, it is asked why before ssh hears of the end. */
+/** Copies both ways until the gateway has ended, or is gone. Where the gateway ends what it passes end to end, it is asked why before ssh hears of the end. */
 async function carry(record: LoginRecord, connection: HostConnection): Promise<void> {
   const { socket, mode } = connection;
   const [input, output] = [standard(0), standard(1)];
@@ -97,9 +97,9 @@ async function carry(record: LoginRecord, connection: HostConnection): Promise<v
     // Whoever ran this has gone: there is nobody to tell.
     output.once("error", () => done());
   });
-  // A pipe cannot be shut down, only closed: without that ssh would wait for a gateway that has gone.
-  output.once("finish", () => output.destroy());
-  await Promise.race([Promise.all([pump(input, socket), pump(socket, output, askWhy)]), gone]);
+  const out = pump(socket, output, askWhy);
+  // Once the gateway has ended nothing that ssh sends is of use; and only with this process does ssh see it, for a pipe cannot be shut down.
+  await Promise.race([out, Promise.all([pump(input, socket), out]), gone]);
   socket.destroy();
   input.destroy();
 }
