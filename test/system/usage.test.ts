@@ -35,9 +35,10 @@ describe("usage", () => {
     ["tctl sso configure githb", 'tctl has no command "sso configure githb"; did you mean: tctl sso configure github\n  tctl --help lists the commands'],
     ["tctl users mfa -x", "tctl users mfa needs one of its commands\n  tctl users mfa --help lists them"],
     ["tctl auth sign", "for whom?\n  --user=NAME, or --host=NAME"],
+    ["tsh ssh web-1 -x", "tsh ssh has no flag -x\n  tsh ssh --help shows what it takes"],
     ["tsh bot start", "tsh bot start needs --out-dir=<folder>\n  tsh bot start --help shows what it takes"],
     ["tsh ssh", "tsh ssh needs a host: [login@]host, or login@label=value\n  tsh ssh --help shows what it takes"],
-    ["tsh ssh --prt=1 web-1 --prt=2", "tsh ssh has no flag --prt; did you mean --port?\n  tsh ssh --help shows what it takes"],
+    ["tsh ssh --prt=1 web-1 ls --prt=2", "tsh ssh has no flag --prt; did you mean --port?\n  tsh ssh --help shows what it takes"],
     ["tsh ssh -p x web-1", '--port is a whole number, not "x"\n  tsh ssh --help shows what it takes'],
     ["tsh ssh -p 70000 web-1", '--port is a whole number less than or equal to 65535, not "70000"\n  tsh ssh --help shows what it takes'],
     ["tsh --proxy=x ssh @web-1", '"@web-1" is not a host\n  write it as host, login@host, login@host:port or login@label=value'],
@@ -64,6 +65,7 @@ describe("usage", () => {
       const [summary = ""] = stdout.split("\n");
       expect([words, code, stdout.split(summary).length - 1, stdout.includes("EXAMPLES"), stdout.includes("|  |")]).toEqual([words, 0, 1, true, false]);
     }
+    expect((await command("tsh ssh --help")).stdout).toContain("$ tsh ssh [FLAGS] [LOGIN@]HOST|LABEL=VALUE [COMMAND]\n");
     expect((await command("tsh --help")).stdout.match(/1\.0\.0/g)).toHaveLength(1);
   });
 

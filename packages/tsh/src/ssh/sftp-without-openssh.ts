@@ -1,8 +1,8 @@
-import { createReadStream } from "node:fs";
+import { open as openFile } from "node:fs/promises";
 import { chdir, cwd } from "node:process";
 import { posix } from "node:path";
 import { createInterface } from "node:readline";
-import { GatehouseError, errorMessage, escapeLine, toGatehouseError } from "@gatehouse/core/base";
+import { GatehouseError, errorMessage, escapeLine, fileProblem, systemErrorCode, toGatehouseError } from "@gatehouse/core/base";
 import type { CopyOptions, HostFiles } from "@gatehouse/core/client/own-ssh";
 import type { ChosenHost } from "@gatehouse/core/client/ssh";
 import type { Output } from "@gatehouse/core/client/terminal";
@@ -114,6 +114,15 @@ class SftpSession {
   }
 }
 
+/** The commands of a batch. Throws `not_found`, or `bad_parameter` where the file cannot be read. */
+async function batchFile(path: string): Promise<NodeJS.ReadableStream> {
+  try {
+    return (await openFile(path)).createReadStream();
+  } catch (error) {
+    throw new GatehouseError(systemErrorCode(error) === "ENOENT" ? "not_found" : "bad_parameter", `${escapeLine(path)} ${fileProblem(error)}`, { cause: error });
+  }
+}
+
 /** An SFTP session. Resolves with 0, or with 1 where a command of a batch failed. */
 export async function sftpWithoutOpenSsh({ hosts, host, path, target, flags, output }: OwnSftp): Promise<number> {
   const open = new OpenHosts(hosts);
@@ -127,7 +136,7 @@ export async function sftpWithoutOpenSsh({ hosts, host, path, target, flags, out
       return 0;
     }
     const session = new SftpSession(files, start, options, output);
-    const input = flags.batch === undefined || flags.batch === "-" ? process.stdin : createReadStream(flags.batch);
+    const input = flags.batch === undefined || flags.batch === "-" ? process.stdin : await batchFile(flags.batch);
     const asks = flags.batch === undefined && process.stdin.isTTY;
     const lines = createInterface({ input, ...(asks ? { output: process.stderr, prompt: "sftp> " } : {}) });
     if (asks) lines.prompt();

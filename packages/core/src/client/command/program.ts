@@ -60,10 +60,10 @@ const named = <T extends object>(fields: Readonly<Record<string, T>> | undefined
 /** A command as help wants it, loaded. */
 async function described(id: string, entry: CommandEntry): Promise<Command.Loadable> {
   const command = await entry.load();
-  const { summary, description, examples } = command;
+  const { summary, description, examples, usage } = command;
   const flags = named({ ...command.baseFlags, ...command.flags }) as Command.Loadable["flags"];
   const args = named(command.args) as Command.Loadable["args"];
-  return { ...loadable(id, entry), summary, description, examples, flags, args };
+  return { ...loadable(id, entry), summary, description, examples, flags, args, ...(usage === undefined ? {} : { usage }) };
 }
 
 function plugin(program: Program): Interfaces.Plugin {

@@ -28,6 +28,12 @@ const keepAlive = { interval: 15_000, missed: 3 };
 /** ms from the first byte of SSH to the login. */
 const handshake = 30_000;
 
+/** SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE (RFC 4253 §11.1). */
+const noMoreMethods = 14;
+
+/** Whether the other side took nobody in, rather than being out of reach. */
+const isRefusal = (error: unknown): boolean => error instanceof Error && (("code" in error && error.code === noMoreMethods) || ("level" in error && error.level === "client-authentication"));
+
 /** Only the certificate's name is looked at where the key exchange has not proven the key yet: ssh2 does that next. */
 function hostVerifier(record: LoginRecord, name: string, now: number, refuse: (error: unknown) => void): (blob: Buffer) => boolean {
   const caKeys = record.hostKeys.map((line) => parseAuthorizedKey(line).blob);
@@ -54,7 +60,7 @@ export async function openOwnConnection(record: LoginRecord, host: ChosenHost, o
   client.on("banner", (text) => {
     const left = text.slice(0, maxBanner - said);
     said += left.length;
-    if (left !== "") options.onBanner?.(escapeText(left));
+    if (left !== "") options.onBanner?.(escapeText(left.replaceAll("\r\n", "\n")));
   });
   let closed = false;
   let refused: unknown;
@@ -64,7 +70,9 @@ export async function openOwnConnection(record: LoginRecord, host: ChosenHost, o
   lost.catch(() => undefined);
   const broken = (error: unknown): GatehouseError =>
     refused === undefined
-      ? new GatehouseError("unavailable", `the SSH connection to ${host.shown} failed: ${errorMessage(error)}`, { cause: error })
+      ? isRefusal(error)
+        ? new GatehouseError("access_denied", `${host.shown} cannot be logged in to as ${host.login}: ${errorMessage(error)}`, { cause: error })
+        : new GatehouseError("unavailable", `the SSH connection to ${host.shown} failed: ${errorMessage(error)}`, { cause: error })
       : new GatehouseError("access_denied", `${host.shown} cannot be trusted: ${errorMessage(refused)}`, { cause: refused });
   client.on("error", (error) => fail(broken(error)));
   client.on("close", () => {

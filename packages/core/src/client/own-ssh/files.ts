@@ -1,7 +1,8 @@
+import type { Stats as LocalStats } from "node:fs";
 import { chmod, mkdir, opendir, stat, utimes } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import type { SFTPWrapper, Stats } from "ssh2";
-import { GatehouseError, errorMessage } from "../../base/index.ts";
+import { GatehouseError, errorMessage, escapeLine, fileProblem, systemErrorCode } from "../../base/index.ts";
 import type { OwnConnection } from "./connect.ts";
 
 /** How files are copied. */
@@ -51,6 +52,15 @@ function safeName(name: string): string {
   return name;
 }
 
+/** A file or folder here. Throws `not_found`, or `bad_parameter` where it cannot be looked at. */
+async function here(path: string): Promise<LocalStats> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    throw new GatehouseError(systemErrorCode(error) === "ENOENT" ? "not_found" : "bad_parameter", `${escapeLine(path)} ${fileProblem(error)}`, { cause: error });
+  }
+}
+
 /** Opens SFTP on a connection. Throws where the host has none. */
 export async function openFiles(connection: OwnConnection): Promise<HostFiles> {
   const ask = <T>(what: string, work: (done: Done<T>) => void): Promise<T> =>
@@ -82,7 +92,7 @@ export async function openFiles(connection: OwnConnection): Promise<HostFiles> {
   const step = (file: string, { progress }: CopyOptions) => (progress === undefined ? {} : { step: (done: number, _chunk: number, total: number) => progress(file, done, total) });
 
   async function putFile(source: string, target: string, options: CopyOptions): Promise<void> {
-    const info = await stat(source);
+    const info = await here(source);
     options.progress?.(source, 0, info.size);
     await act(target, (done) => sftp.fastPut(source, target, { ...transfer, mode: info.mode & permissions, ...step(source, options) }, done));
     if (!options.preserve) return;
@@ -91,7 +101,7 @@ export async function openFiles(connection: OwnConnection): Promise<HostFiles> {
   }
 
   async function putTree(source: string, target: string, options: CopyOptions, depth: number): Promise<void> {
-    const info = await stat(source);
+    const info = await here(source);
     if (!info.isDirectory()) return putFile(source, target, options);
     if (!options.recursive) throw new GatehouseError("usage", `${source} is a folder`, { hint: "-r copies folders" });
     if (depth > maxDepth) throw new GatehouseError("limit_exceeded", `${source} is more than ${maxDepth} folders deep`);

@@ -4,7 +4,7 @@ export type { Playable } from "./playable.ts";
 export { exportAsciicastText, exportFormats, exportRecording } from "./export.ts";
 export type { ExportFormat } from "./export.ts";
 export { findRecording, parseSince } from "./find.ts";
-export { describePlace, describeSession, findSession } from "./live.ts";
+export { commandWords, describePlace, describeSession, findSession } from "./live.ts";
 export type { Place } from "./live.ts";
 export { leaveKey, sessionKeyboard } from "./join.ts";
 export type { SessionKeyboard } from "./join.ts";

@@ -3,7 +3,13 @@ import { GatehouseError } from "../../base/index.ts";
 
 /** What runs where, in one line. */
 export function describeSession(session: Pick<SessionItem, "kind" | "command"> & Place): string {
-  return [session.kind, describePlace(session), ...session.command].join(" ");
+  return `${session.kind} ${describePlace(session)} ${commandWords(session)}`.trimEnd();
+}
+
+/** What was run, in one line; empty where the kind says it: `sftp`. */
+export function commandWords({ kind, command }: { readonly kind: string; readonly command: readonly string[] }): string {
+  const words = command.join(" ");
+  return words === kind ? "" : words;
 }
 
 /** Fields of a session, live or recorded, that say where it runs. */

@@ -47,4 +47,12 @@ describe("choosing hosts", () => {
     await expect(choose("env=prod").found).rejects.toMatchObject({ code: "not_found" });
     await expect(choose("=prod").found).rejects.toMatchObject({ code: "usage" });
   });
+
+  it("asks which one where several are at an address, and tells them apart by the port", async () => {
+    const beside = { ...web1, id: "8c2d", hostname: "web-3", addr: "10.0.0.1:2222" };
+    const at = (text: string): Promise<unknown> => chooseHosts({ target: parseHostTarget(text), cluster: "example", logins: undefined, localUser: "ana", list: () => Promise.resolve([web1, beside]) });
+    await expect(at("root@10.0.0.1")).rejects.toMatchObject({ code: "usage", hint: "call it by its name: web-1 (10.0.0.1:22), web-3 (10.0.0.1:2222)" });
+    await expect(at("root@10.0.0.1:2222")).resolves.toMatchObject([{ shown: "web-3" }]);
+    await expect(at("root@10.0.0.1:23")).rejects.toMatchObject({ code: "not_found" });
+  });
 });

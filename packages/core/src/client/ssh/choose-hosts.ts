@@ -59,6 +59,15 @@ async function byLabels(options: ChoiceOptions): Promise<readonly ChosenHost[]> 
   return found.map((host) => fromList(host, options)).sort((a, b) => (a.shown < b.shown ? -1 : 1));
 }
 
+/** The one host at this address. Throws `usage` where there are several. */
+function byAddress(listed: readonly NodeItem[], address: string, port: number | undefined): NodeItem | undefined {
+  const there = listed.filter(({ addr }) => addr.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1") === address);
+  const found = port === undefined ? there : there.filter(({ addr }) => addr.endsWith(`:${port}`));
+  if (found.length < 2) return found[0];
+  const shown = found.slice(0, 10).map(({ hostname, addr }) => `${escapeLine(hostname)} (${escapeLine(addr)})`);
+  throw new GatehouseError("usage", `${found.length} hosts are at ${escapeLine(address)}: which one?`, { hint: `call it by its name: ${shown.join(", ")}` });
+}
+
 /** The hosts that a person means, and as whom. The gateway is asked only where the answer is not known here. Throws `usage`, `not_found`, `access_denied`. */
 export async function chooseHosts(options: ChoiceOptions): Promise<readonly ChosenHost[]> {
   const { target, cluster, logins, localUser } = options;
@@ -67,10 +76,7 @@ export async function chooseHosts(options: ChoiceOptions): Promise<readonly Chos
   if (login !== undefined && isIP(target.host) === 0) return [{ target: target.host, login, port: target.port, shown: target.host, name: fullName(target.host, cluster) }];
   const listed = await options.list();
   const plain = target.host.endsWith(`.${cluster}`) ? target.host.slice(0, -cluster.length - 1) : target.host;
-  const host =
-    listed.find(({ id }) => id === plain) ??
-    listed.find(({ hostname }) => hostname === plain.toLowerCase()) ??
-    listed.find(({ addr }) => addr.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1") === plain);
+  const host = listed.find(({ id }) => id === plain) ?? listed.find(({ hostname }) => hostname === plain.toLowerCase()) ?? byAddress(listed, plain, target.port);
   if (host) return [fromList(host, options)];
   throw new GatehouseError("not_found", `there is no host "${escapeLine(target.host)}" that you may log in to${didYouMean(plain, listed.map(({ hostname }) => hostname))}`, { hint: "tsh ls shows them" });
 }

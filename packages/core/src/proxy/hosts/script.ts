@@ -62,7 +62,7 @@ for word in "$@"; do
     --timer=*) timer=$(value "$word") ;;
     --timer-dir=*) timer_dir=$(value "$word") ;;
     -h | --help) usage; exit 0 ;;
-    *) usage >&2; exit 2 ;;
+    *) printf 'gatehouse: there is no option %s\\n' "$word" >&2; usage >&2; exit 2 ;;
   esac
 done
 case $state$sshd_config in *[!A-Za-z0-9/._-]*) die "a path may only have letters, digits and / . _ -" ;; esac

@@ -3,7 +3,7 @@ import { maxRecordings, recordingKinds, type RecordingItem, type RecordingKind }
 import { formatDuration, systemClock } from "@gatehouse/core/base";
 import { openSession } from "@gatehouse/core/client";
 import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
-import { describePlace, parseSince } from "@gatehouse/core/client/recordings";
+import { commandWords, describePlace, parseSince } from "@gatehouse/core/client/recordings";
 import { formatData, formatTable } from "@gatehouse/core/client/terminal";
 import { loginFlags } from "../../command.ts";
 
@@ -18,9 +18,9 @@ function when(time: number): string {
 }
 
 function what(item: RecordingItem): string {
-  const { kind, command } = item;
+  const { kind } = item;
   if (kind === "unknown") return "-";
-  const words = command.join(" ");
+  const words = commandWords(item);
   return `${kind} ${describePlace({ ...item, container: "" })} ${words.length > maxCommand ? `${words.slice(0, maxCommand - 1)}…` : words}`.trimEnd();
 }
 

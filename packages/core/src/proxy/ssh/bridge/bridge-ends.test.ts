@@ -35,7 +35,7 @@ describe.skipIf(!available)("how recorded connections do not begin, and how they
     const other = await createBridgeWorld({ principal: "somebody@else" });
     try {
       const ran = await other.ssh("web-1", "id").done;
-      expect(ran.stderr).toContain(`host "web-1" does not let "${other.login}" in (refusal `);
+      expect(ran.stderr).toContain(`host "web-1" does not let "${other.login}" in: it has no such account, or its sshd lets that one do nothing (refusal `);
       expect(other.events).toMatchObject([{ code: "T3007W", user: "ana", server_hostname: "web-1", success: false }]);
     } finally {
       await other.close();

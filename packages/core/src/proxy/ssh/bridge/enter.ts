@@ -53,13 +53,17 @@ async function reach(context: BridgeContext, connection: RecordedConnection, gra
   const { socket, node } = connection.host;
   socket.setKeepAlive(true, keepAliveTime);
   socket.setNoDelay(true);
+  const shown = { certificate: false };
   try {
     return await connectTransport({
       socket,
       user: grant.login,
       clock: context.clock,
       signal,
-      verifyHost: (proof) => connection.host.verify(proof),
+      verifyHost: async (proof) => {
+        await connection.host.verify(proof);
+        shown.certificate = true;
+      },
       credentials: async () => [await grant.mint()],
       onBanner: (text) => banners.push(text),
     });
@@ -68,7 +72,7 @@ async function reach(context: BridgeContext, connection: RecordedConnection, gra
     if (error instanceof GatehouseError && error.id !== undefined) throw error;
     const id = refusalId(context.random);
     const refused = error instanceof GatehouseError && error.code === "unauthenticated";
-    const message = refused ? `host "${node.hostname}" does not let "${grant.login}" in` : `host "${node.hostname}" cannot be reached by SSH: ${errorMessage(error)}`;
+    const message = refused ? `host "${node.hostname}" does not let "${grant.login}" in: it has no such account, or its sshd lets that one do nothing` : `host "${node.hostname}" cannot be reached by SSH: ${errorMessage(error)}${shown.certificate ? "" : ", before it had shown a certificate of this cluster; where it has none, an administrator lets it join: tctl nodes add"}`;
     await new Promise<void>((resolve) => context.recorder.write(refusedEvent(context, connection, grant.login, refused ? errorMessage(error) : message, id), () => resolve()));
     throw new GatehouseError(refused ? "access_denied" : "unavailable", escapeLine(message), { id, cause: error });
   }
