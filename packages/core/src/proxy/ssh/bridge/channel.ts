@@ -113,8 +113,8 @@ export abstract class Channel {
       this.closed(from);
       this.#tellClosed(to);
       for (const side of [from, to]) this.#release(side);
-    } else if (this.#cut || receiver.closed) {
-      // It crossed a close: nobody waits for it.
+    } else if (this.#cut || (to === "host" && receiver.closed)) {
+      // It crossed a close: nobody waits for it. A client that has closed still hears how its command ended.
       return;
     } else if (message.type === "channel_data" || message.type === "channel_extended_data") {
       this.port.active(message.data.length);

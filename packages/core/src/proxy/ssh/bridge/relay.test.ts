@@ -85,4 +85,19 @@ describe("a recorded connection whose sides break the rules", () => {
     await until(() => sessions.list().length === 0);
     expect(JSON.stringify(recordings.opened)).not.toContain("uid=0");
   });
+
+  it("tells a client that has closed first how its command ended: some close at the end of its output", async () => {
+    client.say({ type: "channel_open", kind: "session", sender: 0, window: 100_000, maxPacket: 1000, data: nothing });
+    host.say({ type: "channel_open_confirmation", channel: 0, sender: 5, window: 100_000, maxPacket: 1000, data: nothing });
+    client.say({ type: "channel_request", channel: 5, name: "exec", wantReply: true, data: text("id") });
+    await until(() => host.heard.some(({ type }) => type === "channel_request"));
+    host.say({ type: "channel_success", channel: 0 });
+    host.say({ type: "channel_eof", channel: 0 });
+    client.say({ type: "channel_close", channel: 5 });
+    host.say({ type: "channel_request", channel: 0, name: "exit-status", wantReply: false, data: Buffer.from([0, 0, 0, 42]) });
+    host.say({ type: "channel_close", channel: 0 });
+    expect(client.heard.slice(-2)).toMatchObject([{ type: "channel_request", name: "exit-status" }, { type: "channel_close" }]);
+    await until(() => events.some(({ event, exit_code: code }) => event === "session.end" && code === 42));
+    client.say({ type: "channel_close", channel: 9 });
+  });
 });
