@@ -17,7 +17,7 @@ const commands = (
 ).flat();
 
 /** Print no data: they do something, or stream what is not a table. */
-const withoutData = /^tsh (logout|kube login|kube credentials|bot start|play|join|recordings export)$|^tctl (rm|edit|lock|locks rm|users rm|bots rm|tokens rm|sessions (watch|kill)|audit witness|auth sign|users mfa .*|kubeconfig create|sso .*)$/;
+const withoutData = /^tsh (logout|kube login|kube credentials|bot start|play|join|recordings export|config|proxy ssh|scp|sftp)$|^tctl (rm|edit|lock|locks rm|users rm|bots rm|tokens rm|nodes rm|sessions (watch|kill)|audit witness|auth sign|users mfa .*|kubeconfig create|sso .*)$/;
 
 describe("every command", () => {
   let home: string;
