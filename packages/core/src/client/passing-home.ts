@@ -2,10 +2,9 @@ import { rmSync } from "node:fs";
 import { access, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemErrorCode } from "../base/index.ts";
 import type { HeadlessLogin } from "./headless.ts";
 import type { KubeUpdate } from "./kubeconfig/index.ts";
-import { clientHome, profileName, parseProxyAddress, type Environment } from "./lean/index.ts";
+import { clientHome, isRunning, profileName, parseProxyAddress, type Environment } from "./lean/index.ts";
 import { storeLogin, writeKubeEntries, type StoredLogin } from "./store-login.ts";
 
 const prefix = "gatehouse-headless-";
@@ -25,15 +24,6 @@ async function base(env: Environment): Promise<string> {
     if (folder !== undefined && folder.startsWith("/") && (await access(folder, 2).then(() => true, () => false))) return folder;
   }
   return tmpdir();
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemErrorCode(error) !== "ESRCH";
-  }
 }
 
 /** Removes what commands that were killed have left. */

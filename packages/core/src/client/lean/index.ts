@@ -3,6 +3,7 @@ export { clientHome, defaultWebPort, joinHostPort, parseProxyAddress, profileNam
 export type { ClientHome, Environment, ProxyAddress } from "./home.ts";
 export { ensurePrivateDirectory, readFileLimited, writeFileAtomic } from "./files.ts";
 export type { ReadOptions } from "./files.ts";
+export { isRunning } from "./process.ts";
 export { withLock } from "./lock.ts";
 export type { LockOptions } from "./lock.ts";
 export { formatRecord, isUsable, maxRecord, parseRecord } from "./record.ts";

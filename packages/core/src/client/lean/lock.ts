@@ -3,6 +3,7 @@ import { link, mkdir, open, readFile, rm, stat, unlink, writeFile } from "node:f
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { GatehouseError, describeDuration, randomHex, systemErrorCode, systemRandom } from "../../base/index.ts";
+import { isRunning } from "./process.ts";
 
 /** How long to wait for a lock, and what to say when it stays held. */
 export interface LockOptions {
@@ -43,11 +44,7 @@ function parseHolder(text: string): Holder | undefined {
 
 async function isDead(holder: Holder): Promise<boolean> {
   if (holder.host !== hostname()) return false;
-  try {
-    process.kill(holder.pid, 0);
-  } catch (error) {
-    return systemErrorCode(error) === "ESRCH";
-  }
+  if (!isRunning(holder.pid)) return true;
   const started = await processStart(holder.pid);
   return started !== undefined && holder.started !== undefined && started !== holder.started;
 }

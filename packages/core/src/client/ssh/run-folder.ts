@@ -1,8 +1,7 @@
 import { rmSync } from "node:fs";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { systemErrorCode } from "../../base/index.ts";
-import { ensurePrivateDirectory, type ClientHome, type LoginRecord } from "../lean/index.ts";
+import { ensurePrivateDirectory, isRunning, type ClientHome, type LoginRecord } from "../lean/index.ts";
 import { commandWord, configWord, trustLines } from "./config-block.ts";
 import { knownHostsText } from "./known-hosts.ts";
 
@@ -43,15 +42,6 @@ export interface RunProgram {
 }
 
 const prefix = "run-";
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemErrorCode(error) !== "ESRCH";
-  }
-}
 
 /** Removes what commands that were killed have left. */
 async function sweep(folder: string): Promise<void> {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readlinkSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { randomHex, systemErrorCode, type Random } from "../../../base/index.ts";
+import { isRunning } from "../../lean/index.ts";
 
 /**
  * A path that several processes share, each with a socket of its own beside it: a link that leads to that of the last one. Whoever leads and goes hands it
@@ -21,15 +22,6 @@ function remove(path: string): void {
     unlinkSync(path);
   } catch (error) {
     if (systemErrorCode(error) !== "ENOENT") throw error;
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemErrorCode(error) !== "ESRCH";
   }
 }
 
