@@ -1,201 +1,22 @@
-import { isIP, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import { setTimeout as after } from "node:timers/promises";
-import { createWitnessKeeper, openAuditLog, openEventSearch, openRecordingLibrary, openRecordings, type EventSearch, type OwnAuditLog, type WitnessKeeper } from "../../audit/index.ts";
-import { openAuth, passwordLength, type AuthService, type StreamCheck } from "../../auth/index.ts";
-import { systemClock, systemRandom, type Clock, type Logger, type Random } from "../../base/index.ts";
-import { openAuthorities, type Authorities } from "../../ca/index.ts";
+import { openRecordingLibrary } from "../../audit/index.ts";
+import { passwordLength } from "../../auth/index.ts";
 import type { GatewayConfig } from "../../config/index.ts";
-import type { AuthPreference } from "../../resources/index.ts";
-import { openStore, type Store } from "../../store/index.ts";
 import { certificateCallers, createAdminApp, localCaller, openAdminSocket, writeNonce, type KubeView } from "../admin/index.ts";
 import type { App } from "../http/index.ts";
-import { createSshProxy, type SshProxy } from "../ssh/index.ts";
-import { createKubeProxy, openClusters, type KubeProxy } from "../kube/index.ts";
 import { createFrontListener } from "../listener/index.ts";
-import { Recorder, Sessions } from "../sessions/index.ts";
-import { createWebApp, type ProxyFacts } from "../web/index.ts";
-import { formatAddress, isWildcard, publicAddress } from "./addresses.ts";
-import { openCertificates, type Certificates } from "./certificates.ts";
-import { gatewayNames } from "./host-certificate.ts";
+import { createWebApp } from "../web/index.ts";
+import { formatAddress } from "./addresses.ts";
+import { openBase } from "./base.ts";
 import { createCleanup, type Cleanup } from "./cleanup.ts";
-import { openDataDir } from "./data-dir.ts";
 import { openDiagnostics, type Diagnostics } from "./diagnostics.ts";
-import { hostNames } from "./host-certificate.ts";
-import { readHostId } from "./host-id.ts";
-import { describeCheck, watchKubeHealth, type KubeHealth } from "./kube-health.ts";
+import { describeCheck, watchKubeHealth } from "./kube-health.ts";
 import { createLoginSettings } from "./login-settings.ts";
+import { startWait, type Base, type Live } from "./parts.ts";
+import { openKube, openSsh } from "./proxies.ts";
+import { proxyFacts, reachOf } from "./reach.ts";
 import { createApiServer, routeOf, type Servers } from "./servers.ts";
 import type { Gateway, GatewayAddresses, GatewayDependencies } from "./types.ts";
-
-/** How long a start waits for Kubernetes clusters to say whether the gateway may impersonate. */
-const checkWait = 5000;
-
-/** What the gateway is built from, once the data directory is open. */
-interface Base {
-  readonly config: GatewayConfig;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly store: Store;
-  readonly hostId: string;
-  readonly authorities: Authorities;
-  readonly audit: OwnAuditLog;
-  readonly recorder: Recorder;
-  readonly sessions: Sessions;
-  readonly events: EventSearch;
-  readonly witness: WitnessKeeper;
-  readonly auth: AuthService;
-  readonly certificates: Certificates;
-}
-
-/** What is known only while the gateway runs; the applications ask for it at each request. */
-interface Live {
-  kube: KubeProxy | undefined;
-  ssh: SshProxy | undefined;
-  health: KubeHealth | undefined;
-  web: AddressInfo | undefined;
-  kubeAddress: AddressInfo | undefined;
-  sshAddress: AddressInfo | undefined;
-  adminAddress: AddressInfo | undefined;
-  draining: boolean;
-}
-
-/** The stored preference as the config file has it. */
-function preferenceOf({ type, secondFactor, connectorName, rpId, requireSessionMfa }: GatewayConfig["authentication"]): AuthPreference["spec"] {
-  return {
-    type,
-    second_factor: secondFactor,
-    ...(connectorName === undefined ? {} : { connector_name: connectorName }),
-    ...(rpId === undefined ? {} : { webauthn: { rp_id: rpId } }),
-    ...(requireSessionMfa ? { require_session_mfa: true } : {}),
-  };
-}
-
-async function openBase(config: GatewayConfig, deps: GatewayDependencies, live: Live, cleanup: Cleanup): Promise<Base> {
-  const { logger, clock = systemClock, random = systemRandom, env = process.env } = deps;
-  const dataDir = await openDataDir(config.dataDir);
-  cleanup.add("data directory", () => dataDir.release());
-  const store = await openStore({ path: join(config.dataDir, "gatehouse.db"), keyFile: join(config.dataDir, "secret.key"), clock, random, logger });
-  cleanup.add("store", () => store.close());
-  const authorities = await openAuthorities({ store, clusterName: config.clusterName, clock, random });
-  const hostId = await readHostId(config.dataDir);
-  const audit = await openAuditLog({ directory: join(config.dataDir, "log"), serverId: hostId, clock, random, logger, sync: config.audit.sync, witnesses: config.audit.witnesses, retentionMs: config.audit.retention, hostname: config.nodeName });
-  cleanup.add("audit log", () => audit.close());
-  const recordings = openRecordings({ directory: join(config.dataDir, "log"), serverId: hostId, clock, logger, audit });
-  cleanup.add("recordings", () => recordings.close());
-  audit.precede(() => recordings.digests());
-  // What a crash has left open is closed before there is anything new, unless there is very much of it.
-  await Promise.race([recordings.recovered, after(checkWait, undefined, { ref: false })]);
-  const recorder = new Recorder(audit, logger);
-  const sessions = new Sessions({ recorder, clock, logger, serverId: hostId, recordings, recording: config.audit.recording });
-  cleanup.add("sessions", () => sessions.close("the gateway is shutting down"));
-  const events = await openEventSearch({ directory: join(config.dataDir, "log"), serverId: hostId, index: store.events, position: () => audit.position(), logger });
-  cleanup.add("events", () => events.close());
-  const witness = createWitnessKeeper({ directory: join(config.dataDir, "witness"), accepted: config.audit.witnessFor, logger });
-  
-  const auth = await openAuth({
-    store,
-    authorities,
-    audit,
-    clock,
-    random,
-    logger,
-    preference: preferenceOf(config.authentication),
-    gatewayNames: () => gatewayNames(config, hostId),
-    publicUrls: () => reachOf({ config }, live).urls(),
-    maxStaleness: config.maxStaleness,
-    kubeClusters: () => live.kube?.clusters ?? [],
-    onApplied: () => recheck(live),
-    ...(deps.passwordCost === undefined ? {} : { passwordCost: deps.passwordCost }),
-  });
-  cleanup.add("auth", () => auth.close());
-  const certificates = await openCertificates({ authorities, config, hostId, clock, logger });
-  return { config, clock, random, logger, env, store, hostId, authorities, audit, recorder, sessions, events, witness, auth, certificates };
-}
-
-async function openKube(base: Base): Promise<KubeProxy | undefined> {
-  const { config, auth, authorities, recorder, sessions, clock, logger, random, certificates, env } = base;
-  if (!config.kubernetes.enabled) return undefined;
-  const clusters = await openClusters(config.kubernetes, { logger, env, clusterName: config.clusterName, wait: checkWait });
-  return createKubeProxy({
-    clusters,
-    gatekeeper: auth.gatekeeper,
-    authorities,
-    recorder,
-    sessions,
-    clock,
-    logger,
-    random,
-    tls: certificates.host,
-    clientIdleTimeout: config.clientIdleTimeout,
-    ...(config.maxConnections === undefined ? {} : { serverLimits: { connections: config.maxConnections } }),
-  });
-}
-
-/** Looks at everything under way anew. */
-function recheck({ kube, ssh }: Live): StreamCheck {
-  const looked = [kube, ssh].map((proxy) => proxy?.streams.recheck());
-  const sum = (of: (one: StreamCheck) => number): number => looked.reduce((all, one) => all + (one === undefined ? 0 : of(one)), 0);
-  return { checked: sum(({ checked }) => checked), ended: sum(({ ended }) => ended) };
-}
-
-function openSsh(base: Base, live: Live): SshProxy | undefined {
-  const { config, auth, authorities, recorder, sessions, hostId, clock, logger, random, certificates } = base;
-  if (!config.ssh.enabled) return undefined;
-  const { dnsNames, ipAddresses } = hostNames(config, config.clusterName);
-  return createSshProxy({
-    nodes: auth.nodes,
-    revocations: auth.revocations,
-    gatekeeper: auth.gatekeeper,
-    authorities,
-    recorder,
-    sessions,
-    clock,
-    logger,
-    random,
-    tls: certificates.host,
-    serverId: hostId,
-    nodeName: config.nodeName,
-    hostNames: [...dnsNames, ...ipAddresses],
-    mode: config.ssh.recording,
-    sourceAddresses: config.ssh.sourceAddresses,
-    clientIdleTimeout: config.clientIdleTimeout,
-    adminAddress: () => live.adminAddress && dialable(live.adminAddress),
-    ...(config.maxConnections === undefined ? {} : { limits: { connections: config.maxConnections }, serverLimits: { connections: config.maxConnections } }),
-  });
-}
-
-/** How this machine itself reaches what listens there. */
-function dialable({ address, port }: AddressInfo): { readonly host: string; readonly port: number } {
-  return { host: isWildcard(address) ? (isIP(address) === 6 ? "::1" : "127.0.0.1") : address, port };
-}
-
-/** How people reach the gateway; true once it listens. */
-function reachOf({ config }: Pick<Base, "config">, live: Live): { readonly url: () => string; readonly urls: () => readonly string[]; readonly kubeAddr: () => string | undefined; readonly sshAddr: () => string | undefined } {
-  const web = (): { readonly host: string; readonly port: number } =>
-    publicAddress(config.web.publicAddrs, { host: config.web.listen.host, port: live.web?.port ?? config.web.listen.port }, config.nodeName);
-  const url = (): string => `https://${formatAddress(web().host, web().port)}`;
-  return {
-    url,
-    urls: () => [...new Set([url(), ...config.web.publicAddrs.map(({ host, port }) => `https://${formatAddress(host, port)}`)])],
-    sshAddr: () => {
-      if (!live.ssh) return undefined;
-      const { publicAddrs, listen } = config.ssh;
-      const { host, port } = publicAddress(publicAddrs, { host: listen.host, port: live.sshAddress?.port ?? listen.port }, web().host);
-      return formatAddress(host, port);
-    },
-    kubeAddr: () => {
-      if (!live.kube) return undefined;
-      const { publicAddrs, listen } = config.kubernetes;
-      const bound = { host: listen.host, port: live.kubeAddress?.port ?? listen.port };
-      // Bound everywhere, it is reached by the same name as the web.
-      const { host, port } = publicAddress(publicAddrs, bound, web().host);
-      return formatAddress(host, port);
-    },
-  };
-}
 
 function kubeViewOf(live: Live, kubeAddr: () => string | undefined): KubeView {
   const { kube, health } = live;
@@ -210,19 +31,6 @@ function kubeViewOf(live: Live, kubeAddr: () => string | undefined): KubeView {
     }),
     notes: kube?.notes ?? [],
     streams: kube?.streams.count ?? 0,
-  };
-}
-
-function proxyFacts({ config }: Base, live: Live, reach: ReturnType<typeof reachOf>): ProxyFacts {
-  const { listen, publicAddrs } = config.ssh;
-  const [ssh] = publicAddrs;
-  return {
-    kube: { enabled: live.kube !== undefined, publicAddr: reach.kubeAddr() },
-    ssh: {
-      listenAddr: formatAddress(listen.host, live.sshAddress?.port ?? listen.port),
-      publicAddr: new URL(reach.url()).host,
-      sshPublicAddr: ssh && formatAddress(ssh.host, ssh.port),
-    },
   };
 }
 
@@ -368,7 +176,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDependenc
     const web = await front.listen(config.web.listen);
     live.web = web;
     if (kube) {
-      const health = await watchKubeHealth(kube, checkWait, deps.logger);
+      const health = await watchKubeHealth(kube, startWait, deps.logger);
       live.health = health;
       cleanup.add("kubernetes checks", () => health.close());
     }
