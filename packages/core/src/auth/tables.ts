@@ -93,6 +93,23 @@ interface StoredLock {
   readonly lock: ActiveLock;
 }
 
+/** What the change feed does to a table. */
+type Changes = Pick<Table<unknown>, "apply" | "replace">;
+
+/** A table from which something is derived: `forget` is called before each change. */
+function forgetting(table: Changes, forget: () => void): Changes {
+  return {
+    apply(name, item, now) {
+      forget();
+      return table.apply(name, item, now);
+    },
+    replace(items, now) {
+      forget();
+      return table.replace(items, now);
+    },
+  };
+}
+
 /** ms: certificates for one connection live five minutes, and clocks of hosts may be behind. */
 const endedFor = 10 * 60_000;
 
@@ -161,33 +178,15 @@ export function createTables(logger: Logger): Tables {
     (before, after) => before?.value !== after?.value,
   );
   let sorted: LockLists | undefined;
-  const lockTable: Pick<Table<unknown>, "apply" | "replace"> = {
-    apply(name, item, now) {
-      sorted = undefined;
-      return locks.apply(name, item, now);
-    },
-    replace(items, now) {
-      sorted = undefined;
-      return locks.replace(items, now);
-    },
-  };
+  const lockTable = forgetting(locks, () => (sorted = undefined));
   const nodes = new Table<StoredNode>(
     (item) => ({ value: item.value, entry: tryRead(item, () => nodeEntry(readNode(item))) }),
     (before, after) => before?.value !== after?.value,
   );
   let listed: readonly NodeEntry[] | undefined;
-  const nodeTable: Pick<Table<unknown>, "apply" | "replace"> = {
-    apply(name, item, now) {
-      listed = undefined;
-      return nodes.apply(name, item, now);
-    },
-    replace(items, now) {
-      listed = undefined;
-      return nodes.replace(items, now);
-    },
-  };
+  const nodeTable = forgetting(nodes, () => (listed = undefined));
   const ended = createEnded();
-  const sessionTable: Pick<Table<unknown>, "apply" | "replace"> = {
+  const sessionTable: Changes = {
     apply(name, item, now) {
       const before = sessions.entries.get(name);
       if (before && !item) ended.add(name, before.user, now);
@@ -200,7 +199,7 @@ export function createTables(logger: Logger): Tables {
     },
   };
   const revoked = new Set<bigint>();
-  const revokedTable: Pick<Table<unknown>, "apply" | "replace"> = {
+  const revokedTable: Changes = {
     apply(name, item) {
       const serial = BigInt(name);
       const isKnown = revoked.has(serial);
@@ -215,7 +214,7 @@ export function createTables(logger: Logger): Tables {
       return before !== [...revoked].join();
     },
   };
-  const byKind: Readonly<Record<SnapshotKind, Pick<Table<unknown>, "apply" | "replace">>> = { user: users, bot: bots, role: roles, lock: lockTable, node: nodeTable, identity: identities, session: sessionTable, [kinds.revokedHost]: revokedTable };
+  const byKind: Readonly<Record<SnapshotKind, Changes>> = { user: users, bot: bots, role: roles, lock: lockTable, node: nodeTable, identity: identities, session: sessionTable, [kinds.revokedHost]: revokedTable };
 
   return {
     user: (name) => (name.startsWith(botPrefix) ? bots.entries.get(name.slice(botPrefix.length)) : users.entries.get(name)),

@@ -1,5 +1,6 @@
 import type { SessionContext } from "./context.ts";
 import type { ForwardedConnection, LiveSession, PortSession, PortStart, SessionStream } from "./types.ts";
+import { unrecordedView } from "./unrecorded-view.ts";
 
 /** Connections of one session that get events of their own; those after them are summed up, once a minute. */
 const maxOwnEvents = 1000;
@@ -76,10 +77,7 @@ export class CountedPorts implements PortSession {
 
   /** As administrators see it; undefined where it does not run yet. */
   view(): LiveSession | undefined {
-    if (this.#stream === undefined) return undefined;
-    const { sid, user, place, address } = this.#start;
-    const { lastActive, carried } = this.#stream;
-    return { ...place, sid, kind: "portforward", user, participants: [user], command: [], tty: false, address, started: this.#started, lastActive, bytes: carried, recording: undefined };
+    return this.#stream && unrecordedView("portforward", this.#start, this.#started, this.#stream);
   }
 
   #close(connection: ForwardedConnection, now: number): void {

@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/index.ts";
 import type { LiveSession, SessionStream, TunnelSession, TunnelStart } from "./types.ts";
+import { unrecordedView } from "./unrecorded-view.ts";
 
 /** {@link TunnelSession}. */
 export class CountedTunnel implements TunnelSession {
@@ -35,9 +36,6 @@ export class CountedTunnel implements TunnelSession {
 
   /** As administrators see it; undefined where it does not run yet. */
   view(): LiveSession | undefined {
-    if (this.#stream === undefined) return undefined;
-    const { sid, user, place, address } = this.#start;
-    const { lastActive, carried } = this.#stream;
-    return { ...place, sid, kind: "tunnel", user, participants: [user], command: [], tty: false, address, started: this.#started, lastActive, bytes: carried, recording: undefined };
+    return this.#stream && unrecordedView("tunnel", this.#start, this.#started, this.#stream);
   }
 }
