@@ -11,11 +11,11 @@ const stampFile = join(root, "node_modules/.cache/gatehouse-build");
 /** Loaded from node_modules at run time: native code, and oclif, which reads its own package. */
 const external = ["@napi-rs/keyring", "@node-rs/argon2", "@photostructure/sqlite", "@oclif/core", "@lydell/node-pty", "playwright-core"];
 
-/** What is bundled: where from, where to, and whether the worker threads' files belong beside it. */
+/** What is bundled: where from, where to, and whether what the gateway reads at run time (worker threads, scripts for hosts) belongs beside it. */
 const bundles = [
-  { entries: ["packages/tsh/src/main.ts"], out: "packages/tsh/dist", workers: true },
-  { entries: ["packages/tctl/src/main.ts"], out: "packages/tctl/dist", workers: false },
-  { entries: "test/programs", out: "test/dist", workers: true },
+  { entries: ["packages/tsh/src/main.ts"], out: "packages/tsh/dist", beside: true },
+  { entries: ["packages/tctl/src/main.ts"], out: "packages/tctl/dist", beside: false },
+  { entries: "test/programs", out: "test/dist", beside: true },
 ];
 
 /** ssh2 looks for these and does without: a bundle must not pick up a stranger's file of that name at run time. */
@@ -52,7 +52,7 @@ async function isBuilt(stamp) {
   return outputs.every((output) => output !== undefined);
 }
 
-async function bundle({ entries, out: folder, workers }) {
+async function bundle({ entries, out: folder, beside }) {
   const { build: esbuild } = await import("esbuild");
   const out = join(root, folder);
   const fresh = `${out}.new`;
@@ -80,9 +80,9 @@ async function bundle({ entries, out: folder, workers }) {
     banner: { js: 'import{createRequire as gatehouseRequire}from"node:module";const require=gatehouseRequire(import.meta.url);' },
   });
   await writeFile(join(fresh, "metafile.json"), JSON.stringify(result.metafile));
-  if (workers) {
+  if (beside) {
     for (const file of await sources(join(root, "packages/core/src"))) {
-      if (file.endsWith("-worker.mjs")) await copyFile(file, join(fresh, file.slice(dirname(file).length + 1)));
+      if (file.endsWith("-worker.mjs") || file.endsWith(".sh")) await copyFile(file, join(fresh, file.slice(dirname(file).length + 1)));
     }
   }
   // tsc's declarations live in dist/types and stay.

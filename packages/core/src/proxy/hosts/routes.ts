@@ -4,7 +4,7 @@ import type { AuthService, HostGrant } from "../../auth/index.ts";
 import { hostCertificateTtl } from "../../auth/index.ts";
 import { exportAuthority, type Authorities } from "../../ca/index.ts";
 import { originOf, parseRequest, withForms } from "../http/index.ts";
-import { hostScript } from "./script.ts";
+import { readHostScript } from "./script.ts";
 
 const line = (max: number): z.ZodString => z.string().max(max).regex(/^[^\r\n\0]*$/, "has to be one line");
 const proof = { challenge: line(256), signature: z.string().max(16 * 1024) };
@@ -47,7 +47,8 @@ export function trustRoutes(app: FastifyInstance, { auth, authorities }: HostOpt
 export async function hostRoutes(app: FastifyInstance, options: HostOptions, limit: preHandlerAsyncHookHandler): Promise<void> {
   const { auth, authorities } = options;
   trustRoutes(app, options, limit);
-  app.get(`${base}/join.sh`, { preHandler: limit }, (_request, reply) => reply.type("text/x-shellscript; charset=utf-8").send(hostScript));
+  const script = await readHostScript();
+  app.get(`${base}/join.sh`, { preHandler: limit }, (_request, reply) => reply.type("text/x-shellscript; charset=utf-8").send(script));
   app.get(`${base}/challenge`, { preHandler: limit }, async (_request, reply) => reply.type("text/plain; charset=utf-8").send(`${await auth.hosts.challenge()}\n`));
   app.get(`${base}/trust`, { preHandler: limit }, (request, reply) => {
     const { krl, tag } = auth.revocations.list();
