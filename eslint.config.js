@@ -45,7 +45,7 @@ const argumentRules = {
 };
 
 const commandRules = {
-  files: ["packages/tsh/src/**/*.ts", "packages/tctl/src/**/*.ts"],
+  files: ["packages/agent/src/**/*.ts", "packages/tsh/src/**/*.ts", "packages/tctl/src/**/*.ts"],
   ignores: ["packages/tsh/src/gateway/**"],
   rules: {
     "no-restricted-imports": [
@@ -81,11 +81,11 @@ export default tseslint.config(
     },
   },
   {
-    files: ["packages/core/src/**/*.ts"],
+    files: ["packages/core/src/**/*.ts", "packages/agent/src/**/*.ts"],
     ignores: ["**/*.test.ts", "packages/core/src/testing/**"],
     rules: {
       "no-console": "error",
-      "no-restricted-properties": ["error", { object: "process", property: "exit", message: "core never ends the process" }],
+      "no-restricted-properties": ["error", { object: "process", property: "exit", message: "core and agent never end the process" }],
     },
   },
   ...roomRules,

@@ -34,7 +34,7 @@ async function sources(folder) {
 
 /** Changes whenever a source, the lock file or this script does. */
 async function fingerprint() {
-  const folders = ["packages/core/src", "packages/tsh/src", "packages/tctl/src", "test/bench", "test/programs", "test/stand-ins", "test/support"];
+  const folders = ["packages/core/src", "packages/agent/src", "packages/tsh/src", "packages/tctl/src", "test/bench", "test/programs", "test/stand-ins", "test/support"];
   const files = (await Promise.all(folders.map((folder) => sources(join(root, folder))))).flat();
   files.push(join(root, "pnpm-lock.yaml"), fileURLToPath(import.meta.url));
   const hash = createHash("sha256");

@@ -99,7 +99,7 @@ export const teams = {
 
 /** The base of every child's environment: nothing of the machine's login, keychain or cluster leaks in. */
 export function cleanEnv(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  return { PATH: process.env["PATH"], LANG: "C.UTF-8", NODE_NO_WARNINGS: "1", ...extra };
+  return { PATH: process.env["PATH"], LANG: "C.UTF-8", NODE_NO_WARNINGS: "1", TSH_AGENT: "off", ...extra };
 }
 
 /** Brings a world up. The caller closes it. */

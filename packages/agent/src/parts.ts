@@ -1,0 +1,56 @@
+import type { Clock, Random } from "@gatehouse/core/base";
+import type { AgentLogin, AgentPlace, AgentVerbs } from "@gatehouse/core/client/local-agent";
+import type { ClientHome, Environment } from "@gatehouse/core/client/lean";
+import type { HeldKeys } from "@gatehouse/core/client/ssh";
+
+/** What every part of the agent works with. */
+export interface AgentContext {
+  readonly env: Environment;
+  readonly home: ClientHome;
+  readonly place: AgentPlace;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** One line for the agent's log; never a secret. */
+  readonly log: (text: string) => void;
+}
+
+/** The passphrase that locks the agent as a whole: ssh-agent's lock, and that of `tsh agent lock`. */
+export interface AgentLock {
+  readonly isLocked: boolean;
+  /** Throws `access_denied` where it is locked already. */
+  lock(passphrase: Buffer): void;
+  /** Throws `access_denied` for a wrong passphrase or where it is not locked; tries are slowed down. */
+  unlock(passphrase: Buffer): Promise<void>;
+  /** What another agent restores; JSON. */
+  state(): unknown;
+}
+
+/** The logins of a person, kept in the agent's memory while they are good. */
+export interface AgentLogins {
+  credentials(profile: string): Promise<string | null>;
+  relogin(request: AgentVerbs["relogin"]["request"]): Promise<AgentVerbs["relogin"]["answer"]>;
+  /** A command stored or removed a login. */
+  changed(profile: string): Promise<void>;
+  list(): readonly AgentLogin[];
+  /** Keys and certificates of all logins that are good now, for ssh. */
+  readonly keys: HeldKeys;
+  /** The keystore `memory`. */
+  readonly secrets: { get(account: string): string | undefined; set(account: string, text: string): void; delete(account: string): boolean };
+  /** Nothing would be lost or missed if the agent ended now. */
+  readonly isIdle: boolean;
+  state(): unknown;
+  restore(state: unknown): void;
+  close(): Promise<void>;
+}
+
+/** The ssh-agent: {@link AgentLogins.keys}, keys that `ssh-add` brought, and the agent that was there before. */
+export interface SshAgent {
+  /** Of keys that `ssh-add` brought. */
+  readonly addedKeys: number;
+  readonly clients: number;
+  readonly upstream: string | undefined;
+  readonly isIdle: boolean;
+  state(): unknown;
+  restore(state: unknown): void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,71 @@
+import { createHash } from "node:crypto";
+import { lstat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { GatehouseError, systemErrorCode } from "../../base/index.ts";
+import type { ClientHome, Environment } from "../lean/home.ts";
+
+/** Where the agent of one home is. */
+export interface AgentPlace {
+  /** Mode 0700, its owner's. */
+  readonly directory: string;
+  /** Socket that commands speak to; on Windows the name of a pipe. */
+  readonly control: string;
+  /** Socket for ssh (`SSH_AUTH_SOCK`); on Windows the name of a pipe. */
+  readonly ssh: string;
+  /** Held by the process that starts, replaces or stops it. */
+  readonly lock: string;
+  /** What it says of itself; never a secret. */
+  readonly log: string;
+}
+
+/** Eight characters that tell homes apart. */
+const mark = (home: ClientHome): string => createHash("sha256").update(home.path).digest("hex").slice(0, 8);
+
+/**
+ * The place of a home's agent: `$XDG_RUNTIME_DIR/gatehouse`, or `run` in the home where there is no such directory. Another home than `~/.tsh` of the
+ * account has an agent of its own.
+ */
+export function agentPlace(env: Environment, home: ClientHome): AgentPlace {
+  const runtime = env["XDG_RUNTIME_DIR"];
+  const usual = home.path === join(homedir(), ".tsh");
+  const suffix = usual ? "" : `-${mark(home)}`;
+  const directory = process.platform !== "win32" && runtime !== undefined && runtime.startsWith("/") ? join(runtime, `gatehouse${suffix}`) : join(home.path, "run");
+  const socket = (name: string): string => (process.platform === "win32" ? `\\\\.\\pipe\\gatehouse-${mark(home)}-${name}` : join(directory, `${name}.sock`));
+  return { directory, control: socket("agent"), ssh: socket("ssh"), lock: join(directory, "agent.lock"), log: join(directory, "agent.log") };
+}
+
+/** Why a path that should be this person's alone is not. */
+export class AgentPlaceRefused extends GatehouseError {
+  constructor(path: string, why: string) {
+    super("access_denied", `the local agent is not used: ${path} ${why}`, { hint: `look at it, and remove it if it is nobody's: ls -ld ${path}` });
+  }
+}
+
+async function checkOne(path: string, kind: "directory" | "socket"): Promise<boolean> {
+  const info = await lstat(path).catch((error: unknown) => {
+    if (systemErrorCode(error) === "ENOENT") return undefined;
+    throw new AgentPlaceRefused(path, `cannot be looked at (${systemErrorCode(error) ?? "unknown"})`);
+  });
+  if (!info) return false;
+  if (info.isSymbolicLink()) throw new AgentPlaceRefused(path, "is a link");
+  if (kind === "directory" ? !info.isDirectory() : !info.isSocket()) throw new AgentPlaceRefused(path, `is no ${kind}`);
+  const own = process.geteuid?.();
+  if (own !== undefined && info.uid !== own) throw new AgentPlaceRefused(path, `belongs to another user (uid ${info.uid})`);
+  if ((info.mode & 0o077) !== 0) throw new AgentPlaceRefused(path, `is open to others (mode ${(info.mode & 0o777).toString(8)})`);
+  return true;
+}
+
+/**
+ * Whether there is a socket at `path` in a directory, both this user's alone and of the right type. Throws {@link AgentPlaceRefused} where they are not.
+ * On Windows names of pipes are not looked at here.
+ */
+export async function checkAgentSocket(directory: string, path: string): Promise<boolean> {
+  if (process.platform === "win32") return true;
+  return (await checkOne(directory, "directory")) && (await checkOne(path, "socket"));
+}
+
+/** Whether the directory is there and this user's alone. Throws {@link AgentPlaceRefused} where it is there and is not. */
+export async function checkAgentDirectory(directory: string): Promise<boolean> {
+  return process.platform === "win32" || checkOne(directory, "directory");
+}
