@@ -19,7 +19,9 @@ export default defineConfig({
           include: ["test/system/**/*.test.ts"],
           testTimeout: 90_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // Each file starts gateways, browsers and hosts of its own: two at once keep two cores busy.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],
