@@ -41,7 +41,7 @@ test("nobody has anything without roles", () => {
   expect(set.kube(prod)).toMatchObject({ allowed: false, groups: [] });
   expect(set.node({}, "root").allowed).toBe(false);
   expect(set.logins()).toEqual([]);
-  expect(set.options()).toEqual({ forwardAgent: false, portForwarding: false, clientIdleTimeout: 0, disconnectExpiredCert: false, certFormat: "standard", recordStdin: false, headlessLogin: true, maxSessions: 0, recordSession: undefined, sshRecording: undefined, forceCommands: [], sourceAddresses: undefined, x11Forwarding: false });
+  expect(set.options()).toEqual({ forwardAgent: false, portForwarding: false, clientIdleTimeout: 0, disconnectExpiredCert: false, certFormat: "standard", recordStdin: false, headlessLogin: true, certificateRenewal: "local", maxSessions: 0, recordSession: undefined, sshRecording: undefined, forceCommands: [], sourceAddresses: undefined, x11Forwarding: false });
 });
 
 test("groups are per cluster: the union over roles that select it", () => {
@@ -221,12 +221,13 @@ test("options over roles: any true, the shortest idle time, the most permissive 
     [role("a", { options: { client_idle_timeout: "5m", port_forwarding: false } }), role("b", { options: { client_idle_timeout: "never", forward_agent: true, cert_format: "oldssh", disconnect_expired_cert: true } }), role("c", { options: { client_idle_timeout: "9m" } })],
     {},
   );
-  expect(set.options()).toEqual({ forwardAgent: true, portForwarding: true, clientIdleTimeout: 300_000, disconnectExpiredCert: true, certFormat: "oldssh", recordStdin: false, headlessLogin: true, maxSessions: 0, recordSession: undefined, sshRecording: undefined, forceCommands: [], sourceAddresses: undefined, x11Forwarding: false });
+  expect(set.options()).toEqual({ forwardAgent: true, portForwarding: true, clientIdleTimeout: 300_000, disconnectExpiredCert: true, certFormat: "oldssh", recordStdin: false, headlessLogin: true, certificateRenewal: "local", maxSessions: 0, recordSession: undefined, sshRecording: undefined, forceCommands: [], sourceAddresses: undefined, x11Forwarding: false });
 });
 
 test("recording over roles: input where one says so, the fewest sessions, strict where one says so", () => {
   const of = (...options: Record<string, unknown>[]) => buildRoleSet(options.map((one, index) => role(String(index), { options: one })), {}).options();
   expect([of({}, {}), of({ headless_login: true }, { headless_login: false })].map(({ headlessLogin }) => headlessLogin)).toEqual([true, false]);
+  expect([of(), of({ certificate_renewal: "local" }), of({}, { certificate_renewal: "any" }), of({ certificate_renewal: "any" }, { certificate_renewal: "off" }, {})].map(({ certificateRenewal }) => certificateRenewal)).toEqual(["local", "local", "any", "off"]);
   expect(of({ record_stdin: true, max_sessions: 5 }, { max_sessions: 0 }, { max_sessions: 3 })).toMatchObject({ recordStdin: true, maxSessions: 3, recordSession: undefined });
   expect(of({ record_session: "best_effort" }, {})).toMatchObject({ recordSession: "best_effort" });
   expect(of({ record_session: "best_effort" }, { record_session: "strict" })).toMatchObject({ recordSession: "strict" });

@@ -21,6 +21,7 @@ export const implicitRole: Role = {
       kubernetes_node_proxy: false,
       record_stdin: false,
       headless_login: true,
+      certificate_renewal: "local",
       max_sessions: 0,
       source_addresses: [],
       x11_forwarding: false,

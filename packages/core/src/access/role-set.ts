@@ -1,6 +1,6 @@
 import { limits } from "../base/index.ts";
 import { commonRanges } from "../formats/index.ts";
-import type { Role, Traits } from "../resources/index.ts";
+import type { CertificateRenewal, Role, Traits } from "../resources/index.ts";
 import { implicitRole } from "./implicit.ts";
 import { kubeDecider } from "./kube.ts";
 import { nodeDecider } from "./node.ts";
@@ -33,6 +33,7 @@ function optionsOf(roles: readonly Role[]): EffectiveOptions {
     certFormat: all.some((one) => one.cert_format === "oldssh") ? "oldssh" : "standard",
     recordStdin: all.some((one) => one.record_stdin),
     headlessLogin: all.every((one) => one.headless_login),
+    certificateRenewal: renewal(all.map((one) => one.certificate_renewal)),
     maxSessions: smallest(all.map((one) => one.max_sessions)) ?? 0,
     recordSession: strictest(all.map((one) => one.record_session)),
     sshRecording: recordedWhere(all.map((one) => one.ssh_recording)),
@@ -44,6 +45,10 @@ function optionsOf(roles: readonly Role[]): EffectiveOptions {
 
 function strictest(values: readonly EffectiveOptions["recordSession"][]): EffectiveOptions["recordSession"] {
   return values.includes("strict") ? "strict" : values.find((value) => value !== undefined);
+}
+
+function renewal(values: readonly CertificateRenewal[]): CertificateRenewal {
+  return (["off", "any"] as const).find((value) => values.includes(value)) ?? "local";
 }
 
 function recordedWhere(values: readonly EffectiveOptions["sshRecording"][]): EffectiveOptions["sshRecording"] {

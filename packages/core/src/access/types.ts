@@ -1,4 +1,4 @@
-import type { LockTarget } from "../resources/index.ts";
+import type { CertificateRenewal, LockTarget } from "../resources/index.ts";
 
 /** Why: which role, which line of it, in words. */
 export interface Reason {
@@ -103,6 +103,8 @@ export interface EffectiveOptions {
   readonly forwardAgent: boolean;
   /** Whether a login may be approved in a browser elsewhere. */
   readonly headlessLogin: boolean;
+  /** `off` where one role says so, else `any` where one does, else `local`. */
+  readonly certificateRenewal: CertificateRenewal;
   readonly portForwarding: boolean;
   readonly clientIdleTimeout: number;
   readonly disconnectExpiredCert: boolean;

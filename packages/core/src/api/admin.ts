@@ -136,6 +136,9 @@ export const signRequest = z.strictObject({
 });
 export type SignRequest = z.input<typeof signRequest>;
 
+/** `POST /gatehouse/v1/renew`, by the login's own certificate and for its key; answered with `sshLoginResponse`. Nothing is asked for: all of it stands since the login. */
+export const renewRequest = z.strictObject({});
+
 /** A login that was made for somebody else: its certificates, where it is good, and who that is there. */
 export const signResponse = z.object({
   login: sshLoginResponse,

@@ -90,6 +90,8 @@ export interface AdminClient {
   whoami(): Promise<WhoamiResponse>;
   /** Ends the caller's own login session. */
   logout(): Promise<void>;
+  /** New certificates for the caller's own login session, over the key of the certificate that this is asked with. */
+  renew(): Promise<SshLoginResponse>;
   status(): Promise<StatusResponse>;
   get(ref: ResourceRef, withSecrets: boolean): Promise<AdminItems["items"]>;
   put(resource: Resource | Record<string, unknown>, mode: PutRequest["mode"], revision?: number): Promise<ChangeResponse>;
@@ -230,6 +232,7 @@ export function createAdminClient(transport: Transport, explain?: Explain): Admi
   const resource = (ref: ResourceRef): string => `${base}/resources/${formatRef(ref).split("/").map(encodeURIComponent).join("/")}`;
   return {
     whoami: () => call(whoamiResponse, "GET", `${base}/whoami`),
+    renew: () => call(sshLoginResponse, "POST", `${base}/renew`, {}),
     logout: () => call<undefined>(undefined, "DELETE", `${base}/session`),
     status: () => call(statusResponse, "GET", `${base}/status`),
     get: async (ref, withSecrets) => (await call(adminItems, "GET", `${resource(ref)}${withSecrets ? "?with_secrets=true" : ""}`)).items,

@@ -47,6 +47,11 @@ export const sshLoginResponse = z.object({
   host_signers: z
     .array(z.object({ domain_name: z.string(), checking_keys: z.array(base64), tls_certs: z.array(base64) }))
     .min(1),
+  /**
+   * Until when the login may be renewed (`POST /gatehouse/v1/renew`) without logging in again, ms since the epoch: its certificates end then at the latest. Absent where
+   * it may not be, and from gateways that cannot.
+   */
+  renewable_until: z.number().int().positive().optional(),
 });
 export type SshLoginResponse = z.infer<typeof sshLoginResponse>;
 

@@ -245,6 +245,7 @@ describe("issueUser", () => {
       username: name.filter((text) => !text.startsWith("system:")),
       subjectId: name,
       sessionId: name,
+      generation: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
       roles: list.map((roles) => roles.filter((role) => !/^[A-Z]/.test(role))),
       logins: list,
       traits: fc.dictionary(name.filter((text) => text !== "__proto__"), list, { maxKeys: 4 }),
@@ -264,6 +265,28 @@ describe("issueUser", () => {
     expect(parseSshCertificate(pair.ssh).validBefore).toBe(BigInt(end / 1000));
     clock.set(end);
     expect(() => authorities.issueUser(userRequest())).toThrow(/authority "user" has expired/);
+  });
+});
+
+describe("a renewed certificate", () => {
+  it("names its generation, in both forms; the first one does not, as before", async () => {
+    const authorities = await open();
+    const peer = { login: "ana", address: "192.0.2.7" };
+    for (const generation of [1, 2, 7]) {
+      const pair = authorities.issueUser(userRequest({ generation }));
+      expect(authorities.identifyUser(certificateDer(pair.tls)).generation).toBe(generation);
+      const ssh = parseSshCertificate(pair.ssh);
+      expect(authorities.identifySshUser(ssh, peer).generation).toBe(generation);
+      expect(JSON.parse(ssh.extensions.get("gatehouse-session") ?? "")).toEqual({ subject: "github:github:1001", session: "0b9f4f6e-session", ...(generation === 1 ? {} : { generation }) });
+    }
+  });
+
+  it("ends where it has to, whatever lifetime it is asked for", async () => {
+    const authorities = await open();
+    const end = start + hour + 700;
+    expect(authorities.issueUser(userRequest({ ttl: 12 * hour, latest: end })).expires).toBe(start + hour);
+    expect(authorities.issueUser(userRequest({ ttl: hour / 2, latest: end })).expires).toBe(start + hour / 2);
+    expect(() => authorities.issueUser(userRequest({ latest: start + 999 }))).toThrow(/cannot end before it begins/);
   });
 });
 
@@ -320,7 +343,7 @@ describe("identifySshUser", () => {
     const certificate = parseSshCertificate(authorities.issueUser(userRequest({ sourceAddresses: ["192.0.2.0/24"] })).ssh);
     expect(authorities.identifySshUser(certificate, peer)).toEqual({
       username: "ana", roles: ["access", "auditor"], logins: ["ana", "deploy"], traits: { logins: ["ana"], kubernetes_groups: ["developers", "viewers"] }, usage: [], clusterName: "example",
-      subjectId: "github:github:1001", sessionId: "0b9f4f6e-session", serial: certificate.serial.toString(), notBefore: start - 60_000, notAfter: start + 12 * hour,
+      subjectId: "github:github:1001", sessionId: "0b9f4f6e-session", generation: 1, serial: certificate.serial.toString(), notBefore: start - 60_000, notAfter: start + 12 * hour,
     });
     expect(refusal(() => authorities.identifySshUser(certificate, { ...peer, login: "root" }))).toContain('not for "root"');
     expect(refusal(() => authorities.identifySshUser(certificate, { ...peer, address: "192.0.3.7" }))).toContain("from this address");
@@ -411,7 +434,7 @@ describe("identifyUser", () => {
     const identity = authorities.identifyUser(await signWith("user", { extendedKeyUsage: ["serverAuth", "clientAuth"], subject: { O: ["admin"], OU: ["usage:kube"], L: ["ana"], postalCode: ['{"a":["b"]}'], CN: ["ana"] } }));
     expect(identity).toEqual({
       username: "ana", roles: ["admin"], logins: ["ana"], traits: { a: ["b"] }, usage: ["usage:kube"], clusterName: "example",
-      subjectId: undefined, sessionId: undefined, serial: "5", notBefore: start - 60_000, notAfter: start + hour,
+      subjectId: undefined, sessionId: undefined, generation: 1, serial: "5", notBefore: start - 60_000, notAfter: start + hour,
     });
   });
 

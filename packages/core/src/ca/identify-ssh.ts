@@ -47,6 +47,7 @@ export function identifySshUser(certificate: SshCertificate, { login, address }:
       clusterName: user.trust.clusterName,
       subjectId: claims.subject,
       sessionId: claims.session,
+      generation: claims.generation,
       serial: certificate.serial.toString(),
       notBefore: ms(certificate.validAfter),
       notAfter: ms(certificate.validBefore),

@@ -53,6 +53,7 @@ function readIdentity(certificate: Certificate, clusterName: string): Certificat
     clusterName,
     subjectId: claims?.subject,
     sessionId: claims?.session,
+    generation: claims?.generation ?? 1,
     serial: certificate.serial.toString(),
     notBefore: certificate.notBefore,
     notAfter: certificate.notAfter,

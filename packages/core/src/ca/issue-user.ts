@@ -3,7 +3,7 @@ import { buildCertificate, parseAuthorizedKey, publicKeyFromSsh, signSshCertific
 import type { Authority, TlsSigner } from "./authority.ts";
 import { checkName, checkUsername, noLogins, systemRoles } from "./names.ts";
 import { sshSerial, tlsSerial } from "./serial.ts";
-import { encodeSession, sessionText, sshSessionExtension } from "./session.ts";
+import { encodeSession, sessionText, sshSessionExtension, type SessionClaims } from "./session.ts";
 import type { CertificatePair, UserCertificateRequest } from "./types.ts";
 import { validityFor, type Validity } from "./validity.ts";
 
@@ -32,10 +32,12 @@ export function permits(request: { readonly permitPortForwarding: boolean; reado
   return extensions;
 }
 
+const claimsOf = ({ subjectId, sessionId, generation = 1 }: UserCertificateRequest): SessionClaims => ({ subject: subjectId, session: sessionId, generation });
+
 function signSsh(request: UserCertificateRequest, roles: readonly string[], logins: readonly string[], validity: Validity, authority: Authority, random: Random): string {
   const extensions = permits(request);
   // What a login and its end hold on to; the proxy lets nobody in without it.
-  extensions.set(sshSessionExtension, sessionText({ subject: request.subjectId, session: request.sessionId }));
+  extensions.set(sshSessionExtension, sessionText(claimsOf(request)));
   if (request.format === "standard") {
     extensions.set("teleport-roles", JSON.stringify({ version: "v1", roles }));
     extensions.set("teleport-traits", traitsJson(request.traits));
@@ -60,7 +62,7 @@ function signSsh(request: UserCertificateRequest, roles: readonly string[], logi
 /** A person's pair of certificates (reference §3.1, §4.2), with client-auth usage alone and our session extension. */
 export function issueUser(request: UserCertificateRequest, authority: Authority, tls: TlsSigner, clock: Clock, random: Random): CertificatePair {
   checkRequest(request);
-  const validity = validityFor(request.ttl, limits.maxCertificateTtl, clock, authority);
+  const validity = validityFor(request.ttl, limits.maxCertificateTtl, clock, authority, request.latest);
   const roles = [...new Set(request.roles)];
   const logins = [...new Set(request.logins)];
   const publicKey = publicKeyFromSsh(parseAuthorizedKey(request.publicKey).blob);
@@ -73,7 +75,7 @@ export function issueUser(request: UserCertificateRequest, authority: Authority,
       publicKey,
       keyUsage: publicKey.asymmetricKeyType === "rsa" ? ["digitalSignature", "keyEncipherment"] : ["digitalSignature"],
       extendedKeyUsage: ["clientAuth"],
-      extensions: [encodeSession({ subject: request.subjectId, session: request.sessionId })],
+      extensions: [encodeSession(claimsOf(request))],
     },
     tls,
   );

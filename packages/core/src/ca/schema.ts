@@ -21,5 +21,5 @@ export const traitsAttribute = z.record(z.string(), z.array(z.string())).nullabl
 /** Roles of an SSH certificate (reference §3.1). */
 export const rolesExtension = z.object({ version: z.literal("v1"), roles: z.array(z.string()) });
 
-/** Our session extension. */
-export const sessionClaims = z.strictObject({ subject: z.string().min(1).max(1024), session: z.string().min(1).max(256) });
+/** Our session extension. Certificates of the first generation do not say so. */
+export const sessionClaims = z.strictObject({ subject: z.string().min(1).max(1024), session: z.string().min(1).max(256), generation: z.number().int().min(2).max(Number.MAX_SAFE_INTEGER).default(1) });

@@ -3,23 +3,25 @@ import { DerReader, der, derTag, type CertificateExtension } from "../formats/in
 import { sessionClaims } from "./schema.ts";
 
 /**
- * The session extension: UTF8String of JSON `{"subject":…,"session":…}`, never critical. Its identifier is in the unregistered arc 1.3.9999 that this
+ * The session extension: UTF8String of JSON `{"subject":…,"session":…}`, with `"generation":n` from the second on, never critical. Its identifier is in the unregistered arc 1.3.9999 that this
  * family of systems uses for its own; one under 2.25 (X.667) would do, but Go's X.509 parser, kubectl's, refuses numbers above 2^31.
  */
 const sessionOid = "1.3.9999.2603.1";
 
-/** Whose certificate it is and which login it belongs to. */
+/** Whose certificate it is, which login it belongs to, and how many that had by then. */
 export interface SessionClaims {
   readonly subject: string;
   readonly session: string;
+  /** 1 for the certificates of the login itself, one more with every renewal. */
+  readonly generation: number;
 }
 
 /** Name of the extension of SSH certificates that says the same, as the same JSON. */
 export const sshSessionExtension = "gatehouse-session";
 
 /** The value of {@link sshSessionExtension}. */
-export function sessionText({ subject, session }: SessionClaims): string {
-  return JSON.stringify({ subject, session });
+export function sessionText({ subject, session, generation }: SessionClaims): string {
+  return JSON.stringify({ subject, session, ...(generation > 1 ? { generation } : {}) });
 }
 
 /** The claims of an SSH certificate; undefined where it has none. Throws `bad_parameter` for malformed ones. */

@@ -26,12 +26,16 @@ export interface UserCertificateRequest {
   readonly subjectId: string;
   /** Login session that the certificate belongs to. */
   readonly sessionId: string;
+  /** How many certificates the session has had, with this one; 1 where absent. */
+  readonly generation?: number | undefined;
   readonly roles: readonly string[];
   /** Host logins (SSH principals). May be empty: then the SSH certificate names the one principal `-no-logins-` that no host accepts. */
   readonly logins: readonly string[];
   readonly traits: Readonly<Record<string, readonly string[]>>;
   /** Lifetime in ms. */
   readonly ttl: number;
+  /** ms since the epoch, at least a second from now: it does not last beyond this, whatever `ttl` says. */
+  readonly latest?: number | undefined;
   readonly permitPortForwarding: boolean;
   readonly permitAgentForwarding: boolean;
   /** Ranges from which the SSH certificate is good (its option `source-address`): undefined is anywhere, an empty list nowhere. */
@@ -135,6 +139,8 @@ export interface CertificateIdentity {
   /** Absent in certificates that v3 peers issued. */
   readonly subjectId: string | undefined;
   readonly sessionId: string | undefined;
+  /** {@link UserCertificateRequest.generation}; 1 where it does not say. */
+  readonly generation: number;
   readonly serial: string;
   /** ms since the epoch. */
   readonly notBefore: number;

@@ -13,14 +13,15 @@ export interface Validity {
 }
 
 /**
- * Validity for `ttl` ms from now, never longer than the authority's own certificate. Throws `bad_parameter` for a ttl under a second or over
+ * Validity for `ttl` ms from now, never longer than the authority's own certificate, nor beyond `latest` (ms since the epoch). Throws `bad_parameter` for a ttl under a second or over
  * `maxTtl`, `unavailable` when the authority itself has ended.
  */
-export function validityFor(ttl: number, maxTtl: number, clock: Clock, authority: Authority): Validity {
+export function validityFor(ttl: number, maxTtl: number, clock: Clock, authority: Authority, latest = Number.POSITIVE_INFINITY): Validity {
   if (!(ttl >= 1000 && ttl <= maxTtl)) throw new GatehouseError("bad_parameter", `a certificate cannot be issued for ${ttl} ms`, { hint: `ask for 1000 to ${maxTtl} ms` });
   const now = clock.now();
   const end = authority.tls?.certificate.notAfter ?? Number.POSITIVE_INFINITY;
-  const expires = Math.floor(Math.min(now + ttl, end) / 1000) * 1000;
+  if (latest < now + 1000) throw new GatehouseError("bad_parameter", "a certificate cannot end before it begins");
+  const expires = Math.floor(Math.min(now + ttl, end, latest) / 1000) * 1000;
   if (expires <= now) throw new GatehouseError("unavailable", `the certificate authority "${authority.trust.kind}" has expired`, { hint: "rotate it" });
   const notBefore = Math.floor((now - backdate) / 1000) * 1000;
   return { notBefore, expires, validAfter: BigInt(notBefore / 1000), validBefore: BigInt(expires / 1000) };

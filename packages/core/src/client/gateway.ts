@@ -18,14 +18,23 @@ export function connectWeb(address: ProxyAddress, authorities: readonly string[]
   return { web: createWebClient(transport), gatewayNow: () => date };
 }
 
-/** Reaches the admin API as the person of this login: on the web port, by the cluster's server name, with the login's certificate. `explain` may change what a refusal says. */
-export function connectAdmin(record: LoginRecord, explain?: (refusal: GatehouseError) => GatehouseError): AdminClient {
+/** What a caller may want of a connection to the admin API. */
+export interface AdminConnection {
+  /** May change what a refusal says. */
+  readonly explain?: ((refusal: GatehouseError) => GatehouseError) | undefined;
+  /** Told the gateway's clock with each answer, ms since the epoch. */
+  readonly onDate?: ((date: number) => void) | undefined;
+}
+
+/** Reaches the admin API as the person of this login: on the web port, by the cluster's server name, with the login's certificate. */
+export function connectAdmin(record: LoginRecord, { explain, onDate }: AdminConnection = {}): AdminClient {
   return createAdminClient(
     createTlsTransport({
       address: parseProxyAddress(record.proxy),
       authorities: record.hostCertificates,
       serverName: adminServerName(record.cluster),
       identity: { certificate: record.tlsCertificate, key: record.privateKey },
+      onDate,
     }),
     explain,
   );
@@ -55,7 +64,7 @@ const forFile = (refusal: GatehouseError): GatehouseError =>
 async function openIdentity(path: string, env: Environment, proxy: string | undefined, now: number): Promise<Session> {
   const record = await readIdentityFile(path, { env, proxy, now });
   const profile: Profile = { web_proxy_addr: record.proxy, user: record.username, cluster: record.cluster };
-  return { home: clientHome(env), name: profileName(parseProxyAddress(record.proxy)), profile, record, admin: connectAdmin(record, forFile), identity: path };
+  return { home: clientHome(env), name: profileName(parseProxyAddress(record.proxy)), profile, record, admin: connectAdmin(record, { explain: forFile }), identity: path };
 }
 
 /** The login stored for a profile, or undefined. Throws `internal` where its keystore cannot be read. */

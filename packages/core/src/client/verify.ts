@@ -76,5 +76,6 @@ export function verifyLogin(response: SshLoginResponse, expected: Expected): Log
     hostCertificates: signer.tls_certs.map((certificate) => readX509(decode(certificate)).toString()),
     issued: expected.now,
     expires: Date.parse(tls.validTo),
+    ...(response.renewable_until === undefined ? {} : { renewableUntil: response.renewable_until }),
   };
 }

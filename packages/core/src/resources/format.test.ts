@@ -41,7 +41,7 @@ const role = fc.record({
   spec: fc.record(
     {
       options: fc.record(
-        { max_session_ttl: duration, forward_agent: fc.boolean(), port_forwarding: fc.boolean(), client_idle_timeout: duration, allow_system_groups_from_traits: fc.boolean(), kubernetes_node_proxy: fc.boolean(), record_stdin: fc.boolean(), headless_login: fc.boolean(), max_sessions: fc.nat(1_000_000), record_session: fc.constantFrom("strict", "best_effort"), ssh_recording: fc.constantFrom("proxy", "off"), force_command: fc.constantFrom("uptime", "exit 3 # x"), source_addresses: fc.subarray(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]), x11_forwarding: fc.boolean(), cert_format: fc.constantFrom("standard", "oldssh") },
+        { max_session_ttl: duration, forward_agent: fc.boolean(), port_forwarding: fc.boolean(), client_idle_timeout: duration, allow_system_groups_from_traits: fc.boolean(), kubernetes_node_proxy: fc.boolean(), record_stdin: fc.boolean(), headless_login: fc.boolean(), certificate_renewal: fc.constantFrom("off", "local", "any"), max_sessions: fc.nat(1_000_000), record_session: fc.constantFrom("strict", "best_effort"), ssh_recording: fc.constantFrom("proxy", "off"), force_command: fc.constantFrom("uptime", "exit 3 # x"), source_addresses: fc.subarray(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]), x11_forwarding: fc.boolean(), cert_format: fc.constantFrom("standard", "oldssh") },
         { requiredKeys: [] },
       ),
       allow: conditions,

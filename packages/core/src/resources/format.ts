@@ -52,6 +52,7 @@ function roleSpec({ spec }: Role): Record<string, unknown> {
       ...(options.kubernetes_node_proxy ? { kubernetes_node_proxy: true } : {}),
       ...(options.record_stdin ? { record_stdin: true } : {}),
       ...(options.headless_login ? {} : { headless_login: false }),
+      ...(options.certificate_renewal === "local" ? {} : { certificate_renewal: options.certificate_renewal }),
       ...(options.max_sessions > 0 ? { max_sessions: options.max_sessions } : {}),
       ...(options.record_session === undefined ? {} : { record_session: options.record_session }),
       ...(options.ssh_recording === undefined ? {} : { ssh_recording: options.ssh_recording }),

@@ -38,6 +38,7 @@ test("a role as v3's documentation writes it loads unchanged", () => {
     kubernetes_node_proxy: false,
     record_stdin: false,
     headless_login: true,
+    certificate_renewal: "local",
     max_sessions: 0,
     record_session: undefined,
     ssh_recording: undefined,

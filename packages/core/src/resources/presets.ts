@@ -22,6 +22,7 @@ function preset(name: string, description: string, forwardAgent: boolean, rules:
         kubernetes_node_proxy: false,
         record_stdin: false,
         headless_login: true,
+        certificate_renewal: "local",
         max_sessions: 0,
         source_addresses: [],
         x11_forwarding: false,

@@ -38,6 +38,9 @@ export interface RoleConditions {
   readonly rules: readonly Rule[];
 }
 
+/** Values of the role option `certificate_renewal`. */
+export type CertificateRenewal = "off" | "local" | "any";
+
 /** Role options after defaults. Durations in ms, 0 means none. */
 export interface RoleOptions {
   readonly max_session_ttl: number;
@@ -54,6 +57,8 @@ export interface RoleOptions {
   readonly record_stdin: boolean;
   /** Lets logins be approved in a browser elsewhere (`tsh login --headless`); one role that says no is enough. */
   readonly headless_login: boolean;
+  /** Whose logins may be renewed without logging in again, up to the first login's `max_session_ttl`: nobody's, local users', also those that came through a connector. */
+  readonly certificate_renewal: CertificateRenewal;
   /** Sessions (exec, attach) that a person may have open at once on a gateway; 0 means any number. */
   readonly max_sessions: number;
   /** What becomes of a session that cannot be recorded: it does not run, or the gap is audited. Absent: as the cluster says. */

@@ -22,6 +22,8 @@ export interface LoginRecord {
   readonly hostCertificates: readonly string[];
   readonly issued: number;
   readonly expires: number;
+  /** Until when the gateway renews it at most; absent where it does not. */
+  readonly renewableUntil?: number | undefined;
 }
 
 /** A certificate with less than this left is as good as expired, ms. */
@@ -41,7 +43,8 @@ const isRecord = (value: Readonly<Record<string, unknown>>): boolean =>
   value["version"] === 1 &&
   texts.every((key) => typeof value[key] === "string") &&
   lists.every((key) => Array.isArray(value[key]) && value[key].every((item) => typeof item === "string")) &&
-  times.every((key) => Number.isSafeInteger(value[key]));
+  times.every((key) => Number.isSafeInteger(value[key])) &&
+  (value["renewableUntil"] === undefined || Number.isSafeInteger(value["renewableUntil"]));
 
 /** The record as it is kept: ASCII, so that a keychain may split it anywhere. */
 export function formatRecord(record: LoginRecord): string {

@@ -22,6 +22,7 @@ const certificate: CertificateIdentity = {
   clusterName: "example",
   subjectId: "local:1",
   sessionId: "s1",
+  generation: 1,
   serial: "1",
   notBefore: 0,
   notAfter: 1,

@@ -39,6 +39,7 @@ const options: z.ZodType<RoleOptions> = z.preprocess(
     kubernetes_node_proxy: truth(false),
     record_stdin: truth(false),
     headless_login: truth(true),
+    certificate_renewal: word(["off", "local", "any"], "local"),
     max_sessions: count(maxSessionsLimit),
     record_session: word(["strict", "best_effort"]).nullish().transform((value) => value ?? undefined),
     ssh_recording: word(["proxy", "off"]).nullish().transform((value) => value ?? undefined),
