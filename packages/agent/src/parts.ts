@@ -17,12 +17,17 @@ export interface AgentContext {
 /** The passphrase that locks the agent as a whole: ssh-agent's lock, and that of `tsh agent lock`. */
 export interface AgentLock {
   readonly isLocked: boolean;
-  /** Throws `access_denied` where it is locked already. */
-  lock(passphrase: Buffer): void;
-  /** Throws `access_denied` for a wrong passphrase or where it is not locked; tries are slowed down. */
+  /** Locked when it returns; the promise is that of the slow hash. Overwrites the passphrase. Throws `bad_parameter` for an empty one, `access_denied` where it is locked already. */
+  lock(passphrase: Buffer): Promise<void>;
+  /**
+   * Overwrites the passphrase. Throws `access_denied` for a wrong one or where it is not locked; every wrong one makes the next wait longer. `limit_exceeded` where too many
+   * try at once.
+   */
   unlock(passphrase: Buffer): Promise<void>;
-  /** What another agent restores; JSON. */
-  state(): unknown;
+  /** What another agent restores; JSON without the passphrase. Null where it is not locked. */
+  state(): Promise<unknown>;
+  /** Throws `bad_parameter` for what is no state. */
+  restore(state: unknown): void;
 }
 
 /** The logins of a person, kept in the agent's memory while they are good. */
@@ -48,9 +53,16 @@ export interface SshAgent {
   /** Of keys that `ssh-add` brought. */
   readonly addedKeys: number;
   readonly clients: number;
+  /** Socket of the agent behind. */
   readonly upstream: string | undefined;
+  /** Tells of the agent that a command found in its environment: it is the one behind from now on where there is none, or none any more. */
+  follow(path: string): Promise<void>;
+  /** No client, and no added key that would be lost. */
   readonly isIdle: boolean;
+  /** The added keys, private halves and all, for the agent that takes its place; JSON. */
   state(): unknown;
+  /** Throws `bad_parameter` for what is no state. */
   restore(state: unknown): void;
+  /** Nobody can connect any more when it resolves, and who was connected is cut off. */
   close(): Promise<void>;
 }

@@ -5,5 +5,7 @@ export { upstreamAgent } from "./upstream.ts";
 export type { UpstreamAgent } from "./upstream.ts";
 export { agentDialogue } from "./dialogue.ts";
 export type { DialogueOptions } from "./dialogue.ts";
-export { serveAgent } from "./socket.ts";
+export { agentClients } from "./clients.ts";
+export type { AgentClients } from "./clients.ts";
+export { maxSocketPath, serveAgent } from "./socket.ts";
 export type { AgentSocket, AgentSocketOptions } from "./socket.ts";
