@@ -36,6 +36,8 @@ export interface AgentLogins {
   relogin(request: AgentVerbs["relogin"]["request"]): Promise<AgentVerbs["relogin"]["answer"]>;
   /** A command stored or removed a login. */
   changed(profile: string): Promise<void>;
+  /** Sees logins and logouts that nobody told of; to be awaited before {@link AgentLogins.keys} are listed or sign. Waits a second at most for a keystore. */
+  refresh(): Promise<void>;
   list(): readonly AgentLogin[];
   /** Keys and certificates of all logins that are good now, for ssh. */
   readonly keys: HeldKeys;

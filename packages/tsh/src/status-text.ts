@@ -22,6 +22,8 @@ function mark({ current, kept, profile }: ShownLogin): string {
   return kept ? `   (kept; to use it: tsh login --proxy=${shortProxy(profile.web_proxy_addr)} --user=${profile.user ?? ""})` : "";
 }
 
+const keptIn = { keychain: "the keychain", file: "a file", memory: "the local agent's memory" } as const;
+
 /** A login as indented lines. */
 export function describeStatus(login: ShownLogin, now: number): string {
   const { profile, record, contexts, kept, file } = login;
@@ -35,7 +37,7 @@ export function describeStatus(login: ShownLogin, now: number): string {
           ["roles", listNames(profile.roles ?? [])],
           ...(kept ? [] : [["kubernetes", contexts.length === 0 ? "no contexts in kubeconfig" : `${listNames(groups)}   →  ${listNames(contexts)}`] as const]),
           ["logins", listNames(profile.logins ?? [])],
-          ["key kept in", file ?? (profile.keystore === "file" ? "a file" : "the keychain")],
+          ["key kept in", file ?? keptIn[profile.keystore ?? "keychain"]],
         ] as const)
       : []),
   ];

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { GatehouseError } from "../base/index.ts";
 import { readLogin } from "./gateway.ts";
-import { currentProfileName, openLogins, type ClientHome, type Environment, type KeystoreKind, type LoginRecord } from "./lean/index.ts";
+import { currentProfileName, keystoresOf, openLogins, type ClientHome, type Environment, type LoginRecord } from "./lean/index.ts";
 import { listProfiles, readProfile, writeProfile, type Profile } from "./profiles.ts";
 
 /** A profile and the name that it is kept under. */
@@ -57,9 +57,8 @@ export async function profilesOf(home: ClientHome, gateway: string): Promise<rea
 export async function removeKept(home: ClientHome, env: Environment, name: string): Promise<boolean> {
   const profile = await readProfile(home, name);
   if (!profile) return false;
-  const kinds: readonly KeystoreKind[] = profile.keystore === "keychain" ? ["keychain", "file"] : ["file"];
   let removed = false;
-  for (const kind of kinds) removed = (await openLogins(home, kind, env).remove(name)) || removed;
+  for (const kind of keystoresOf(profile.keystore)) removed = (await openLogins(home, kind, env).remove(name)) || removed;
   await rm(home.profile(name), { force: true });
   return removed;
 }

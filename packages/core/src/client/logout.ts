@@ -2,7 +2,7 @@ import { GatehouseError, errorMessage } from "../base/index.ts";
 import { connectAdmin } from "./gateway.ts";
 import { isKept, readableLogin, removeKept } from "./kept-logins.ts";
 import { removeKubeEntries } from "./kubeconfig/index.ts";
-import { openLogins, type ClientHome, type Environment, type KeystoreKind } from "./lean/index.ts";
+import { keystoresOf, openLogins, type ClientHome, type Environment } from "./lean/index.ts";
 import { changeHome, writeProfile, type Profile } from "./profiles.ts";
 
 /** What a logout did. */
@@ -37,10 +37,9 @@ export async function logout(home: ClientHome, env: Environment, name: string, p
     }
   }
   return changeHome(home, async () => {
-    const stores: readonly KeystoreKind[] = profile.keystore === "keychain" ? ["keychain", "file"] : ["file"];
     if (isKept(name)) return { wasLoggedIn: await removeKept(home, env, name), contexts: [], unreached };
     let removed = false;
-    for (const kind of stores) removed = (await openLogins(home, kind, env).remove(name)) || removed;
+    for (const kind of keystoresOf(profile.keystore)) removed = (await openLogins(home, kind, env).remove(name)) || removed;
     const contexts = await removeKubeEntries(env, profile.web_proxy_addr);
     await writeProfile(home, name, withoutLogin(profile));
     return { wasLoggedIn: removed, contexts, unreached };

@@ -30,7 +30,7 @@ export const profileSchema = z.looseObject({
   auth_type: text.optional(),
   cluster: text.optional(),
   /** Where key and certificates are. */
-  keystore: z.enum(["keychain", "file"]).optional(),
+  keystore: z.enum(["keychain", "file", "memory"]).optional(),
   ca_pin: text.optional(),
   roles: z.array(text).max(1000).optional(),
   logins: z.array(text).max(1000).optional(),

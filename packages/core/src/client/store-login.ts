@@ -4,7 +4,7 @@ import type { Account } from "./kube-access.ts";
 import { addKubeEntries, type KubeUpdate } from "./kubeconfig/index.ts";
 import { keepLogin, keptName, removeKept } from "./kept-logins.ts";
 import { writeLauncher } from "./launcher.ts";
-import { openLogins, parseProxyAddress, profileName, writeFileAtomic, type ClientHome, type Environment, type KeystoreKind, type LoginRecord } from "./lean/index.ts";
+import { keystoresOf, openLogins, parseProxyAddress, profileName, writeFileAtomic, type ClientHome, type Environment, type KeystoreKind, type LoginRecord } from "./lean/index.ts";
 import { changeHome, readProfile, selectProfile, writeProfile, type Profile } from "./profiles.ts";
 import { knownHostsText } from "./ssh/known-hosts.ts";
 import type { GatewayTrust } from "./trust.ts";
@@ -45,12 +45,13 @@ function profileOf(login: StoredLogin, before: Profile | undefined): Profile {
 
 /** A key in the keystore that is not used any more must not stay behind. */
 async function removeElsewhere(login: StoredLogin, before: Profile | undefined): Promise<void> {
-  const other: KeystoreKind = login.keystore === "file" ? "keychain" : "file";
-  if (other === "keychain" && before?.keystore !== "keychain") return;
-  try {
-    await openLogins(login.home, other, login.env).remove(login.name);
-  } catch (error) {
-    login.notice(`The earlier login's key could not be removed from the ${other}: ${errorMessage(error)}\n`);
+  for (const other of keystoresOf(before?.keystore)) {
+    if (other === login.keystore) continue;
+    try {
+      await openLogins(login.home, other, login.env).remove(login.name);
+    } catch (error) {
+      login.notice(`The earlier login's key could not be removed from the ${other}: ${errorMessage(error)}\n`);
+    }
   }
 }
 

@@ -13,8 +13,11 @@ export interface Keystore {
   deletePassword(account: string): Promise<boolean>;
 }
 
-/** `keychain` is the operating system's; `file` is a file that its owner alone can read. */
-export type KeystoreKind = "keychain" | "file";
+/** `keychain` is the operating system's; `file` is a file that its owner alone can read; `memory` is the local agent's, and gone with it. */
+export type KeystoreKind = "keychain" | "file" | "memory";
+
+/** Whether a profile's word names a keystore. */
+export const isKeystoreKind = (text: string | undefined): text is KeystoreKind => text === "keychain" || text === "file" || text === "memory";
 
 /** Keeps secrets in files of mode 0600 in a directory of mode 0700. */
 export function fileKeystore(directory: string): Keystore {

@@ -30,7 +30,7 @@ export interface LoginRecord {
 const leastLeft = 30_000;
 
 /** Whether there is a login, and enough of it left to start anything with. */
-export const isUsable = (record: LoginRecord | undefined, now: number): record is LoginRecord => record !== undefined && record.expires - now >= leastLeft;
+export const isUsable = <T extends Pick<LoginRecord, "expires">>(record: T | undefined, now: number): record is T => record !== undefined && record.expires - now >= leastLeft;
 
 /** Bytes of a record's text. */
 export const maxRecord = 256 * 1024;

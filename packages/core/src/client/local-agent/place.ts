@@ -19,6 +19,9 @@ export interface AgentPlace {
   readonly log: string;
 }
 
+/** Whether the environment turns the agent off: it is neither started nor asked (`TSH_AGENT=off`). */
+export const agentIsOff = (env: Environment): boolean => env["TSH_AGENT"] === "off";
+
 /** Eight characters that tell homes apart. */
 const mark = (home: ClientHome): string => createHash("sha256").update(home.path).digest("hex").slice(0, 8);
 

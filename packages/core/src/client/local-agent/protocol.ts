@@ -1,4 +1,5 @@
 import { GatehouseError, isErrorCode } from "../../base/index.ts";
+import { AgentLocked } from "./locked.ts";
 
 /** Version of what commands and the agent say to each other: two of different ones do not talk. */
 export const agentProtocol = 1;
@@ -95,15 +96,16 @@ export function formatAgentAnswer(answer: object): string {
 }
 
 /** The line of a refusal. */
-export function formatAgentRefusal({ code, message, hint }: Pick<GatehouseError, "code" | "message" | "hint">): string {
-  return `${JSON.stringify({ v: agentProtocol, ok: false, error: { code, message, hint } })}\n`;
+export function formatAgentRefusal(error: Pick<GatehouseError, "code" | "message" | "hint">): string {
+  const { code, message, hint } = error;
+  return `${JSON.stringify({ v: agentProtocol, ok: false, error: { code, message, hint, ...(error instanceof AgentLocked ? { locked: true } : {}) } })}\n`;
 }
 
 const asObject = (value: unknown): Readonly<Record<string, unknown>> => (typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {});
 
 /**
  * Reads an answer's line; undefined for one of another version of the protocol. The shape of what is answered is the caller's to check where it matters:
- * the agent is this person's own, checked by who owns its socket. Throws the refusal that it is, `internal` for what is no answer, never quoting it.
+ * the agent is this person's own, checked by who owns its socket. Throws the refusal that it is ({@link AgentLocked} where it is locked), `internal` for what is no answer, never quoting it.
  */
 export function parseAgentAnswer(line: string): Readonly<Record<string, unknown>> | undefined {
   let value: unknown;
@@ -116,6 +118,7 @@ export function parseAgentAnswer(line: string): Readonly<Record<string, unknown>
   const { v, ok, answer, error } = asObject(value);
   if (v !== agentProtocol) return undefined;
   if (ok === true) return asObject(answer);
-  const { code, message, hint } = asObject(error);
+  const { code, message, hint, locked } = asObject(error);
+  if (locked === true) throw new AgentLocked();
   throw new GatehouseError(typeof code === "string" && isErrorCode(code) ? code : "internal", typeof message === "string" ? message : "the local agent refused", typeof hint === "string" ? { hint } : {});
 }
