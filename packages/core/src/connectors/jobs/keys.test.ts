@@ -1,19 +1,24 @@
-import { MockAgent, getGlobalDispatcher, setGlobalDispatcher } from "undici";
 import { expect, it } from "vitest";
 import { manualClock } from "../../base/index.ts";
-import { createIssuerKeys } from "./keys.ts";
+import type { HttpQuestion, ProviderHttp } from "../http.ts";
+import { createIssuerKeys, issuerLimits } from "./keys.ts";
 
-it("an issuer elsewhere cannot send the gateway to what listens on the gateway's own machine", async () => {
-  const before = getGlobalDispatcher();
-  const agent = new MockAgent();
-  agent.disableNetConnect();
-  setGlobalDispatcher(agent);
-  try {
-    const issuer = "https://issuer.example.com";
-    agent.get(issuer).intercept({ path: "/.well-known/openid-configuration" }).reply(200, { issuer, jwks_uri: "http://127.0.0.1:9100/metrics" });
-    await expect(createIssuerKeys(manualClock(0)).keys(issuer, false)).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining("http://127.0.0.1:9100/metrics is no https address") as string });
-  } finally {
-    setGlobalDispatcher(before);
-    await agent.close();
-  }
+const issuer = "https://issuer.example.com";
+
+it.each([
+  ["what listens on the gateway's own machine", "http://127.0.0.1:9100/metrics"],
+  ["an address that holds a password", "https://ana:secret@issuer.example.com/keys"],
+  ["what is no address", "keys.json"],
+])("an issuer elsewhere cannot send the gateway to %s", async (_, address) => {
+  const asked: string[] = [];
+  const http: ProviderHttp = {
+    send: () => Promise.reject(new Error("not asked for")),
+    json({ url }: HttpQuestion, schema) {
+      asked.push(url);
+      return Promise.resolve(schema.parse({ issuer, jwks_uri: address, keys: [] }));
+    },
+    close: () => Promise.resolve(),
+  };
+  await expect(createIssuerKeys(manualClock(0), issuerLimits, () => http).keys(issuer, false)).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining("is no https address") as string });
+  expect(asked).toEqual([`${issuer}/.well-known/openid-configuration`]);
 });

@@ -1,8 +1,8 @@
 import type { JSONWebKeySet } from "jose";
-import { request } from "undici";
 import { z } from "zod";
-import { GatehouseError, errorMessage, escapeLine, readAll, systemErrorCode, version, type Clock } from "../../base/index.ts";
-import { isLoopback } from "../addresses.ts";
+import { GatehouseError, escapeLine, type Clock } from "../../base/index.ts";
+import { discoveryUrl, isSafeAddress } from "../discovery.ts";
+import { createProviderHttp, type ProviderHttp } from "../http.ts";
 
 /** Limits of asking an issuer. Times in ms. */
 export interface IssuerLimits {
@@ -28,42 +28,33 @@ const discovery = z.object({ issuer: z.string().max(2048), jwks_uri: z.string().
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(200) });
 
 const short = (text: string): string => escapeLine(text.slice(0, 200));
+const accept = { accept: "application/json, application/jwk-set+json" };
+
+const hint = "the gateway asks the issuer for them: try again; if it stays so, tell the gateway's operator";
 
 function fail(issuer: string, why: string, cause?: unknown): GatehouseError {
-  return new GatehouseError("unavailable", `the keys of ${short(issuer)} cannot be had: ${why}`, { hint: "the gateway asks the issuer for them: try again; if it stays so, tell the gateway's operator", cause });
+  return new GatehouseError("unavailable", `the keys of ${short(issuer)} cannot be had: ${why}`, { hint, cause });
 }
 
-/** An answer of the issuer's, JSON, checked. Redirects are not followed. */
-async function ask<T>(issuer: string, address: string, schema: z.ZodType<T>, timeout: number): Promise<T> {
-  const url = URL.canParse(address) ? new URL(address) : undefined;
-  // Only an issuer that is on this machine itself may send the gateway to an address without TLS here.
-  if (!url || (url.protocol !== "https:" && !(url.protocol === "http:" && isLoopback(url) && issuer.startsWith("http:")))) throw fail(issuer, `${short(address)} is no https address`);
-  const signal = AbortSignal.timeout(timeout);
-  let status: number;
-  let text: string;
-  try {
-    const response = await request(url, { signal, headers: { accept: "application/json", "user-agent": `gatehouse/${version}` } });
-    status = response.statusCode;
-    text = (await readAll(response.body, maxAnswer, "its answer")).toString("utf8");
-  } catch (error) {
-    throw fail(issuer, signal.aborted ? `it did not answer within ${timeout / 1000} s` : (systemErrorCode(error) ?? short(errorMessage(error))), error);
-  }
-  if (status !== 200) throw fail(issuer, `it answered ${status} to ${short(url.href)}`);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw fail(issuer, `${short(url.href)} is not JSON`, error);
-  }
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) throw fail(issuer, `${short(url.href)} has another shape than documented`, parsed.error);
-  return parsed.data;
-}
-
-async function discover(issuer: string, timeout: number): Promise<JSONWebKeySet> {
-  const found = await ask(issuer, `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`, discovery, timeout);
+async function discover(issuer: string, http: ProviderHttp): Promise<JSONWebKeySet> {
+  if (!isSafeAddress(issuer, true)) throw fail(issuer, "that is no https address");
+  const found = await http.json({ what: "the request for its discovery document", url: discoveryUrl(issuer), headers: accept }, discovery);
   if (found.issuer !== issuer) throw fail(issuer, `it says that it is ${short(found.issuer)}`);
-  return ask(issuer, found.jwks_uri, keySet, timeout);
+  // Only an issuer that is on this machine itself may send the gateway to an address without TLS here.
+  if (!isSafeAddress(found.jwks_uri, issuer.startsWith("http:"))) throw fail(issuer, `${short(found.jwks_uri)} is no https address`);
+  return http.json({ what: "the request for its keys", url: found.jwks_uri, headers: accept }, keySet);
+}
+
+/** Asks an issuer over connections of its own, which end with the answer. */
+async function askIssuer(issuer: string, { timeout }: IssuerLimits, open: typeof createProviderHttp): Promise<JSONWebKeySet> {
+  const http = open({ who: "the issuer", hint, timeouts: { request: timeout, login: 2 * timeout }, maxBody: maxAnswer });
+  try {
+    return await discover(issuer, http);
+  } catch (error) {
+    throw error instanceof GatehouseError && error.code !== "unavailable" ? fail(issuer, error.message, error) : error;
+  } finally {
+    await http.close();
+  }
 }
 
 interface Known {
@@ -71,15 +62,15 @@ interface Known {
   readonly set: JSONWebKeySet;
 }
 
-/** Keys of issuers, kept for a while; at most one question to an issuer at a time. */
-export function createIssuerKeys(clock: Clock, limits: IssuerLimits = issuerLimits): IssuerKeys {
+/** Keys of issuers, kept for a while; at most one question to an issuer at a time. `open` makes the way to one. */
+export function createIssuerKeys(clock: Clock, limits: IssuerLimits = issuerLimits, open: typeof createProviderHttp = createProviderHttp): IssuerKeys {
   const known = new Map<string, Known>();
   const underWay = new Map<string, Promise<Known>>();
   const failed = new Map<string, { readonly at: number; readonly error: unknown }>();
 
   async function fetchKeys(issuer: string): Promise<Known> {
     try {
-      const fresh = { at: clock.now(), set: await discover(issuer, limits.timeout) };
+      const fresh = { at: clock.now(), set: await askIssuer(issuer, limits, open) };
       if (known.size >= maxIssuers) known.clear();
       known.set(issuer, fresh);
       failed.delete(issuer);

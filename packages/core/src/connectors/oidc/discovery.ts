@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { GatehouseError } from "../../base/index.ts";
 import type { OidcConnector } from "../../resources/index.ts";
-import { isLoopback, parseAddress } from "../addresses.ts";
+import { parseAddress } from "../addresses.ts";
+import { discoveryUrl, isSafeAddress } from "../discovery.ts";
 import { quote } from "../quote.ts";
 import type { ProviderHttp } from "../http.ts";
 
@@ -39,8 +40,7 @@ export function checkIssuer({ metadata: { name }, spec }: OidcConnector): void {
  */
 export async function discover(connector: OidcConnector, http: ProviderHttp, who: string): Promise<ProviderMetadata> {
   const { issuer_url: issuer } = connector.spec;
-  const url = `${issuer.replace(/\/+$/, "")}/.well-known/openid-configuration`;
-  const metadata = await http.json({ what: "the request for its discovery document", url, headers: { accept: "application/json" } }, document);
+  const metadata = await http.json({ what: "the request for its discovery document", url: discoveryUrl(issuer), headers: { accept: "application/json" } }, document);
   if (metadata.issuer !== issuer) {
     throw new GatehouseError("internal", `${who} calls itself ${quote(metadata.issuer)}, not ${quote(issuer)}`, {
       hint: `an administrator writes issuer_url of connector "${connector.metadata.name}" exactly as the provider's discovery document has it, if that is the right provider`,
@@ -49,16 +49,9 @@ export async function discover(connector: OidcConnector, http: ProviderHttp, who
   const plain = isPlainIssuer(connector);
   for (const field of ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"] as const) {
     const address = metadata[field];
-    if (address !== undefined && !isSafe(address, plain)) {
+    if (address !== undefined && !isSafeAddress(address, plain)) {
       throw new GatehouseError("internal", `${who} names a ${field} that is refused: ${quote(address)}`, { hint: "addresses must begin with https://" });
     }
   }
   return metadata;
-}
-
-function isSafe(address: string, plain: boolean): boolean {
-  if (!URL.canParse(address)) return false;
-  const url = new URL(address);
-  if (url.username !== "" || url.password !== "" || url.hash !== "") return false;
-  return url.protocol === "https:" || (plain && url.protocol === "http:" && isLoopback(url));
 }

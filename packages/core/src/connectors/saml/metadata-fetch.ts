@@ -1,28 +1,37 @@
-import { request, type Dispatcher } from "undici";
-import { GatehouseError, errorMessage, readAll, systemErrorCode, version } from "../../base/index.ts";
+import { GatehouseError, systemErrorCode } from "../../base/index.ts";
+import { createProviderHttp, type ProviderHttp } from "../http.ts";
 import { quote } from "../quote.ts";
+import type { ProviderTimeouts } from "../types.ts";
 import { maxMetadata } from "./metadata.ts";
 
-/**
- * Reads a provider's metadata from its address; redirects are not followed. Throws `internal` where it is away, slow or answers anything but 200,
- * `limit_exceeded` for more than 1 MiB. `timeout` is in ms.
- */
-export async function fetchMetadata(url: string, dispatcher: Dispatcher, timeout: number): Promise<string> {
-  const signal = AbortSignal.timeout(timeout);
-  const host = quote(new URL(url).host);
-  const hint = "try again; if it stays so, an administrator looks at entity_descriptor_url and at the gateway's way out to the provider";
-  try {
-    const response = await request(url, { dispatcher, signal, headers: { accept: "application/samlmetadata+xml, application/xml, text/xml", "user-agent": `gatehouse/${version}` } });
-    if (response.statusCode !== 200) {
-      await response.body.dump();
-      throw new GatehouseError("internal", `the SAML provider at ${host} answered ${response.statusCode} to the request for its metadata`, { hint });
-    }
-    const bytes = await readAll(response.body, maxMetadata, `the metadata of the SAML provider at ${host}`);
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (error) {
-    if (error instanceof GatehouseError) throw error;
-    if (error instanceof TypeError && systemErrorCode(error) === "ERR_ENCODING_INVALID_ENCODED_DATA") throw new GatehouseError("internal", `the metadata of the SAML provider at ${host} is not UTF-8`, { hint });
-    const why = signal.aborted ? `did not send its metadata within ${timeout / 1000} s` : `cannot be reached for its metadata: ${systemErrorCode(error) ?? quote(errorMessage(error))}`;
-    throw new GatehouseError("internal", `the SAML provider at ${host} ${why}`, { hint, cause: error });
-  }
+const hint = "try again; if it stays so, an administrator looks at entity_descriptor_url and at the gateway's way out to the provider";
+const what = "the request for its metadata";
+const accept = "application/samlmetadata+xml, application/xml, text/xml";
+
+/** Reads a provider's metadata from its address. */
+export interface MetadataReader {
+  /** Throws `internal` where it is away, slow or answers anything but 200 with UTF-8, `limit_exceeded` for more than 1 MiB. */
+  read(url: string): Promise<string>;
+  /** Ends what is under way with an error. */
+  close(): Promise<void>;
+}
+
+/** Makes a reader; connects when asked. */
+export function createMetadataReader(timeouts: ProviderTimeouts): MetadataReader {
+  let http: ProviderHttp | undefined;
+  return {
+    async read(url) {
+      const who = `the SAML provider at ${quote(new URL(url).host)}`;
+      http ??= createProviderHttp({ who, hint, timeouts, maxBody: maxMetadata });
+      const { status, body } = await http.send({ what, url, headers: { accept } });
+      if (status !== 200) throw new GatehouseError("internal", `${who} answered ${status} to ${what}`, { hint });
+      try {
+        return new TextDecoder("utf-8", { fatal: true }).decode(body);
+      } catch (error) {
+        if (systemErrorCode(error) !== "ERR_ENCODING_INVALID_ENCODED_DATA") throw error;
+        throw new GatehouseError("internal", `the metadata of ${who} is not UTF-8`, { hint, cause: error });
+      }
+    },
+    close: () => http?.close() ?? Promise.resolve(),
+  };
 }

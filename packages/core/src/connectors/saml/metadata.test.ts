@@ -118,9 +118,9 @@ describe("metadata by address", () => {
   });
 
   it.each([
-    ["away", undefined, "cannot be reached for its metadata: ECONNREFUSED"],
-    ["slow", (): undefined => undefined, "did not send its metadata within 0.3 s"],
-    ["elsewhere", () => ({ status: 302, body: "" }), "answered 302"],
+    ["away", undefined, "cannot be reached for the request for its metadata"],
+    ["slow", (): undefined => undefined, "did not answer the request for its metadata within 0.3 s"],
+    ["elsewhere", () => ({ status: 302, body: "" }), "with a redirect (302)"],
     ["broken", () => ({ body: "<html>" }), 'connector "okta": the XML ends before "html" is closed'],
     ["endless", () => ({ body: " ".repeat(2_000_000) }), "larger than 1048576 bytes"],
   ] as const)("that is %s is a clear error at once", async (_, given, problem) => {

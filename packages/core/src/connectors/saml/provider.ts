@@ -1,8 +1,7 @@
-import { Agent } from "undici";
 import type { SamlConnector } from "../../resources/index.ts";
 import type { LoginAnswer, Provider, ProviderOptions, Vouched } from "../types.ts";
 import { mapPerson } from "./map-attributes.ts";
-import { fetchMetadata } from "./metadata-fetch.ts";
+import { createMetadataReader } from "./metadata-fetch.ts";
 import { createMetadataSource } from "./metadata-source.ts";
 import { UnknownKey, refuse } from "./refusal.ts";
 import { createReplayCache } from "./replay.ts";
@@ -17,8 +16,8 @@ const defaultTimeouts = { request: 10_000, login: 30_000 };
  */
 export function createSamlProvider(connector: SamlConnector, options: ProviderOptions): Provider {
   const { clock, timeouts = defaultTimeouts } = options;
-  const dispatcher = new Agent({ connections: 2, connectTimeout: timeouts.request, headersTimeout: timeouts.request, bodyTimeout: timeouts.request });
-  const source = createMetadataSource(connector, clock, (url) => fetchMetadata(url, dispatcher, timeouts.request));
+  const metadata = createMetadataReader(timeouts);
+  const source = createMetadataSource(connector, clock, (url) => metadata.read(url));
   const replays = createReplayCache(clock);
 
   const verify = async ({ parameters, state }: LoginAnswer): Promise<VerifiedResponse & { readonly entityId: string }> => {
@@ -49,6 +48,6 @@ export function createSamlProvider(connector: SamlConnector, options: ProviderOp
         mapping: mapPerson(connector, person),
       };
     },
-    close: () => dispatcher.destroy(),
+    close: () => metadata.close(),
   };
 }
