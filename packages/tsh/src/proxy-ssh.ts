@@ -53,6 +53,7 @@ async function findLogin({ proxy, identity }: Flags): Promise<LoginRecord | stri
     mayAsk: async () => (await import("@gatehouse/core/client/terminal")).hasTerminalDevice(),
     login: async (gateway, auth) => (await import("./login-on-terminal.ts")).loginOnTerminal(gateway, auth),
   });
+  if (found.record && found.line !== "") writeOut(2, found.line);
   return found.record ?? found.line;
 }
 

@@ -1,6 +1,6 @@
 import { adminServerName, createAdminClient, createWebClient, type AdminClient, type WebClient } from "../api/index.ts";
-import { GatehouseError } from "../base/index.ts";
-import { chosenIdentity, clientHome, openLogins, parseProxyAddress, profileName, readIdentityFile, type ClientHome, type Environment, type LoginRecord, type ProxyAddress } from "./lean/index.ts";
+import { GatehouseError, escapeLine } from "../base/index.ts";
+import { chosenIdentity, clientHome, loginAgent, openLogins, parseProxyAddress, profileName, readIdentityFile, type ClientHome, type Environment, type LoginRecord, type ProxyAddress } from "./lean/index.ts";
 import { requireProfile, type Profile } from "./profiles.ts";
 import { createTlsTransport } from "./transport.ts";
 
@@ -67,9 +67,22 @@ async function openIdentity(path: string, env: Environment, proxy: string | unde
   return { home: clientHome(env), name: profileName(parseProxyAddress(record.proxy)), profile, record, admin: connectAdmin(record, { explain: forFile }), identity: path };
 }
 
-/** The login stored for a profile, or undefined. Throws `internal` where its keystore cannot be read. */
+let told = false;
+
+/** Once per process: a command reads logins more than once. */
+function tell(why: GatehouseError): void {
+  if (told) return;
+  told = true;
+  process.stderr.write(`Note: ${escapeLine(why.message)}${why.hint === undefined ? "" : `; ${escapeLine(why.hint)}`}\n`);
+}
+
+/**
+ * The login of a profile, from the local agent where it has one that is good, else from its keystore; or undefined. Throws `internal` where its keystore cannot be read, and
+ * `AgentLocked`.
+ */
 export async function readLogin(home: ClientHome, env: Environment, name: string, profile: Profile): Promise<LoginRecord | undefined> {
-  return profile.keystore === undefined ? undefined : openLogins(home, profile.keystore, env).read(name);
+  if (profile.keystore === undefined) return undefined;
+  return (await loginAgent(home, env, tell).read(name)) ?? openLogins(home, profile.keystore, env).read(name);
 }
 
 /**

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { GatehouseError } from "../base/index.ts";
 import { readLogin } from "./gateway.ts";
+import { AgentLocked } from "./local-agent/index.ts";
 import { currentProfileName, keystoresOf, openLogins, type ClientHome, type Environment, type LoginRecord } from "./lean/index.ts";
 import { listProfiles, readProfile, writeProfile, type Profile } from "./profiles.ts";
 
@@ -29,10 +30,10 @@ export const isKept = (name: string): boolean => name.includes(separator);
 /** The profile name of the gateway that a profile belongs to. */
 export const gatewayOf = (name: string): string => name.split(separator, 1)[0] ?? name;
 
-/** The login of a profile, or undefined where there is none that can be read: a damaged one is as good as none. */
+/** The login of a profile, or undefined where there is none that can be read: a damaged one is as good as none. One behind a locked agent is not. */
 export async function readableLogin(home: ClientHome, env: Environment, { name, profile }: NamedProfile): Promise<LoginRecord | undefined> {
   return readLogin(home, env, name, profile).catch((error: unknown) => {
-    if (error instanceof GatehouseError && error.code === "unauthenticated") return undefined;
+    if (error instanceof GatehouseError && error.code === "unauthenticated" && !(error instanceof AgentLocked)) return undefined;
     throw error;
   });
 }

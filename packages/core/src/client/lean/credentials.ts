@@ -52,5 +52,5 @@ export async function kubeCredentials(options: CredentialsOptions): Promise<Cred
   if (options.identity !== undefined) return fromIdentity(options.identity, info, options);
   const mayAsk = async (): Promise<boolean> => (info === undefined ? options.stdinIsTerminal() : info.interactive) && (await options.hasTerminal());
   const found = await obtainLogin({ ...options, mayAsk });
-  return found.record === undefined ? { stdout: "", stderr: found.line, exitCode: 3 } : { stdout: formatExecCredential(found.record, info), stderr: "", exitCode: 0 };
+  return found.record === undefined ? { stdout: "", stderr: found.line, exitCode: 3 } : { stdout: formatExecCredential(found.record, info), stderr: found.line, exitCode: 0 };
 }

@@ -10,6 +10,8 @@ export { formatRecord, isUsable, maxRecord, parseRecord } from "./record.ts";
 export type { LoginRecord } from "./record.ts";
 export { fileKeystore, isKeystoreKind } from "./keystore.ts";
 export type { Keystore, KeystoreKind } from "./keystore.ts";
+export { loginAgent } from "./agent-login.ts";
+export type { LoginAgent } from "./agent-login.ts";
 export { memoryKeystore } from "./memory-keystore.ts";
 export { splitKeystore } from "./split-keystore.ts";
 export { keychainExists, keychainIsStuck, keychainKeystore } from "./keychain.ts";

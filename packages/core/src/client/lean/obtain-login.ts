@@ -1,7 +1,10 @@
 import { stat } from "node:fs/promises";
 import { GatehouseError, describeDuration, escapeLine, type Clock } from "../../base/index.ts";
+import { AgentLocked } from "../local-agent/index.ts";
+import { loginAgent, type LoginAgent } from "./agent-login.ts";
 import { clientHome, parseProxyAddress, profileName, type ClientHome, type Environment } from "./home.ts";
 import { withLock } from "./lock.ts";
+import { isKeystoreKind } from "./keystore.ts";
 import { openLogins } from "./logins.ts";
 import { currentProfileName, readProfileHead, type ProfileHead } from "./profile-head.ts";
 import { isUsable, type LoginRecord } from "./record.ts";
@@ -21,8 +24,11 @@ export interface ObtainOptions {
   readonly login: (proxy: string, auth: string | undefined) => Promise<void>;
 }
 
-/** A login that is good now; or the line to say instead, empty where it has been said. */
-export type ObtainedLogin = { readonly record: LoginRecord } | { readonly record: undefined; readonly line: string };
+/** A login that is good now, or none; and what to say, a line or nothing. */
+export interface ObtainedLogin {
+  readonly record: LoginRecord | undefined;
+  readonly line: string;
+}
 
 /** A little longer than a login may take, ms. */
 const loginWait = 200_000;
@@ -53,29 +59,48 @@ function loginCommand(target: Target): string {
   return `tsh login --proxy=${short(target.proxy)}${auth === undefined ? "" : ` --auth=${auth}`}`;
 }
 
-/** One line for whoever ran kubectl: what ended, and what to run. */
-function reason(target: Target, record: LoginRecord | undefined, now: number): string {
-  const command = loginCommand(target);
-  const gateway = short(target.proxy);
-  const text =
-    record === undefined
-      ? `you are not logged in to ${gateway}`
-      : record.expires <= now
-        ? `your login to ${gateway} ended ${describeDuration(Math.max(1000, now - record.expires))} ago`
-        : `your login to ${gateway} ends in ${describeDuration(Math.max(1000, record.expires - now))}`;
-  return `tsh: ${escapeLine(text)}; run: ${escapeLine(command)}\n`;
+/** When a login ended or will, as the login says, or the profile of one that is not kept any more. */
+function endOf(record: LoginRecord | undefined, head: ProfileHead | undefined): number | undefined {
+  if (record) return record.expires;
+  const told = Date.parse(head?.valid_until ?? "");
+  return Number.isNaN(told) ? undefined : told;
 }
 
-async function readLogin(target: Target, env: Environment): Promise<LoginRecord | undefined> {
+/** One line for whoever ran kubectl: what ended, and what to run. */
+function reason(target: Target, record: LoginRecord | undefined, now: number, why: string | undefined): string {
+  const command = loginCommand(target);
+  const gateway = short(target.proxy);
+  const end = endOf(record, target.head);
+  const text =
+    end === undefined || (record === undefined && end > now && target.head?.keystore !== "memory")
+      ? `you are not logged in to ${gateway}`
+      : end <= now
+        ? `your login to ${gateway} ended ${describeDuration(Math.max(1000, now - end))} ago`
+        : record === undefined
+          ? `your login to ${gateway} is gone: the local agent that kept it has ended`
+          : `your login to ${gateway} ends in ${describeDuration(Math.max(1000, end - now))}`;
+  return `tsh: ${escapeLine(text)}${why === undefined ? "" : ` (${escapeLine(why)})`}; run: ${escapeLine(command)}\n`;
+}
+
+async function readStored(target: Target, env: Environment): Promise<LoginRecord | undefined> {
   const kind = target.head?.keystore;
-  if (kind !== "file" && kind !== "keychain") return undefined;
-  return openLogins(target.home, kind, env).read(target.name);
+  return isKeystoreKind(kind) ? openLogins(target.home, kind, env).read(target.name) : undefined;
+}
+
+/** What is asked of the agent; that it is locked is thrown for the first of a parent's children, and is "said" for the others. */
+async function onceLocked<T>(ask: () => Promise<T>, refusals: Refusals, parent: string): Promise<T | "said"> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof AgentLocked) || (await refusals.mark(`locked-${parent}`))) throw error;
+    return "said";
+  }
 }
 
 /** One login for however many wait: who gets the lock logs in, the others find the result. */
 async function loginOnce(target: Target, options: ObtainOptions, refusals: Refusals): Promise<LoginRecord | undefined> {
   const fresh = async (): Promise<LoginRecord | undefined> => {
-    const record = await readLogin(target, options.env);
+    const record = await readStored(target, options.env);
     return isUsable(record, options.clock.now()) ? record : undefined;
   };
   const started = Date.now();
@@ -103,26 +128,46 @@ async function loginOnce(target: Target, options: ObtainOptions, refusals: Refus
   return fresh();
 }
 
+/** The agent's one login for everybody, where the person has opted in; or why there was none. */
+async function loginByAgent(target: Target, agent: LoginAgent, now: () => number): Promise<{ readonly record: LoginRecord | undefined; readonly why: string | undefined }> {
+  const answer = await agent.relogin({ profile: target.name, proxy: target.proxy, auth: target.head?.auth_type ?? null });
+  return { record: isUsable(answer?.record, now()) ? answer.record : undefined, why: answer?.reason };
+}
+
 /**
- * The stored login while it is good, without touching the network. Else one login on the terminal where somebody can be asked, for however many wait for
- * it; or the reason, said once per parent process in 30 s.
+ * The login while it is good, from the local agent where one runs, else from its keystore, without touching the network. Else one login on the terminal where somebody can be
+ * asked, or by the agent where the person wants that, for however many wait for it; or the reason, said once per parent process in 30 s. Throws `AgentLocked` where the agent is
+ * locked: no other way is taken to what it keeps.
  */
 export async function obtainLogin(options: ObtainOptions): Promise<ObtainedLogin> {
   const target = await findTarget(options);
-  const record = await readLogin(target, options.env);
-  if (isUsable(record, options.clock.now())) return { record };
-
   const refusals = openRefusals(target.home.refusals, target.name);
   const parent = `parent-${options.parent}`;
+  const now = (): number => options.clock.now();
+
+  const refused: GatehouseError[] = [];
+  const agent = loginAgent(target.home, options.env, (why) => refused.push(why));
+  /** What stands in the agent's place is told once, and costs nothing but what the agent would have saved. */
+  const note = async (): Promise<string> => {
+    const [why] = refused;
+    return why !== undefined && (await refusals.mark(`agent-${parent}`)) ? `tsh: ${escapeLine(why.message)}${why.hint === undefined ? "" : ` (${escapeLine(why.hint)})`}\n` : "";
+  };
+
+  const held = await onceLocked(() => agent.read(target.name), refusals, parent);
+  if (held === "said") return { record: undefined, line: "" };
+  if (isUsable(held, now())) return { record: held, line: "" };
+  const record = await readStored(target, options.env);
+  if (isUsable(record, now())) return { record, line: await note() };
+
   if (await refusals.known(parent)) return { record: undefined, line: "" };
+  let why: string | undefined;
   try {
-    if (await options.mayAsk()) {
-      const made = await loginOnce(target, options, refusals);
-      if (made) return { record: made };
-    }
+    const made = (await options.mayAsk()) ? { record: await loginOnce(target, options, refusals), why } : await loginByAgent(target, agent, now);
+    if (made.record) return { record: made.record, line: await note() };
+    why = made.why;
   } catch (error) {
     await refusals.mark(parent);
     throw error;
   }
-  return { record: undefined, line: (await refusals.mark(parent)) ? reason(target, record, options.clock.now()) : "" };
+  return { record: undefined, line: (await refusals.mark(parent)) ? `${await note()}${reason(target, record, now(), why)}` : "" };
 }

@@ -22,7 +22,7 @@ export async function currentProfileName(home: ClientHome): Promise<string | und
 }
 
 /** Top-level plain scalars of a profile. */
-export type ProfileHead = Readonly<Partial<Record<"web_proxy_addr" | "auth_type" | "user" | "keystore", string>>>;
+export type ProfileHead = Readonly<Partial<Record<"web_proxy_addr" | "auth_type" | "user" | "keystore" | "valid_until", string>>>;
 
 /**
  * The few scalars of a profile that the fast path needs, read without a YAML parser: lines `key: value` in the first column, the value plain
@@ -32,7 +32,7 @@ export async function readProfileHead(home: ClientHome, name: string): Promise<P
   const text = await readFileLimited(home.profile(name), { limit: maxProfile });
   if (text === undefined) return undefined;
   const head: Record<string, string> = {};
-  for (const match of text.matchAll(/^(web_proxy_addr|auth_type|user|keystore): *(?:"([^"\\\n]*)"|'([^'\n]*)'|([^\s"'#[{&*!|>%@`][^#\n]*?)) *(?:#.*)?$/gm)) {
+  for (const match of text.matchAll(/^(web_proxy_addr|auth_type|user|keystore|valid_until): *(?:"([^"\\\n]*)"|'([^'\n]*)'|([^\s"'#[{&*!|>%@`][^#\n]*?)) *(?:#.*)?$/gm)) {
     const key = match[1];
     if (key !== undefined) head[key] = match[2] ?? match[3] ?? match[4] ?? "";
   }
