@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { join } from "node:path";
-import { spawn } from "@lydell/node-pty";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { howToGetACluster, kubectlBinaries, realCluster } from "../support/cluster.ts";
 import { start } from "../support/process.ts";
+import { runInTerminal } from "../support/terminal.ts";
 import { createWorld, type Person, type World } from "../support/world.ts";
 
 const cluster = realCluster();
@@ -44,24 +44,15 @@ describe.skipIf(!cluster)("kubectl through the gateway against a real Kubernetes
   });
 
   it("exec -ti has a terminal that follows its size", async () => {
-    const terminal = spawn("kubectl", ["exec", "-ti", "shell", "--", "sh"], { cols: 91, rows: 33, env: ana.env });
-    let output = "";
-    terminal.onData((data) => (output += data));
-    const exited = new Promise<number>((resolve) => terminal.onExit(({ exitCode }) => resolve(exitCode)));
-    const until = async (pattern: RegExp): Promise<void> => {
-      for (let tries = 0; !pattern.test(output); tries++) {
-        if (tries > 200) throw new Error(`no ${String(pattern)} in ${JSON.stringify(output)}`);
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-    };
+    const { pty, until, exited } = runInTerminal("kubectl", ["exec", "-ti", "shell", "--", "sh"], { env: ana.env });
     await until(/[#$] /);
-    terminal.write("stty size\r");
+    pty.write("stty size\r");
     await until(/33 91/);
-    terminal.resize(120, 40);
+    pty.resize(120, 40);
     await new Promise((resolve) => setTimeout(resolve, 500));
-    terminal.write("stty size\r");
+    pty.write("stty size\r");
     await until(/40 120/);
-    terminal.write("exit 7\r");
+    pty.write("exit 7\r");
     expect(await exited).toBe(7);
   });
 

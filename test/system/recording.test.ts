@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { spawn as spawnChild } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,13 +7,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openRecordings } from "@gatehouse/core/audit";
 import { nullLogger, systemClock } from "@gatehouse/core/base";
-import { spawn } from "@lydell/node-pty";
 import { parse, stringify } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { howToGetACluster, kubectlBinaries, realCluster } from "../support/cluster.ts";
 import { startDelayRelay } from "../support/delay-relay.ts";
 import { start } from "../support/process.ts";
 import { playRecording, recordingOf } from "../support/recordings.ts";
+import { runInTerminal } from "../support/terminal.ts";
 import { createWorld, tctlPath, type Person, type World } from "../support/world.ts";
 
 const cluster = realCluster();
@@ -93,29 +93,19 @@ describe.skipIf(!cluster)("sessions are recorded", () => {
   });
 
   it("exec -ti: the screen byte for byte, and its sizes", async () => {
-    const terminal = spawn("kubectl", ["exec", "-ti", "shell", "--", "sh"], { cols: 91, rows: 33, env: ana.env, encoding: null });
-    const chunks: Buffer[] = [];
-    terminal.onData((data) => chunks.push(Buffer.from(data)));
-    const output = (): string => Buffer.concat(chunks).toString("latin1");
-    const exited = new Promise<number>((resolve) => terminal.onExit(({ exitCode }) => resolve(exitCode)));
-    const until = async (pattern: RegExp): Promise<void> => {
-      for (let tries = 0; !pattern.test(output()); tries++) {
-        if (tries > 200) throw new Error(`no ${String(pattern)} in ${JSON.stringify(output())}`);
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-    };
+    const { pty, bytes, until, exited } = runInTerminal("kubectl", ["exec", "-ti", "shell", "--", "sh"], { env: ana.env });
     await until(/[#$] /);
-    terminal.write("stty size\r");
+    pty.write("stty size\r");
     await until(/33 91/);
-    terminal.resize(120, 40);
+    pty.resize(120, 40);
     await new Promise((resolve) => setTimeout(resolve, 1500));
-    terminal.write("stty size; printf '\\033[31mr\\303\\266t\\033[0m\\n'\r");
+    pty.write("stty size; printf '\\033[31mr\\303\\266t\\033[0m\\n'\r");
     await until(/40 120/);
-    terminal.write("exit 7\r");
+    pty.write("exit 7\r");
     expect(await exited).toBe(7);
     const { played, events } = await lastSession();
     // kubectl itself says things before and after.
-    expect(output()).toContain(played.stdout.toString("latin1"));
+    expect(bytes().toString("latin1")).toContain(played.stdout.toString("latin1"));
     expect(played.stdout.toString()).toContain("\u001b[31mröt\u001b[0m");
     expect(played.sizes.map(({ columns, rows }) => `${String(columns)}x${String(rows)}`)).toEqual(expect.arrayContaining(["91x33", "120x40"]));
     expect(played.end).toMatchObject({ exitCode: 7 });
@@ -150,7 +140,7 @@ describe.skipIf(!cluster)("sessions are recorded", () => {
       await person.logIn();
       let ended = 0;
       for (const [script, size] of [["head -c 100000000 /dev/urandom", 100_000_000], ["seq 1 2000000", 14_888_896]] as const) {
-        const child = spawnChild("kubectl", ["exec", "shell", "--", "sh", "-c", script], { env: person.env, stdio: ["ignore", "pipe", "inherit"] });
+        const child = spawn("kubectl", ["exec", "shell", "--", "sh", "-c", script], { env: person.env, stdio: ["ignore", "pipe", "inherit"] });
         const hash = createHash("sha256");
         let length = 0;
         child.stdout.on("data", (piece: Buffer) => {
@@ -302,7 +292,7 @@ describe("recordings of a process that is killed", () => {
     const folder = await mkdtemp(join(tmpdir(), "killed-"));
     try {
       for (let round = 0; round < 50; round++) {
-        const child = spawnChild(process.execPath, [program, folder, "4"], { stdio: ["ignore", "pipe", "inherit"] });
+        const child = spawn(process.execPath, [program, folder, "4"], { stdio: ["ignore", "pipe", "inherit"] });
         let said = "";
         child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
         await once(child.stdout, "data");

@@ -1,7 +1,7 @@
-import { spawn } from "@lydell/node-pty";
 import headless from "@xterm/headless";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { howToGetACluster, realCluster } from "../support/cluster.ts";
+import { runInTerminal } from "../support/terminal.ts";
 import { createWorld, tshPath, type Person, type World } from "../support/world.ts";
 
 const { Terminal } = headless;
@@ -32,11 +32,9 @@ describe.skipIf(!cluster)("a replayed session", () => {
 
   /** What a terminal of this size gets to see of a command. */
   async function seen(command: string, args: readonly string[], height: number): Promise<string> {
-    const pty = spawn(command, [...args], { cols: columns, rows: height, env: { ...ana.env, TERM: "xterm-256color" } });
-    let output = "";
-    pty.onData((data) => (output += data));
-    await new Promise<void>((resolve) => pty.onExit(() => resolve()));
-    return output;
+    const { output, exited } = runInTerminal(command, args, { cols: columns, rows: height, env: { ...ana.env, TERM: "xterm-256color" } });
+    await exited;
+    return output();
   }
 
   async function screenOf(output: string, height: number): Promise<string[]> {

@@ -1,17 +1,10 @@
-import { spawn, type IPty } from "@lydell/node-pty";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { howToGetACluster, realCluster } from "../support/cluster.ts";
+import { runInTerminal, type TerminalProgram } from "../support/terminal.ts";
 import { createWorld, type Person, type World } from "../support/world.ts";
 
 const cluster = realCluster();
 if (!cluster) console.warn(howToGetACluster);
-
-/** A shell in a pod, on a terminal. */
-interface Shell {
-  readonly terminal: IPty;
-  output(): string;
-  readonly exited: Promise<number>;
-}
 
 /** A role of one's own that may exec, with these options. */
 const role = (name: string, options: string, group = "developers"): string =>
@@ -37,17 +30,14 @@ describe.skipIf(!cluster)("somebody at a shell in a pod reads why it ends", () =
   });
   afterAll(() => world.close());
 
-  async function shell(person: Person): Promise<Shell> {
-    const terminal = spawn("kubectl", ["exec", "-ti", "shell", "--", "sh"], { cols: 200, rows: 30, env: person.env });
-    let output = "";
-    terminal.onData((data) => (output += data));
-    const exited = new Promise<number>((resolve) => terminal.onExit(({ exitCode }) => resolve(exitCode)));
-    await expect.poll(() => output, { timeout: 30_000 }).toMatch(/[#$] /);
-    return { terminal, output: () => output, exited };
+  async function shell(person: Person): Promise<TerminalProgram> {
+    const open = runInTerminal("kubectl", ["exec", "-ti", "shell", "--", "sh"], { cols: 200, rows: 30, env: person.env });
+    await open.until(/[#$] /);
+    return open;
   }
 
   /** The shell's end: not a success, the reason on the screen, and the same reason in the audit log. */
-  async function endsWith(open: Shell, reason: RegExp, user: string): Promise<void> {
+  async function endsWith(open: TerminalProgram, reason: RegExp, user: string): Promise<void> {
     expect(await open.exited).not.toBe(0);
     expect(open.output()).toMatch(reason);
     const ended = (await world.events()).findLast((event) => event["event"] === "client.disconnect" && event["user"] === user);
@@ -90,7 +80,7 @@ describe.skipIf(!cluster)("somebody at a shell in a pod reads why it ends", () =
   it("the end of the certificate, whatever disconnect_expired_cert says", async () => {
     const open = await shell(await person("bo"));
     // Active all the time: it is the certificate that ends.
-    const typing = setInterval(() => open.terminal.write("echo\r"), 1000);
+    const typing = setInterval(() => open.pty.write("echo\r"), 1000);
     try {
       await endsWith(open, /access ended: your certificate expired at \S+Z; log in again: tsh login/, "bo");
     } finally {

@@ -1,4 +1,3 @@
-import { spawn, type IPty } from "@lydell/node-pty";
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,16 +7,10 @@ import { requireTool } from "../../packages/core/src/testing/index.ts";
 import { run } from "../support/process.ts";
 import { recordingOf } from "../support/recordings.ts";
 import { hostLogin, startHost, type Host } from "../support/ssh-hosts.ts";
+import { runInTerminal, type TerminalProgram } from "../support/terminal.ts";
 import { createWorld, tshPath, type Person, type World } from "../support/world.ts";
 
 type Event = Readonly<Record<string, unknown>>;
-
-/** A command on a terminal. */
-interface Terminal {
-  readonly pty: IPty;
-  output(): string;
-  readonly exited: Promise<number>;
-}
 
 const role = (name: string, options: string, allow: string): string => `kind: role\nversion: v3\nmetadata: {name: ${name}}\nspec:\n  options: {${options}}\n  allow: {${allow}}\n`;
 const hosts = `logins: ["${hostLogin}"], node_labels: {"*": "*"}`;
@@ -54,19 +47,14 @@ describe.skipIf(!available)("recordings of sessions on hosts", () => {
     await world.close();
   });
 
-  function terminal(args: readonly string[], person: Person): Terminal {
-    const pty = spawn(process.execPath, [...args], { cols: 100, rows: 30, env: { ...person.env, TERM: "xterm" } });
-    let output = "";
-    pty.onData((data) => (output += data));
-    return { pty, output: () => output, exited: new Promise((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode))) };
-  }
+  const terminal = (args: readonly string[], person: Person): TerminalProgram => runInTerminal(process.execPath, args, { cols: 100, rows: 30, env: { ...person.env, TERM: "xterm" } });
   const target = `${hostLogin}@web-1`;
-  async function shell(): Promise<Terminal> {
+  async function shell(): Promise<TerminalProgram> {
     const open = terminal([tshPath, "ssh", target], ana);
     await expect.poll(() => open.output(), { timeout: 30_000 }).toMatch(/[#$] /);
     return open;
   }
-  const says = (open: Terminal, text: string | RegExp): Promise<void> => expect.poll(() => open.output(), { timeout: 15_000 }).toMatch(text);
+  const says = (open: TerminalProgram, text: string | RegExp): Promise<void> => expect.poll(() => open.output(), { timeout: 15_000 }).toMatch(text);
   const live = async (): Promise<SessionItem[]> => JSON.parse((await world.tctl(["sessions", "ls", "--format=json"])).stdout) as SessionItem[];
   const recorded = async (...flags: string[]): Promise<RecordingItem[]> => JSON.parse((await ana.tsh(["recordings", "ls", "--format=json", ...flags])).stdout) as RecordingItem[];
   /** Events of one session, once it has ended. */

@@ -5,13 +5,13 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { spawn } from "@lydell/node-pty";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "../../packages/core/src/testing/index.ts";
 import { startDelayRelay } from "../support/delay-relay.ts";
 import { newMachine, type Machine } from "../support/machine.ts";
 import { run, start, type Outcome, type RunOptions } from "../support/process.ts";
 import { createHostRole, hostLogin, startHost, type Host } from "../support/ssh-hosts.ts";
+import { runInTerminal } from "../support/terminal.ts";
 import { createWorld, tshPath, type World } from "../support/world.ts";
 
 const available = ["sshd", "ssh", "scp", "sftp", "ssh-agent"].every((tool) => requireTool(tool, "Debian: openssh-server openssh-client, and /usr/sbin on PATH"));
@@ -104,27 +104,18 @@ describe.skipIf(!available)("SSH through the gateway", () => {
 
     it("a terminal: its size, a change of it, Ctrl-C and the exit code", async () => {
       for (const how of [[], ["--no-openssh"]]) {
-        const terminal = spawn(process.execPath, [tshPath, "ssh", ...how, `${hostLogin}@web-1`], { cwd: machine.home, env: { ...machine.env, TERM: "xterm" }, cols: 101, rows: 33 });
-        let shown = "";
-        terminal.onData((text) => (shown += text));
-        const code = new Promise<number>((resolve) => terminal.onExit(({ exitCode }) => resolve(exitCode)));
-        const waitFor = async (pattern: RegExp): Promise<void> => {
-          for (let tries = 0; !pattern.test(shown); tries++) {
-            if (tries === 200) throw new Error(`the terminal never showed ${String(pattern)}:\n${shown}`);
-            await sleep(50);
-          }
-        };
-        terminal.write("PS1=ready; stty size\r");
-        await waitFor(/33 101/);
-        terminal.resize(77, 22);
+        const { pty, until, exited } = runInTerminal(process.execPath, [tshPath, "ssh", ...how, `${hostLogin}@web-1`], { cwd: machine.home, env: { ...machine.env, TERM: "xterm" }, cols: 101 });
+        pty.write("PS1=ready; stty size\r");
+        await until(/33 101/);
+        pty.resize(77, 22);
         await sleep(300);
-        terminal.write("stty size\r");
-        await waitFor(/22 77/);
-        terminal.write("sleep 100; echo never\r");
+        pty.write("stty size\r");
+        await until(/22 77/);
+        pty.write("sleep 100; echo never\r");
         await sleep(300);
-        terminal.write("\x03");
-        terminal.write("exit 42\r");
-        expect([how, await code]).toEqual([how, 42]);
+        pty.write("\x03");
+        pty.write("exit 42\r");
+        expect([how, await exited]).toEqual([how, 42]);
       }
     });
 

@@ -4,12 +4,12 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { connect } from "node:net";
 import { basename, join } from "node:path";
-import { spawn } from "@lydell/node-pty";
 import { parse, stringify } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { howToGetACluster, kubectlBinaries, realCluster } from "../support/cluster.ts";
 import { startConnectProxy } from "../support/connect-proxy.ts";
 import { run, start } from "../support/process.ts";
+import { runInTerminal } from "../support/terminal.ts";
 import { createWorld, type Person, type World } from "../support/world.ts";
 
 const cluster = realCluster();
@@ -53,22 +53,6 @@ describe.skipIf(!cluster)(cluster ? "every kubectl, to an API server that speaks
   const upgrades = async (mark: string, event = "exec"): Promise<readonly Readonly<Record<string, unknown>>[]> =>
     (await world.events()).filter((one) => one["event"] === event && JSON.stringify(one).includes(mark));
 
-  /** A terminal with kubectl in it. */
-  function terminal(binary: string, args: readonly string[]): { readonly pty: ReturnType<typeof spawn>; until(pattern: RegExp): Promise<void>; readonly exited: Promise<number> } {
-    const pty = spawn(binary, [...args], { cols: 91, rows: 33, env: ana.env });
-    let output = "";
-    pty.onData((data) => (output += data));
-    const exited = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
-    return {
-      pty,
-      exited,
-      async until(pattern) {
-        await expect.poll(() => output, { timeout: 20_000, message: `${binary} ${args.join(" ")}` }).toMatch(pattern);
-        output = "";
-      },
-    };
-  }
-
   describe.each(versions)("$name", ({ binary, name }) => {
     it("brings exit codes, output and errors of exec, in one attempt", async () => {
       const mark = `mark-${randomBytes(4).toString("hex")}`;
@@ -102,7 +86,7 @@ describe.skipIf(!cluster)(cluster ? "every kubectl, to an API server that speaks
     });
 
     it("has a terminal with sizes, Ctrl-C and Ctrl-D", async () => {
-      const { pty, until, exited } = terminal(binary, ["exec", "-ti", "shell", "--", "sh"]);
+      const { pty, until, exited } = runInTerminal(binary, ["exec", "-ti", "shell", "--", "sh"], { env: ana.env });
       await until(/[#$] /);
       pty.write("stty size\r");
       await until(/33 91/);
@@ -123,7 +107,7 @@ describe.skipIf(!cluster)(cluster ? "every kubectl, to an API server that speaks
     });
 
     it("attaches to a terminal that is there already", async () => {
-      const { pty, until, exited } = terminal(binary, ["attach", "-ti", pod]);
+      const { pty, until, exited } = runInTerminal(binary, ["attach", "-ti", pod], { env: ana.env });
       pty.write("\r");
       await until(/[#$] /);
       pty.write("echo at-$((40+2))\r");

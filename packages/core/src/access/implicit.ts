@@ -1,4 +1,4 @@
-import { implicitRoleName, type Role } from "../resources/index.ts";
+import { defaultRoleOptions, implicitRoleName, type Role } from "../resources/index.ts";
 
 const nothing = { logins: [], node_labels: {}, kubernetes_groups: [], kubernetes_users: [], kubernetes_labels: {}, rules: [] };
 const look = ["list", "read"];
@@ -10,21 +10,10 @@ export const implicitRole: Role = {
   metadata: { name: implicitRoleName },
   spec: {
     options: {
+      ...defaultRoleOptions,
       max_session_ttl: 0,
-      forward_agent: false,
       // True would give port forwarding to everyone, whatever their roles say.
       port_forwarding: false,
-      cert_format: "standard",
-      client_idle_timeout: 0,
-      disconnect_expired_cert: false,
-      allow_system_groups_from_traits: false,
-      kubernetes_node_proxy: false,
-      record_stdin: false,
-      headless_login: true,
-      certificate_renewal: "local",
-      max_sessions: 0,
-      source_addresses: [],
-      x11_forwarding: false,
     },
     allow: {
       ...nothing,

@@ -14,6 +14,7 @@ export { createGate } from "./gate.ts";
 export type { Gate } from "./gate.ts";
 export { addressKey, createRateLimiter } from "./rate-limit.ts";
 export type { RateLimit, RateLimiter } from "./rate-limit.ts";
+export { syncDirectory } from "./sync-directory.ts";
 export { nullLogger } from "./log.ts";
 export type { LogFields, Logger } from "./log.ts";
 export { version } from "./version.ts";

@@ -17,6 +17,7 @@ export { formatNodeAddress, hostNameProblem, readNodeAddress } from "./node-name
 export type { NodeAddress } from "./node-names.ts";
 export { expiryOf } from "./expiry.ts";
 export type { Expiry } from "./expiry.ts";
+export { defaultRoleOptions } from "./schema/role.ts";
 export { presetRoles } from "./presets.ts";
 export { parseTemplate } from "./template.ts";
 export { fill, traitValues, variableOf } from "./template-functions.ts";

@@ -1,6 +1,6 @@
+import { defaultRoleOptions } from "./schema/role.ts";
 import type { Role, RoleConditions, Rule } from "./types.ts";
 
-const hour = 3_600_000;
 const empty: RoleConditions = { logins: [], node_labels: {}, kubernetes_groups: [], kubernetes_users: [], kubernetes_labels: {}, rules: [] };
 const change = ["list", "create", "read", "update", "delete"];
 const look = ["list", "read"];
@@ -11,22 +11,7 @@ function preset(name: string, description: string, forwardAgent: boolean, rules:
     version: "v3",
     metadata: { name, description },
     spec: {
-      options: {
-        max_session_ttl: 30 * hour,
-        forward_agent: forwardAgent,
-        port_forwarding: true,
-        cert_format: "standard",
-        client_idle_timeout: 0,
-        disconnect_expired_cert: false,
-        allow_system_groups_from_traits: false,
-        kubernetes_node_proxy: false,
-        record_stdin: false,
-        headless_login: true,
-        certificate_renewal: "local",
-        max_sessions: 0,
-        source_addresses: [],
-        x11_forwarding: false,
-      },
+      options: { ...defaultRoleOptions, forward_agent: forwardAgent },
       allow: {
         logins: ["{{internal.logins}}"],
         node_labels: { "*": ["*"] },

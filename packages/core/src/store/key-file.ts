@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { chmod, link, lstat, mkdir, open, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
-import { GatehouseError, randomHex, systemErrorCode, type Logger, type Random } from "../base/index.ts";
+import { GatehouseError, randomHex, syncDirectory, systemErrorCode, type Logger, type Random } from "../base/index.ts";
 
 const keySize = 32;
 const others = 0o077;
@@ -77,15 +77,6 @@ async function readKey(path: string): Promise<Uint8Array | undefined> {
     return key.subarray(0, keySize);
   } finally {
     await file.close();
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { lstat, mkdir, open, rename, symlink, unlink, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { randomHex, systemErrorCode, type Logger, type Random } from "../../base/index.ts";
+import { randomHex, syncDirectory, systemErrorCode, type Logger, type Random } from "../../base/index.ts";
 
 const dayMs = 86_400_000;
 const tailBlock = 64 * 1024;
@@ -41,15 +41,6 @@ async function endOfLastLine(file: FileHandle, size: number): Promise<number> {
     end = start;
   }
   return 0;
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** An open day's file. */

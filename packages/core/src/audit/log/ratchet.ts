@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyO
 import { constants } from "node:fs";
 import { open, rename, unlink, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
-import { GatehouseError, errorMessage, systemErrorCode } from "../../base/index.ts";
+import { GatehouseError, errorMessage, syncDirectory, systemErrorCode } from "../../base/index.ts";
 
 interface Pair {
   readonly key: KeyObject;
@@ -85,8 +85,7 @@ async function replace(path: string, text: string): Promise<void> {
       await before.write(Buffer.alloc(size), 0, size, 0);
       await before.datasync();
     }
-    const folder = await open(dirname(path), constants.O_RDONLY);
-    await folder.sync().finally(() => folder.close());
+    await syncDirectory(dirname(path));
   } finally {
     await before?.close();
   }

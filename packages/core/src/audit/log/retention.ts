@@ -1,7 +1,7 @@
-import { constants, createReadStream } from "node:fs";
-import { open, stat, unlink } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { errorMessage, systemErrorCode, type Clock, type Logger } from "../../base/index.ts";
+import { errorMessage, syncDirectory, systemErrorCode, type Clock, type Logger } from "../../base/index.ts";
 import { auditEvents } from "../events.ts";
 import type { AuditLog, LogPosition } from "../types.ts";
 import { isRecordingName, readLines } from "../verify/index.ts";
@@ -81,8 +81,7 @@ export function startRetention(options: {
       await removeRecordings(directory, join(folder, file));
       await removeFile(join(folder, file));
     }
-    const handle = await open(folder, constants.O_RDONLY);
-    await handle.sync().finally(() => handle.close());
+    await syncDirectory(folder);
     logger.info({ before, days: names.length }, "old days of the audit log were pruned");
     return true;
   }

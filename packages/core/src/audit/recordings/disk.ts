@@ -15,16 +15,6 @@ export function systemReason(error: unknown): string {
   return errorMessage(error).replace(/^([A-Z][A-Z0-9]*: [^,]*), .*$/s, "$1");
 }
 
-/** Makes the names in a folder last. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Creates a file (0640) for writing; one that is there, a link too, is an error. */
 export const createFile: CreateFile = async (path) => {
   const handle = await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW, 0o640);

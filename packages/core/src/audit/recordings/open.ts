@@ -1,10 +1,10 @@
 import { mkdir, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { GatehouseError, errorMessage, type Clock, type Logger } from "../../base/index.ts";
+import { GatehouseError, errorMessage, syncDirectory, type Clock, type Logger } from "../../base/index.ts";
 import { encodeRecordingJson } from "../../formats/index.ts";
 import type { AuditLog } from "../types.ts";
 import { Buffers } from "./buffers.ts";
-import { Lanes, SyncGroup, createFile, endedSuffix, liveSuffix, syncFolder, systemReason, within, type Syncable } from "./disk.ts";
+import { Lanes, SyncGroup, createFile, endedSuffix, liveSuffix, systemReason, within, type Syncable } from "./disk.ts";
 import { LiveRecording, type RecordingContext } from "./live-recording.ts";
 import { sessionDigests } from "./events.ts";
 import { findLeft } from "./left.ts";
@@ -37,7 +37,7 @@ export function openRecordings(options: RecordingsOptions): Recordings {
   const context: RecordingContext = { clock, limits, buffers: new Buffers(), lanes: new Lanes(lanes), syncs: new SyncGroup(new Lanes(1), limits.sync, logger) };
   const below = join(serverId, "sessions", "default");
   const folder = join(directory, below);
-  const names: Syncable = { sync: () => syncFolder(folder), syncFailed: () => undefined };
+  const names: Syncable = { sync: () => syncDirectory(folder), syncFailed: () => undefined };
   // What is there now is of earlier runs; nothing begins before that is known.
   const left = findLeft({ folder, directory: join(directory, serverId) });
   const listed = left.then(ignore, ignore);
@@ -76,7 +76,7 @@ export function openRecordings(options: RecordingsOptions): Recordings {
     try {
       await recording.begin(json);
       // The log must not tell of a recording that a power failure takes away.
-      if (mode === "strict") await context.lanes.run(() => recording.sync().then(() => syncFolder(folder)));
+      if (mode === "strict") await context.lanes.run(() => recording.sync().then(() => syncDirectory(folder)));
     } catch (error) {
       await recording.discard().catch((second: unknown) => logger.error({ path, error: errorMessage(second) }, "a recording that could not be begun is left behind"));
       throw error;

@@ -1,7 +1,7 @@
 import { constants, createReadStream } from "node:fs";
 import { open, rename, rm, stat, unlink, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { errorMessage, systemErrorCode, type Logger } from "../../base/index.ts";
+import { errorMessage, syncDirectory, systemErrorCode, type Logger } from "../../base/index.ts";
 import {
   RecordingReader,
   encodeChunk,
@@ -15,7 +15,7 @@ import {
 } from "../../formats/index.ts";
 import type { EventFields } from "../events.ts";
 import type { AuditLog } from "../types.ts";
-import { damagedSuffix, endedSuffix, liveSuffix, partSuffix, syncFolder } from "./disk.ts";
+import { damagedSuffix, endedSuffix, liveSuffix, partSuffix } from "./disk.ts";
 import { sessionEnd, sessionLost } from "./events.ts";
 import { readTold, type Left, type Told } from "./left.ts";
 
@@ -64,7 +64,7 @@ export async function recoverRecordings(recovery: Recovery, left: Left): Promise
     }
   }
   for (const [sid, start] of told.open) if (!done.has(sid)) await endLost(recovery, sid, start);
-  if (left.live.length > 0) await syncFolder(folder);
+  if (left.live.length > 0) await syncDirectory(folder);
 }
 
 /** False where nothing of the recording is good. */

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { chmod, lstat, mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { GatehouseError, randomHex, systemErrorCode, systemRandom } from "../../base/index.ts";
+import { GatehouseError, randomHex, syncDirectory, systemErrorCode, systemRandom } from "../../base/index.ts";
 
 /** Age in ms after which a temporary file was left by a writer that was killed. */
 const leftoverAge = 60_000;
@@ -45,16 +45,6 @@ export async function readFileLimited(path: string, options: ReadOptions): Promi
     return await file.readFile("utf8");
   } finally {
     await file.close();
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }
 

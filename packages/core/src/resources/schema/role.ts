@@ -49,7 +49,8 @@ const options: z.ZodType<RoleOptions> = z.preprocess(
   }),
 );
 
-const optionDefaults: RoleOptions = options.parse({});
+/** What a role says that says nothing. */
+export const defaultRoleOptions: RoleOptions = options.parse({});
 
 /** Namespaces of v3, of which there is one. */
 const namespaces: z.ZodType<undefined> = readBy((value, fail) => {
@@ -124,7 +125,7 @@ export const roleV2: z.ZodType<Role> = fields({
   version: "v3",
   metadata: meta,
   spec: {
-    options: { ...optionDefaults, max_session_ttl: spec.max_session_ttl, forward_agent: spec.forward_agent },
+    options: { ...defaultRoleOptions, max_session_ttl: spec.max_session_ttl, forward_agent: spec.forward_agent },
     // v2 knew no Kubernetes groups, so it matters not which clusters are selected.
     allow: { logins: spec.logins, node_labels: spec.node_labels, kubernetes_groups: [], kubernetes_users: [], kubernetes_labels: everything, rules: spec.resources },
     deny: { logins: [], node_labels: {}, kubernetes_groups: [], kubernetes_users: [], kubernetes_labels: {}, rules: [] },
