@@ -2,7 +2,7 @@ import { Flags } from "@oclif/core";
 import { GatehouseError } from "@gatehouse/core/base";
 import { BaseCommand } from "@gatehouse/core/client/command";
 import { loginFlags } from "../command.ts";
-import { choosePlaces, hostsOf, placeWord } from "../ssh/copies.ts";
+import { choosePlaces, copyFlags, copyLetters, hostsOf, placeWord } from "../ssh/copies.ts";
 import { openHostSession } from "../ssh/hosts.ts";
 import { exitCodeOf, findProgram, runOpenSsh } from "../ssh/openssh.ts";
 
@@ -15,12 +15,8 @@ export class Scp extends BaseCommand {
   static override strict = false;
   static override flags = {
     ...loginFlags,
-    recursive: Flags.boolean({ char: "r", summary: "Folders with all that is in them" }),
-    preserve: Flags.boolean({ char: "p", summary: "Keep times and modes" }),
-    quiet: Flags.boolean({ char: "q", summary: "No progress" }),
-    port: Flags.integer({ char: "P", summary: "Port of the hosts; else the one that each is registered with", min: 1, max: 65_535 }),
+    ...copyFlags,
     legacy: Flags.boolean({ char: "O", summary: "The older scp protocol, for hosts without SFTP" }),
-    openssh: Flags.boolean({ summary: "Use OpenSSH where there is one; --no-openssh never does", default: true, allowNo: true }),
   };
 
   /** Copies. */
@@ -42,7 +38,7 @@ export class Scp extends BaseCommand {
     try {
       const run = await folder.prepare(...involved);
       // Between two hosts the bytes come through here: neither may log in to the other.
-      const letters = [...(flags.recursive ? ["-r"] : []), ...(flags.preserve ? ["-p"] : []), ...(flags.quiet ? ["-q"] : []), ...(flags.legacy ? ["-O"] : []), ...(involved.length > 1 ? ["-3"] : [])];
+      const letters = [...copyLetters(flags), ...(flags.legacy ? ["-O"] : []), ...(involved.length > 1 ? ["-3"] : [])];
       process.exitCode = await exitCodeOf(await runOpenSsh(program, ["-F", run.config, ...letters, "--", ...places.map(placeWord)]), run);
     } finally {
       await folder.remove();

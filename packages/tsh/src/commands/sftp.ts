@@ -2,7 +2,7 @@ import { Flags } from "@oclif/core";
 import { GatehouseError } from "@gatehouse/core/base";
 import { BaseCommand } from "@gatehouse/core/client/command";
 import { loginFlags } from "../command.ts";
-import { choosePlaces, placeWord } from "../ssh/copies.ts";
+import { choosePlaces, copyFlags, copyLetters, placeWord } from "../ssh/copies.ts";
 import { openHostSession } from "../ssh/hosts.ts";
 import { exitCodeOf, findProgram, runOpenSsh } from "../ssh/openssh.ts";
 
@@ -15,12 +15,8 @@ export class Sftp extends BaseCommand {
   static override strict = false;
   static override flags = {
     ...loginFlags,
-    recursive: Flags.boolean({ char: "r", summary: "Folders with all that is in them" }),
-    preserve: Flags.boolean({ char: "p", summary: "Keep times and modes" }),
-    quiet: Flags.boolean({ char: "q", summary: "No progress" }),
-    port: Flags.integer({ char: "P", summary: "Port of the host; else the one that it is registered with", min: 1, max: 65_535 }),
+    ...copyFlags,
     batch: Flags.string({ char: "b", summary: "Commands from this file, - for standard input; the first that fails ends it", helpValue: "<file>" }),
-    openssh: Flags.boolean({ summary: "Use OpenSSH where there is one; --no-openssh never does", default: true, allowNo: true }),
   };
 
   /** Runs sftp. */
@@ -41,7 +37,7 @@ export class Sftp extends BaseCommand {
     const folder = await hosts.openFolder();
     try {
       const run = await folder.prepare(place.host);
-      const letters = [...(flags.recursive ? ["-r"] : []), ...(flags.preserve ? ["-p"] : []), ...(flags.quiet ? ["-q"] : []), ...(flags.batch === undefined ? [] : ["-b", flags.batch])];
+      const letters = [...copyLetters(flags), ...(flags.batch === undefined ? [] : ["-b", flags.batch])];
       const words = [hasPath ? placeWord(place) : place.host.shown, ...(target === undefined ? [] : [target])];
       process.exitCode = await exitCodeOf(await runOpenSsh(program, ["-F", run.config, ...letters, "--", ...words]), run);
     } finally {

@@ -1,6 +1,23 @@
+import { Flags } from "@oclif/core";
 import { GatehouseError, escapeLine } from "@gatehouse/core/base";
 import { isLabelTarget, parseFilePlace, type ChosenHost } from "@gatehouse/core/client/ssh";
 import type { HostSession } from "./hosts.ts";
+
+/** Flags that copying has, whichever the protocol. */
+export const copyFlags = {
+  recursive: Flags.boolean({ char: "r", summary: "Folders with all that is in them" }),
+  preserve: Flags.boolean({ char: "p", summary: "Keep times and modes" }),
+  quiet: Flags.boolean({ char: "q", summary: "No progress" }),
+  port: Flags.integer({ char: "P", summary: "Port on the host; else the one that it is registered with", min: 1, max: 65_535 }),
+  openssh: Flags.boolean({ summary: "Use OpenSSH where there is one; --no-openssh never does", default: true, allowNo: true }),
+};
+
+/** The same for OpenSSH's programs. */
+export const copyLetters = (flags: { readonly recursive: boolean; readonly preserve: boolean; readonly quiet: boolean }): readonly string[] => [
+  ...(flags.recursive ? ["-r"] : []),
+  ...(flags.preserve ? ["-p"] : []),
+  ...(flags.quiet ? ["-q"] : []),
+];
 
 /** A place of a copy, with the host that it is on. */
 export interface CopyPlace {
