@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
 import { lstat } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { GatehouseError, systemErrorCode } from "../../base/index.ts";
+import { ensurePrivateDirectory } from "../lean/files.ts";
 import type { ClientHome, Environment } from "../lean/home.ts";
 
 /** Where the agent of one home is. */
@@ -25,15 +27,23 @@ export const agentIsOff = (env: Environment): boolean => env["TSH_AGENT"] === "o
 /** Eight characters that tell homes apart. */
 const mark = (home: ClientHome): string => createHash("sha256").update(home.path).digest("hex").slice(0, 8);
 
+/** `$XDG_RUNTIME_DIR` where it is this user's: `su` and `sudo -E` leave that of somebody else in the environment, and a login that ended takes its own away. */
+function runtimeDirectory(env: Environment): string | undefined {
+  const path = env["XDG_RUNTIME_DIR"];
+  if (process.platform === "win32" || path === undefined || !path.startsWith("/")) return undefined;
+  const info = statSync(path, { throwIfNoEntry: false });
+  return info?.isDirectory() === true && info.uid === process.geteuid?.() ? path : undefined;
+}
+
 /**
- * The place of a home's agent: `$XDG_RUNTIME_DIR/gatehouse`, or `run` in the home where there is no such directory. Another home than `~/.tsh` of the
- * account has an agent of its own.
+ * The place of a home's agent: `$XDG_RUNTIME_DIR/gatehouse`, or `run` in the home where there is no such directory that is this user's. Another home than
+ * `~/.tsh` of the account has an agent of its own.
  */
 export function agentPlace(env: Environment, home: ClientHome): AgentPlace {
-  const runtime = env["XDG_RUNTIME_DIR"];
+  const runtime = runtimeDirectory(env);
   const usual = home.path === join(homedir(), ".tsh");
   const suffix = usual ? "" : `-${mark(home)}`;
-  const directory = process.platform !== "win32" && runtime !== undefined && runtime.startsWith("/") ? join(runtime, `gatehouse${suffix}`) : join(home.path, "run");
+  const directory = runtime === undefined ? join(home.path, "run") : join(runtime, `gatehouse${suffix}`);
   const socket = (name: string): string => (process.platform === "win32" ? `\\\\.\\pipe\\gatehouse-${mark(home)}-${name}` : join(directory, `${name}.sock`));
   return { directory, control: socket("agent"), ssh: socket("ssh"), lock: join(directory, "agent.lock"), log: join(directory, "agent.log") };
 }
@@ -71,4 +81,14 @@ export async function checkAgentSocket(directory: string, path: string): Promise
 /** Whether the directory is there and this user's alone. Throws {@link AgentPlaceRefused} where it is there and is not. */
 export async function checkAgentDirectory(directory: string): Promise<boolean> {
   return process.platform === "win32" || checkOne(directory, "directory");
+}
+
+/** Makes the directory where it is not there. Throws {@link AgentPlaceRefused} where it is, and is not this user's alone, or where others could put one in its place. */
+export async function makeAgentDirectory(directory: string): Promise<void> {
+  if (await checkAgentDirectory(directory)) return;
+  await ensurePrivateDirectory(directory);
+  const parent = dirname(directory);
+  const { mode } = await lstat(parent);
+  if (process.platform !== "win32" && (mode & 0o022) !== 0 && (mode & 0o1000) === 0) throw new AgentPlaceRefused(parent, `can be written by others (mode ${(mode & 0o777).toString(8)})`);
+  await checkAgentDirectory(directory);
 }

@@ -1,0 +1,74 @@
+import { GatehouseError } from "@gatehouse/core/base";
+import { agentLimits, formatAgentAnswer, type AgentIdentityAnswer } from "@gatehouse/core/client/local-agent";
+import type { ControlHandlers } from "../control/index.ts";
+import { stateOf, type AgentParts } from "./parts.ts";
+
+/** What the handlers ask of the process around them. */
+export interface HandlerOptions {
+  readonly identity: AgentIdentityAnswer;
+  readonly parts: AgentParts;
+  readonly sshSocket: string;
+  readonly clients: () => number;
+  readonly idleExit: () => number | undefined;
+  /** Takes the sockets away, so that another may put its own there; the process ends once who asked is answered. */
+  readonly leave: () => Promise<void>;
+}
+
+const lockedHint = "unlock it: tsh agent unlock";
+
+/** Answers to what commands ask. */
+export function controlHandlers({ identity, parts, ...around }: HandlerOptions): ControlHandlers {
+  const { lock, logins, ssh } = parts;
+  /** Nothing is given out of a locked agent, and nothing put in. */
+  const open = <Q, A>(work: (request: Q) => A): ((request: Q) => A) => (request) => {
+    if (lock.isLocked) throw new GatehouseError("unauthenticated", "the local agent is locked", { hint: lockedHint });
+    return work(request);
+  };
+
+  return {
+    hello: () => identity,
+    status: () => ({
+      ...identity,
+      locked: lock.isLocked,
+      logins: logins.list(),
+      addedKeys: ssh.addedKeys,
+      clients: around.clients(),
+      memory: process.memoryUsage.rss(),
+      sshSocket: around.sshSocket,
+      upstream: ssh.upstream,
+      relogin: "ask",
+      idleExit: around.idleExit(),
+    }),
+    credentials: open(async ({ profile }) => ({ record: await logins.credentials(profile) })),
+    relogin: open((request) => logins.relogin(request)),
+    changed: async ({ profile }) => {
+      await logins.changed(profile);
+      return {};
+    },
+    "secret-get": open(({ account }) => ({ text: logins.secrets.get(account) ?? null })),
+    "secret-set": open(({ account, text }) => {
+      logins.secrets.set(account, text);
+      return {};
+    }),
+    "secret-delete": open(({ account }) => ({ removed: logins.secrets.delete(account) })),
+    lock: ({ passphrase }) => {
+      lock.lock(Buffer.from(passphrase));
+      return Promise.resolve({});
+    },
+    unlock: ({ passphrase }) => {
+      await lock.unlock(Buffer.from(passphrase));
+      return {};
+    },
+    handover: async () => {
+      const state = JSON.stringify(await stateOf(parts));
+      // Who cannot hand over all that it has keeps it.
+      if (Buffer.byteLength(formatAgentAnswer({ state })) > agentLimits.answer) throw new GatehouseError("limit_exceeded", "the local agent holds more than it can hand over", { hint: "end it: tsh agent stop" });
+      await around.leave();
+      return { state };
+    },
+    stop: async () => {
+      await around.leave();
+      return {};
+    },
+  };
+}
