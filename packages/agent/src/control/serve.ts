@@ -27,7 +27,7 @@ export interface ControlServer {
   readonly clients: number;
   /** Takes the socket away: nobody new comes. Those who are connected stay until {@link close}. */
   leave(): void;
-  /** Lets answers under way go out, then ends every connection. */
+  /** After {@link leave}: lets answers under way go out, then ends every connection. */
   close(): Promise<void>;
 }
 
@@ -94,7 +94,6 @@ export async function serveControl(options: ControlOptions): Promise<ControlServ
     },
     leave: () => void server.close(),
     async close() {
-      server.close();
       const gone = [...clients].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
       closing = true;
       for (const socket of clients) if (!asking.has(socket)) end(socket);

@@ -51,11 +51,11 @@ export function controlHandlers({ identity, parts, ...around }: HandlerOptions):
       return {};
     }),
     "secret-delete": open(({ account }) => ({ removed: logins.secrets.delete(account) })),
-    lock: ({ passphrase }) => {
-      lock.lock(Buffer.from(passphrase));
-      return Promise.resolve({});
+    lock: async ({ passphrase }) => {
+      await lock.lock(Buffer.from(passphrase));
+      return {};
     },
-    unlock: ({ passphrase }) => {
+    unlock: async ({ passphrase }) => {
       await lock.unlock(Buffer.from(passphrase));
       return {};
     },

@@ -1,6 +1,8 @@
-import { GatehouseError, errorMessage } from "@gatehouse/core/base";
+import { errorMessage } from "@gatehouse/core/base";
 import { noKeys } from "@gatehouse/core/client/ssh";
+import { createLock } from "../lock/index.ts";
 import type { AgentContext, AgentLock, AgentLogins, SshAgent } from "../parts.ts";
+import { createSshAgent } from "../ssh/index.ts";
 
 /** What an agent is made of. */
 export interface AgentParts {
@@ -23,50 +25,51 @@ function plainLogins(): AgentLogins {
       return secrets.size === 0;
     },
     state: () => [...secrets],
-    restore: (state) => (state as [string, string][]).forEach(([account, text]) => secrets.set(account, text)),
+    restore(state) {
+      for (const [account, text] of state as readonly (readonly [string, string])[]) secrets.set(account, text);
+    },
     close: () => Promise.resolve(),
   };
 }
 
-function plainLock(): AgentLock {
-  let kept: Buffer | undefined;
-  return {
-    get isLocked() {
-      return kept !== undefined;
-    },
-    lock(passphrase) {
-      if (kept) throw new GatehouseError("access_denied", "the agent is locked already");
-      kept = passphrase;
-    },
-    unlock(passphrase) {
-      if (!kept?.equals(passphrase)) return Promise.reject(new GatehouseError("access_denied", "the passphrase is not the one that the agent was locked with"));
-      kept = undefined;
-      return Promise.resolve();
-    },
-    state: () => kept?.toString("base64") ?? null,
-  };
+/** What each part said of itself, by its name. */
+type State = Partial<Record<keyof AgentParts, unknown>>;
+
+/** Of the agent before; what cannot be read is gone without it. */
+function readState(text: string | undefined, log: AgentContext["log"]): State {
+  if (text === undefined) return {};
+  try {
+    return JSON.parse(text) as State;
+  } catch {
+    // Its SyntaxError would quote what may be a key.
+    log("what the agent before held cannot be read");
+    return {};
+  }
 }
 
-/** Opens the parts. */
-export function openParts(context: AgentContext): Promise<AgentParts> {
-  context.log("opens its parts");
-  const ssh: SshAgent = { addedKeys: 0, clients: 0, upstream: undefined, isIdle: true, state: () => null, restore: () => undefined, close: () => Promise.resolve() };
-  return Promise.resolve({ lock: plainLock(), logins: plainLogins(), ssh });
-}
-
-/** All that would be lost with these parts, as JSON. */
-export async function stateOf({ lock, logins, ssh }: AgentParts): Promise<Record<string, unknown>> {
-  return { lock: await Promise.resolve(lock.state()), logins: await Promise.resolve(logins.state()), ssh: await Promise.resolve(ssh.state()) };
-}
-
-/** Gives to these parts what those of another agent had. A part that cannot read what another version says goes without it, which is logged. */
-export function restoreState(parts: AgentParts, text: string, log: (text: string) => void): void {
-  const state = JSON.parse(text) as Partial<Record<"logins" | "ssh", unknown>>;
-  for (const name of ["logins", "ssh"] as const) {
+/**
+ * Opens the parts, with what {@link stateOf} said of those of the agent before. The lock comes first: what was locked is never open in between. A part that cannot
+ * read what another version said goes without it, which is logged.
+ */
+export async function openParts(context: AgentContext, before: string | undefined): Promise<AgentParts> {
+  const { env, log } = context;
+  const state = readState(before, log);
+  const restore = <P extends { restore(state: unknown): void }>(name: keyof AgentParts, part: P): P => {
+    if (state[name] === undefined) return part;
     try {
-      parts[name].restore(state[name]);
+      part.restore(state[name]);
     } catch (error) {
       log(`what the agent before held (${name}) cannot be taken over: ${error instanceof SyntaxError ? error.name : errorMessage(error)}`);
     }
-  }
+    return part;
+  };
+  const lock = restore("lock", createLock(context));
+  const logins = restore("logins", plainLogins());
+  const ssh = restore("ssh", await createSshAgent(context, logins, lock, { upstream: env["SSH_AUTH_SOCK"] }));
+  return { lock, logins, ssh };
+}
+
+/** All that would be lost with these parts; JSON. */
+export async function stateOf({ lock, logins, ssh }: AgentParts): Promise<State> {
+  return { lock: await lock.state(), logins: logins.state(), ssh: ssh.state() };
 }

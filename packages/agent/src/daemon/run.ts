@@ -7,7 +7,7 @@ import type { AgentContext } from "../parts.ts";
 import { agentBuild, startMark } from "../start/index.ts";
 import { controlHandlers } from "./handlers.ts";
 import { watchIdle } from "./idle.ts";
-import { openParts, restoreState } from "./parts.ts";
+import { openParts } from "./parts.ts";
 import { makeRoom } from "./replace.ts";
 
 /** How the agent is run. */
@@ -66,15 +66,20 @@ async function watchSocket(path: string, onGone: () => void): Promise<{ close():
 async function begin(context: AgentContext, { signal, onReady, idleTime = usualIdleTime }: RunOptions): Promise<RunningAgent> {
   const { place, clock, log } = context;
   const build = await agentBuild();
-  const state = await makeRoom(place, build, log);
-  const parts = await openParts(context);
-  if (state !== undefined) restoreState(parts, state, log);
+  const parts = await openParts(context, await makeRoom(place, build, log));
 
   const identity = { version, build, pid: process.pid, started: clock.now() };
   let end: (reason: string) => void = () => undefined;
   const ending = new Promise<string>((resolve) => (end = resolve));
   signal.addEventListener("abort", () => end("told to stop"), { once: true });
   if (signal.aborted) end("told to stop");
+
+  let left: Promise<void> | undefined;
+  // Once: what is at the paths later is another's.
+  const leave = (): Promise<void> => {
+    control.leave();
+    return (left ??= parts.ssh.close());
+  };
 
   // A locked agent that ended would be as good as unlocked.
   const isIdle = (): boolean => !parts.lock.isLocked && parts.logins.isIdle && parts.ssh.isIdle;
@@ -86,8 +91,7 @@ async function begin(context: AgentContext, { signal, onReady, idleTime = usualI
     clients: () => control.clients + parts.ssh.clients,
     idleExit: () => idle.end,
     async leave() {
-      control.leave();
-      await parts.ssh.close();
+      await leave();
       end("told to stop, or to make room");
     },
   });
@@ -100,8 +104,8 @@ async function begin(context: AgentContext, { signal, onReady, idleTime = usualI
     async close() {
       idle.close();
       watch.close();
+      await leave();
       await control.close();
-      await parts.ssh.close();
       await parts.logins.close();
     },
   };
