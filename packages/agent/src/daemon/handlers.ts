@@ -1,5 +1,5 @@
 import { GatehouseError } from "@gatehouse/core/base";
-import { agentLimits, formatAgentAnswer, type AgentIdentityAnswer } from "@gatehouse/core/client/local-agent";
+import { AgentLocked, agentLimits, formatAgentAnswer, type AgentIdentityAnswer } from "@gatehouse/core/client/local-agent";
 import type { ControlHandlers } from "../control/index.ts";
 import { stateOf, type AgentParts } from "./parts.ts";
 
@@ -14,14 +14,12 @@ export interface HandlerOptions {
   readonly leave: () => Promise<void>;
 }
 
-const lockedHint = "unlock it: tsh agent unlock";
-
 /** Answers to what commands ask. */
 export function controlHandlers({ identity, parts, ...around }: HandlerOptions): ControlHandlers {
   const { lock, logins, ssh } = parts;
   /** Nothing is given out of a locked agent, and nothing put in. */
   const open = <Q, A>(work: (request: Q) => A): ((request: Q) => A) => (request) => {
-    if (lock.isLocked) throw new GatehouseError("unauthenticated", "the local agent is locked", { hint: lockedHint });
+    if (lock.isLocked) throw new AgentLocked();
     return work(request);
   };
 

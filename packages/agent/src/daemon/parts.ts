@@ -1,6 +1,6 @@
 import { errorMessage } from "@gatehouse/core/base";
-import { noKeys } from "@gatehouse/core/client/ssh";
 import { createLock } from "../lock/index.ts";
+import { createLogins } from "../logins/index.ts";
 import type { AgentContext, AgentLock, AgentLogins, SshAgent } from "../parts.ts";
 import { createSshAgent } from "../ssh/index.ts";
 
@@ -9,27 +9,6 @@ export interface AgentParts {
   readonly lock: AgentLock;
   readonly logins: AgentLogins;
   readonly ssh: SshAgent;
-}
-
-/** Keystore `memory` alone, until the logins are there. */
-function plainLogins(): AgentLogins {
-  const secrets = new Map<string, string>();
-  return {
-    credentials: () => Promise.resolve(null),
-    relogin: () => Promise.resolve({ record: null, reason: null }),
-    changed: () => Promise.resolve(),
-    list: () => [],
-    keys: noKeys,
-    secrets: { get: (account) => secrets.get(account), set: (account, text) => void secrets.set(account, text), delete: (account) => secrets.delete(account) },
-    get isIdle() {
-      return secrets.size === 0;
-    },
-    state: () => [...secrets],
-    restore(state) {
-      for (const [account, text] of state as readonly (readonly [string, string])[]) secrets.set(account, text);
-    },
-    close: () => Promise.resolve(),
-  };
 }
 
 /** What each part said of itself, by its name. */
@@ -64,7 +43,7 @@ export async function openParts(context: AgentContext, before: string | undefine
     return part;
   };
   const lock = restore("lock", createLock(context));
-  const logins = restore("logins", plainLogins());
+  const logins = restore("logins", createLogins(context, lock));
   const ssh = restore("ssh", await createSshAgent(context, logins, lock, { upstream: env["SSH_AUTH_SOCK"] }));
   return { lock, logins, ssh };
 }

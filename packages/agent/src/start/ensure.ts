@@ -3,7 +3,7 @@ import { open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { GatehouseError, systemErrorCode } from "@gatehouse/core/base";
 import type { ClientHome, Environment } from "@gatehouse/core/client/lean";
-import { agentPlace, askAgent, makeAgentDirectory, type AgentIdentityAnswer, type AgentPlace } from "@gatehouse/core/client/local-agent";
+import { agentIsOff, agentPlace, askAgent, makeAgentDirectory, type AgentIdentityAnswer, type AgentPlace } from "@gatehouse/core/client/local-agent";
 import { agentBuild } from "./build.ts";
 import { agentEnvironment } from "./environment.ts";
 
@@ -29,7 +29,7 @@ const startTime = 15_000;
 /** Whether commands start an agent by themselves here: not in CI, and not where the person has turned it off. */
 export function wantsAgent(env: Environment): boolean {
   const ci = env["CI"] ?? "";
-  return (ci === "" || ci === "false") && env["TSH_AGENT"] !== "off" && (env["HOME"] ?? env["USERPROFILE"] ?? "") !== "";
+  return (ci === "" || ci === "false") && !agentIsOff(env) && (env["HOME"] ?? env["USERPROFILE"] ?? "") !== "";
 }
 
 /** One process starts the agent at a time: forty commands at once need not start forty. The agent removes the mark; an old one is of an agent that did not come up. */
