@@ -13,6 +13,8 @@ export interface HeldLogin {
   /** ms since the epoch, as are all times here. */
   readonly issued: number;
   readonly expires: number;
+  /** Until when the gateway renews it; undefined where it does not. */
+  readonly renewableUntil: number | undefined;
   /** Its SSH certificate. */
   readonly keys: HeldKeys;
   /** The text of its `LoginRecord`. Throws `unauthenticated` once it was wiped. */
@@ -24,7 +26,7 @@ export interface HeldLogin {
 
 /** Holds a login. Throws `unauthenticated` where key or certificate cannot be read. */
 export function holdLogin(profile: string, keystore: KeystoreKind, record: LoginRecord): HeldLogin {
-  const { proxy, username, cluster, issued, expires } = record;
+  const { proxy, username, cluster, issued, expires, renewableUntil } = record;
   const bytes = Buffer.from(formatRecord(record), "latin1");
   let wiped = false;
   const text = (): string => {
@@ -41,6 +43,7 @@ export function holdLogin(profile: string, keystore: KeystoreKind, record: Login
       cluster,
       issued,
       expires,
+      renewableUntil,
       keys,
       text,
       record: () => parseRecord(text()),

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generateKeyPairSync } from "node:crypto";
@@ -203,7 +203,7 @@ describe("the keystore memory", () => {
     const next = create();
     next.restore(state);
     expect(await next.credentials("gw.example.com")).toBe(formatRecord(record));
-    for (const bad of [undefined, null, {}, { secrets: [["a"]] }, { secrets: "x" }]) expect(() => create().restore(bad)).toThrow("cannot be read");
+    for (const bad of [undefined, null, {}, { secrets: [["a"]] }, { secrets: "x" }, { secrets: [], told: [], unstored: [["gw", "{", "{"]] }]) expect(() => create().restore(bad)).toThrow("cannot be read");
   });
 
   it("has bounds", () => {
@@ -212,5 +212,98 @@ describe("the keystore memory", () => {
     for (let index = 0; index < 256; index++) logins.secrets.set(`a${index}`, "x");
     expect(() => logins.secrets.set("one more", "x")).toThrow(expect.objectContaining({ code: "limit_exceeded" }));
     logins.secrets.set("a0", "y");
+  });
+});
+
+describe("the renewal of a login", () => {
+  const renewed = (before: LoginRecord): LoginRecord => ({ ...before, tlsCertificate: "RENEWED", issued: clock.now(), expires: clock.now() + 12 * hour });
+  const until = async (what: () => boolean | Promise<boolean>): Promise<void> => {
+    while (!(await what())) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+
+  it("goes into the login's own keystore and profile, and to who asks the agent", async () => {
+    const record = { ...newRecord("ana", 12 * hour), renewableUntil: start + 30 * hour };
+    await store(record);
+    const asked: LoginRecord[] = [];
+    const logins = create({
+      renew: (before) => {
+        asked.push(before);
+        return Promise.resolve(renewed(before));
+      },
+    });
+    await logins.credentials("gw.example.com");
+    expect(logins.list()).toMatchObject([{ renewal: "waiting" }]);
+    clock.advance(8 * hour);
+    // As after a suspended machine wakes: no timer has fired, and the first request looks at the clock.
+    expect(parseRecord((await logins.credentials("gw.example.com")) ?? "").tlsCertificate).toBe("CERT");
+    await until(async () => (await openLogins(home, "file", {}).read("gw.example.com"))?.tlsCertificate === "RENEWED");
+    await until(async () => parseRecord((await logins.credentials("gw.example.com")) ?? "").tlsCertificate === "RENEWED");
+    expect(await readFile(home.profile("gw.example.com"), "utf8")).toContain(`valid_until: ${new Date(start + 20 * hour).toISOString()}`);
+    expect(asked).toHaveLength(1);
+    expect(logins.list()).toMatchObject([{ expires: start + 20 * hour, renewal: "waiting" }]);
+  });
+
+  it("does not bring back a login that was replaced or ended meanwhile", async () => {
+    for (const change of ["login", "logout"] as const) {
+      const record = { ...newRecord("ana", 12 * hour), renewableUntil: clock.now() + 30 * hour };
+      await store(record);
+      let give: () => void = () => undefined;
+      let isAsked = false;
+      const gate = new Promise<void>((resolve) => (give = resolve));
+      const logins = create({
+        renew: async (before) => {
+          isAsked = true;
+          await gate;
+          return renewed(before);
+        },
+      });
+      await logins.credentials("gw.example.com");
+      clock.advance(8 * hour);
+      await logins.refresh();
+      await until(() => isAsked);
+      if (change === "login") await store({ ...newRecord("bo", 12 * hour), tlsCertificate: "OTHER" });
+      else await writeFile(home.profile("gw.example.com"), profileText(undefined));
+      give();
+      await until(() => said.some((text) => text.includes("has changed while it was renewed")));
+      said.splice(0);
+      expect(await logins.credentials("gw.example.com").then((text) => text && parseRecord(text).tlsCertificate)).toBe(change === "login" ? "OTHER" : null);
+      await logins.close();
+    }
+  });
+
+  it("that no keystore takes is given out from memory, and handed on", async () => {
+    const record = { ...newRecord("ana", 12 * hour), renewableUntil: start + 30 * hour };
+    await store(record);
+    const kept = openLogins(home, "file", {});
+    const logins = create({ open: () => ({ ...kept, write: () => Promise.reject(new GatehouseError("internal", "the keychain is locked")) }), renew: (before) => Promise.resolve(renewed(before)) });
+    await logins.credentials("gw.example.com");
+    clock.advance(8 * hour);
+    await logins.refresh();
+    await until(async () => parseRecord((await logins.credentials("gw.example.com")) ?? "").tlsCertificate === "RENEWED");
+    expect(logins.isIdle).toBe(false);
+    const next = create({ renew: () => Promise.reject(new Error("not to be asked for twice")) });
+    next.restore(logins.state());
+    await until(async () => parseRecord((await next.credentials("gw.example.com")) ?? "").tlsCertificate === "RENEWED");
+    expect(await kept.read("gw.example.com")).toMatchObject({ tlsCertificate: "RENEWED" });
+  });
+});
+
+describe("notes", () => {
+  it("say once that a login ends soon, and that it has ended", async () => {
+    const bodies: string[] = [];
+    await store(newRecord("ana", 12 * hour));
+    const logins = create({ notifier: { show: ({ body }) => void bodies.push(body) } });
+    await logins.refresh();
+    clock.advance(12 * hour - 600_000);
+    for (let times = 0; times < 3; times++) await logins.refresh();
+    expect(bodies).toEqual(["your login to gw.example.com ends in 10 min; to go on: tsh login --proxy=gw.example.com --force"]);
+    clock.advance(600_000);
+    for (let times = 0; times < 3; times++) await logins.refresh();
+    expect(bodies.slice(1)).toEqual(["your login to gw.example.com has ended; log in: tsh login --proxy=gw.example.com"]);
+    await logins.close();
+    await store({ ...newRecord(), expires: clock.now() - 1 });
+    const later = create({ notifier: { show: ({ body }) => void bodies.push(body) } });
+    await later.refresh();
+    expect(bodies).toHaveLength(2);
   });
 });

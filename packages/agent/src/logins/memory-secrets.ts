@@ -1,5 +1,5 @@
 import { GatehouseError } from "@gatehouse/core/base";
-import { maxRecord, type Keystore } from "@gatehouse/core/client/lean";
+import { maxRecord, parseRecord, type Keystore } from "@gatehouse/core/client/lean";
 
 /** Texts at once; one per login. */
 const maxSecrets = 256;
@@ -55,4 +55,16 @@ export function secretsKeystore(secrets: MemorySecrets): Keystore {
     },
     deletePassword: (account) => Promise.resolve(secrets.delete(account)),
   };
+}
+
+/** Removes what is no login, and logins that have ended: nobody could use them. `now` in ms since the epoch. */
+export function forgetEnded(secrets: MemorySecrets, now: number): void {
+  for (const [account, text] of secrets.entries()) {
+    try {
+      if (parseRecord(text).expires > now) continue;
+    } catch (error) {
+      if (!(error instanceof GatehouseError)) throw error;
+    }
+    secrets.delete(account);
+  }
 }

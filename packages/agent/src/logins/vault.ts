@@ -15,6 +15,8 @@ export interface Vault {
   scan(): Promise<void>;
   /** What was found so far. */
   held(): readonly HeldLogin[];
+  /** Holds this instead, which is not stored yet, until the profile changes. */
+  replace(login: HeldLogin): void;
   /** Forgets one, and overwrites it, until its profile changes. */
   drop(login: HeldLogin): void;
   /** Forgets and overwrites all. */
@@ -110,6 +112,11 @@ export function createVault({ context, open, onHeld }: VaultOptions): Vault {
       await Promise.all(found.slice(0, maxProfiles).map((profile) => get(profile).catch((error: unknown) => log(`the login of ${profile} cannot be read: ${errorMessage(error)}`))));
     },
     held: () => [...entries.values()].flatMap(({ login }) => login ?? []),
+    replace(login) {
+      const entry = entries.get(login.profile);
+      if (entry) put(login.profile, { stamp: entry.stamp, login });
+      else login.wipe();
+    },
     drop(login) {
       const entry = entries.get(login.profile);
       if (entry?.login !== login) return;

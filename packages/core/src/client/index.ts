@@ -19,6 +19,8 @@ export { readAccount } from "./kube-access.ts";
 export type { Account } from "./kube-access.ts";
 export { login } from "./login.ts";
 export type { LoginOptions, LoginResult, LoginTools } from "./login.ts";
+export { storeRenewed } from "./store-renewed.ts";
+export type { RenewedLogin } from "./store-renewed.ts";
 export { refreshLauncher, writeKubeEntries, writeSshFiles } from "./store-login.ts";
 export type { StoredLogin } from "./store-login.ts";
 export { headlessLogin } from "./headless.ts";

@@ -36,6 +36,8 @@ export interface LoginOptions {
   readonly keystore: KeystoreKind | undefined;
   /** Write key and certificate into kubeconfig itself. */
   readonly embed: boolean;
+  /** Nobody reads what is written: without a browser that starts, the login fails at once. */
+  readonly unattended?: boolean | undefined;
 }
 
 /** What a login works with. */
@@ -150,6 +152,7 @@ async function getCertificates(connection: WebConnection, ping: PingResponse, ad
     random: tools.random,
     browser: options.browser,
     bindAddress: options.bindAddress,
+    unattended: options.unattended,
   });
 }
 

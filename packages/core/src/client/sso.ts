@@ -24,6 +24,8 @@ export interface BrowserTrip {
   readonly bindAddress: string | undefined;
   /** The gateway's page (`/web/msg/info/…`) that the browser ends on where an answer came; `login_success` where absent. */
   readonly donePage?: "test_done" | undefined;
+  /** Nobody reads the link: a browser that cannot be started is the end. */
+  readonly unattended?: boolean | undefined;
   /** ms to wait for the browser; 180 s where absent. */
   readonly wait?: number | undefined;
 }
@@ -102,6 +104,7 @@ async function showLink(options: BrowserTrip, shortUrl: string): Promise<void> {
   if (reason === undefined) {
     output.stderr.write(`If the browser does not open, visit:\n  ${shortUrl}\n`);
     const problem = await openBrowser(shortUrl, env, browser, place);
+    if (problem !== undefined && options.unattended === true) throw new GatehouseError("unauthenticated", `the browser could not be started: ${escapeLine(problem)}`);
     if (problem !== undefined) output.stderr.write(`The browser could not be started (${escapeLine(problem)}); the link above works in any browser on this machine.\n${advice}`);
   } else {
     output.stderr.write(`Open this link in a browser:\n  ${shortUrl}\n${advice}`);

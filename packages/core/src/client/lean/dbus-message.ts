@@ -1,6 +1,6 @@
 /** The little of the D-Bus wire format (specification 0.42, "Message Protocol") that asking a few questions needs. */
 
-/** A method call without arguments, or with strings and one unsigned number at most. */
+/** A method call without arguments, with strings and one unsigned number at most, or with a body made by {@link notifyBody}. */
 export interface DbusCall {
   readonly serial: number;
   readonly destination: string;
@@ -10,6 +10,14 @@ export interface DbusCall {
   readonly strings?: readonly string[];
   /** A `u` after the strings. */
   readonly number?: number;
+  /** Instead of the two. */
+  readonly made?: DbusBody;
+}
+
+/** Arguments of a call and their types. */
+export interface DbusBody {
+  readonly signature: string;
+  readonly bytes: Buffer;
 }
 
 /** A reply: an error's name, or the body of a return. */
@@ -40,8 +48,8 @@ function join(parts: readonly (readonly [alignment: number, bytes: Buffer])[]): 
 
 /** Bytes of a call, little-endian. */
 export function encodeCall(call: DbusCall): Buffer {
-  const types = "s".repeat(call.strings?.length ?? 0) + (call.number === undefined ? "" : "u");
-  const body = join([...(call.strings ?? []).map((text) => [4, string(text)] as const), ...(call.number === undefined ? [] : [[4, u32(call.number)] as const])]);
+  const types = call.made?.signature ?? "s".repeat(call.strings?.length ?? 0) + (call.number === undefined ? "" : "u");
+  const body = call.made?.bytes ?? join([...(call.strings ?? []).map((text) => [4, string(text)] as const), ...(call.number === undefined ? [] : [[4, u32(call.number)] as const])]);
   const field = (code: number, type: string, value: Buffer): readonly [number, Buffer] => {
     const head = Buffer.concat([Buffer.from([code]), signature(type)]);
     return [8, Buffer.concat([head, type === "g" ? Buffer.alloc(0) : pad(head.length, 4), value])];
@@ -55,6 +63,15 @@ export function encodeCall(call: DbusCall): Buffer {
   ]);
   const head = Buffer.concat([Buffer.from([0x6c, 1, 0, 1]), u32(body.length), u32(call.serial), u32(fields.length), fields]);
   return Buffer.concat([head, pad(head.length, 8), body]);
+}
+
+/** Arguments of `org.freedesktop.Notifications.Notify` (Desktop Notifications Specification 1.2): no actions, no hints, and the desktop's own time on screen. */
+export function notifyBody(note: { readonly app: string; readonly title: string; readonly body: string }): DbusBody {
+  const empty = u32(0);
+  const parts = [string(note.app), u32(0), string(""), string(note.title), string(note.body), empty];
+  const hints = join([...parts.map((bytes) => [4, bytes] as const), [4, empty]]);
+  // The entries of a dictionary are aligned to 8 where there are none, too.
+  return { signature: "susssasa{sv}i", bytes: join([[1, hints], [8, Buffer.alloc(0)], [4, u32(0xffff_ffff)]]) };
 }
 
 interface Fields {

@@ -1,0 +1,25 @@
+const minute = 60_000;
+
+/** Certificates' life: when they were issued and end, ms since the epoch. */
+export interface Life {
+  readonly issued: number;
+  readonly expires: number;
+}
+
+/**
+ * When a login is renewed, ms since the epoch: from half of its life on, spread over a tenth of it (`fraction` from 0 to 1) so that not all of a company ask at once, and at the
+ * latest ten minutes before its end, or a quarter of its life where that is less.
+ */
+export function renewalTime({ issued, expires }: Life, fraction: number): number {
+  const life = expires - issued;
+  return Math.floor(Math.min(issued + life / 2 + (fraction * life) / 10, expires - Math.min(10 * minute, life / 4)));
+}
+
+/** ms until the next try after so many that failed in a row: 5 s, doubled each time, five minutes at most, of which a random half. */
+export function retryDelay(failures: number, fraction: number): number {
+  const most = Math.min(5000 * 2 ** (failures - 1), 5 * minute);
+  return Math.floor(most / 2 + (fraction * most) / 2);
+}
+
+/** When the person is told that a login will end, ms since the epoch: ten minutes before, and not before half of a short life. */
+export const warningTime = ({ issued, expires }: Life): number => Math.max(expires - 10 * minute, issued + Math.floor((expires - issued) / 2));
