@@ -10,9 +10,10 @@ const shared = {
   resources: ["base", "formats"],
   access: ["base", "formats", "resources"],
   api: ["base", "formats", "resources", "access"],
+  relay: ["base", "formats"],
   client: ["base", "formats", "ssh", "resources", "access", "api"],
 };
-const below = ["base", "formats", "ssh", "resources", "access", "api"];
+const below = ["base", "formats", "ssh", "resources", "access", "api", "relay"];
 /** Rooms that a client command never loads. @type {Record<string, readonly string[]>} */
 const server = {
   config: below,

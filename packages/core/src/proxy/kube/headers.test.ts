@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { answerHeaders, sortHeaders } from "./headers.ts";
+import { sortHeaders } from "./headers.ts";
 
 const names = (pairs: readonly string[]): string[] => pairs.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
 
@@ -46,11 +46,5 @@ describe("sortHeaders", () => {
   it("tells whether there is a body", () => {
     expect(sortHeaders(["Content-Length", "0"])).toMatchObject({ hasBody: false, contentLength: 0 });
     expect(sortHeaders(["Transfer-Encoding", "chunked"])).toMatchObject({ hasBody: true, contentLength: undefined });
-  });
-});
-
-describe("answerHeaders", () => {
-  it("keeps what belongs to the answer, repeated headers each, and drops what belongs to the connection", () => {
-    expect(answerHeaders({ "content-type": "a", connection: "close, x-hop", "x-hop": "1", "transfer-encoding": "chunked", warning: ["a", "b"] })).toEqual(["content-type", "a", "warning", "a", "warning", "b"]);
   });
 });

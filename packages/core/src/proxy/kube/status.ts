@@ -1,6 +1,6 @@
-import { escapeText } from "../../base/index.ts";
 import type { GatehouseError } from "../../base/index.ts";
 import type { StreamEnd } from "../../formats/index.ts";
+import { refusalStatus } from "../../relay/index.ts";
 
 /** A refusal as a Kubernetes client understands it. */
 export interface Failure extends StreamEnd {
@@ -8,27 +8,9 @@ export interface Failure extends StreamEnd {
   readonly lock?: string | undefined;
 }
 
-/** Kubernetes' own reasons where it has one for the status; the HTTP phrase in its style elsewhere. */
-const reasons: Readonly<Record<number, string>> = {
-  400: "BadRequest",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "NotFound",
-  405: "MethodNotAllowed",
-  408: "Timeout",
-  413: "RequestEntityTooLarge",
-  421: "MisdirectedRequest",
-  429: "TooManyRequests",
-  431: "RequestHeaderFieldsTooLarge",
-  500: "InternalError",
-  502: "BadGateway",
-  503: "ServiceUnavailable",
-  504: "Timeout",
-};
-
-/** A {@link Failure} of this status. Clients print the message as it is, on terminals. */
+/** A {@link Failure} of this status. */
 export function failure(code: number, message: string, lock?: string): Failure {
-  const why = { code, reason: reasons[code] ?? "InternalError", message: escapeText(message) };
+  const why = refusalStatus(code, message);
   return lock === undefined ? why : { ...why, lock };
 }
 

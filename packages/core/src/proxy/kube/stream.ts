@@ -1,8 +1,8 @@
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { StreamTap } from "../../formats/index.ts";
+import { lingerTime } from "../../relay/index.ts";
 import type { SessionStream } from "../sessions/index.ts";
-import { lingerTime } from "./answer.ts";
 import type { Grant } from "./authorize.ts";
 import { disconnectEvent } from "./events.ts";
 import type { Shared } from "./gateway.ts";

@@ -5,10 +5,10 @@ import type { Server as NetServer, Socket } from "node:net";
 import { createServer as createNetServer } from "node:net";
 import { TLSSocket } from "node:tls";
 import { GatehouseError, errorMessage } from "../../base/index.ts";
+import { answerRaw, answerUnacceptable, answerUnreadable, unacceptable } from "../../relay/index.ts";
 import { defaultServerLimits } from "./defaults.ts";
 import { listenOn, peerOf } from "./listen.ts";
 import type { PurposeServer, PurposeServerOptions, ServerLimits, TlsMaterial } from "./types.ts";
-import { answerRaw, answerUnacceptable, answerUnreadable, unacceptable } from "./unreadable.ts";
 
 const ticketKeysLength = 48;
 const drainStep = 50;

@@ -3,6 +3,7 @@ import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Logger } from "../../base/index.ts";
+import type { ErrorAnswer } from "../../relay/index.ts";
 
 /** Key and certificates of one TLS server. All PEM. */
 export interface TlsMaterial {
@@ -40,11 +41,6 @@ export interface ServerLimits {
 }
 
 /** An answer to a request that could not be parsed (400, 408, 431), so that each purpose can speak its own error format. */
-export interface ErrorAnswer {
-  readonly contentType: string;
-  readonly body: string;
-}
-
 export interface PurposeServerOptions {
   /** Name in logs; also separates TLS sessions of one purpose from those of another. At most 32 characters. */
   readonly name: string;

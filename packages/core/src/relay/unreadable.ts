@@ -1,11 +1,14 @@
 import { STATUS_CODES } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { systemErrorCode } from "../../base/index.ts";
-import type { ErrorAnswer } from "./types.ts";
+import { systemErrorCode } from "../base/index.ts";
+import { lingerTime } from "./answer.ts";
 
-/** How long the client may take to read why, ms; cutting at once could overtake the answer. */
-const lingerTime = 500;
+/** The body of an answer that no request handler gives. */
+export interface ErrorAnswer {
+  readonly contentType: string;
+  readonly body: string;
+}
 
 const statuses: Readonly<Record<string, Unacceptable>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, "the request took too long to arrive"],
