@@ -5,7 +5,8 @@ import { GatehouseError, escapeLine, escapeText } from "@gatehouse/core/base";
 import type { ChosenHost, RunFolder } from "@gatehouse/core/client/ssh";
 import { formatData, type DataFormat, type Output } from "@gatehouse/core/client/terminal";
 import type { HostSession } from "./hosts.ts";
-import { ended, exitCodeOf, findProgram } from "./openssh.ts";
+import { ended } from "../child.ts";
+import { exitCodeOf, findProgram } from "./openssh.ts";
 
 /** What a command on many hosts is run with. */
 export interface ManyOptions {
@@ -52,7 +53,7 @@ function opensshRunner(program: string, folder: RunFolder, { args, command }: Ma
       const run = await folder.prepare(host);
       // Nobody can answer a question that comes from twenty hosts at once.
       const child = spawn(program, ["-F", run.config, "-o", "BatchMode=yes", ...args, "--", host.shown, ...command], { stdio: ["ignore", "pipe", "pipe"] });
-      const [code] = await Promise.all([ended(child), take.stdout(child.stdout), take.stderr(child.stderr)]);
+      const [code] = await Promise.all([ended(child, "OpenSSH"), take.stdout(child.stdout), take.stderr(child.stderr)]);
       return exitCodeOf(code, run);
     },
   };

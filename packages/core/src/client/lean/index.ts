@@ -4,6 +4,8 @@ export type { ClientHome, Environment, ProxyAddress } from "./home.ts";
 export { ensurePrivateDirectory, readFileLimited, writeFileAtomic } from "./files.ts";
 export type { ReadOptions } from "./files.ts";
 export { isRunning } from "./process.ts";
+export { openOwnFolder } from "./own-folder.ts";
+export type { OwnFolder } from "./own-folder.ts";
 export { withLock } from "./lock.ts";
 export type { LockOptions } from "./lock.ts";
 export { formatRecord, isUsable, maxRecord, parseRecord } from "./record.ts";

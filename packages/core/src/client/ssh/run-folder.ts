@@ -1,7 +1,6 @@
-import { rmSync } from "node:fs";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ensurePrivateDirectory, isRunning, type ClientHome, type LoginRecord } from "../lean/index.ts";
+import { openOwnFolder, type ClientHome, type LoginRecord } from "../lean/index.ts";
 import { commandWord, configWord, trustLines } from "./config-block.ts";
 import { knownHostsText } from "./known-hosts.ts";
 
@@ -41,24 +40,9 @@ export interface RunProgram {
   readonly script: string;
 }
 
-const prefix = "run-";
-
-/** Removes what commands that were killed have left. */
-async function sweep(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const pid = Number(/^run-(\d{1,10})-/.exec(name)?.[1] ?? 0);
-    if (pid > 0 && !isRunning(pid)) await rm(join(folder, name), { recursive: true, force: true });
-  }
-}
-
 /** Makes a folder of this process, which its owner alone can enter. `identity`: the identity file that the login came from. */
 export async function openRunFolder(home: ClientHome, record: LoginRecord, program: RunProgram, identity: string | undefined): Promise<RunFolder> {
-  await ensurePrivateDirectory(home.sshAgents);
-  await sweep(home.sshAgents);
-  // Of mode 0700 (mkdtemp(3)).
-  const path = await mkdtemp(join(home.sshAgents, `${prefix}${process.pid}-`));
-  const onExit = (): void => rmSync(path, { recursive: true, force: true });
-  process.once("exit", onExit);
+  const { path, remove } = await openOwnFolder(home.sshAgents);
   const knownHosts = join(path, "known_hosts");
   await writeFile(knownHosts, knownHostsText(record), { mode: 0o600 });
   let count = 0;
@@ -82,9 +66,6 @@ ${trustLines(knownHosts)}  HostKeyAlias ${configWord(name, false)}
       await writeFile(config, blocks.join(""), { mode: 0o600 });
       return { config, status };
     },
-    async remove() {
-      await rm(path, { recursive: true, force: true });
-      process.removeListener("exit", onExit);
-    },
+    remove,
   };
 }

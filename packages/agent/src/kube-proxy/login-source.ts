@@ -1,0 +1,139 @@
+import { stat } from "node:fs/promises";
+import { GatehouseError, toGatehouseError, type Clock } from "@gatehouse/core/base";
+import { clientHome, currentProfileName, isUsable, obtainLogin, parseProxyAddress, profileName, readIdentityFile, type Environment, type LoginRecord } from "@gatehouse/core/client/lean";
+import type { LoginSource } from "./types.ts";
+
+/** Where a login is looked for. */
+export interface LoginSourceOptions {
+  readonly env: Environment;
+  readonly clock: Clock;
+  /** `--proxy`; else `TELEPORT_PROXY`, else the current profile. */
+  readonly proxy: string | undefined;
+  /** Identity file to take it from, absolute; undefined for one's own login. */
+  readonly identity: string | undefined;
+  /** Whether somebody can be asked to log in now. They are asked once for each login that ends. */
+  readonly mayAsk: () => Promise<boolean>;
+  /** Logs in to this gateway and stores the result. */
+  readonly login: (proxy: string, auth: string | undefined) => Promise<void>;
+}
+
+/** How long what was found is believed without looking at the file that says whether it changed, ms. */
+const believed = 250;
+/** How long a refusal is repeated without looking again, ms, unless that file changes. */
+const refusedFor = 1000;
+
+interface Found {
+  readonly readAt: number;
+  /** When the file was last seen to be the same. */
+  readonly checkedAt: number;
+  /** Of the profile, or the identity file: which file it is, and when it was written. */
+  readonly stamp: string;
+  readonly outcome: { readonly record: LoginRecord } | { readonly refusal: GatehouseError };
+}
+
+/** The login of a profile, or an identity file, followed as it is renewed, replaced, removed and made again. */
+export async function openLoginSource(options: LoginSourceOptions): Promise<LoginSource> {
+  const watched = options.identity ?? (await profilePath(options));
+  return new FollowedLogin(options, watched);
+}
+
+/** The profile's file: written last by every login, renewal and logout. */
+async function profilePath({ env, proxy }: LoginSourceOptions): Promise<string> {
+  const home = clientHome(env);
+  const asked = proxy ?? (env["TELEPORT_PROXY"] === "" ? undefined : env["TELEPORT_PROXY"]);
+  const name = asked === undefined ? await currentProfileName(home) : profileName(parseProxyAddress(asked));
+  if (name === undefined) throw new GatehouseError("unauthenticated", "not logged in to any gateway", { hint: "log in first: tsh login --proxy=<gateway>" });
+  return home.profile(name);
+}
+
+/** Whether `now` is less than `span` ms after `at`, and not before it: clocks are set back too. */
+const isWithin = (at: number, now: number, span: number): boolean => now >= at && now - at < span;
+
+async function stampOf(path: string): Promise<string> {
+  const info = await stat(path).catch(() => undefined);
+  return info === undefined ? "" : `${info.ino} ${info.mtimeMs} ${info.size}`;
+}
+
+class FollowedLogin implements LoginSource {
+  readonly #options: LoginSourceOptions;
+  readonly #watched: string;
+  #found: Found | undefined;
+  #looking: Promise<LoginRecord> | undefined;
+  #doubted = false;
+  #asked = false;
+  /** What was said last: it is told only once to a process. */
+  #line = "";
+
+  constructor(options: LoginSourceOptions, watched: string) {
+    this.#options = options;
+    this.#watched = watched;
+  }
+
+  current(): Promise<LoginRecord> {
+    return this.#looking ?? this.#look();
+  }
+
+  doubt(): void {
+    this.#doubted = true;
+  }
+
+  #look(): Promise<LoginRecord> {
+    const now = this.#options.clock.now();
+    const found = this.#found;
+    if (found !== undefined && !this.#doubted && isWithin(found.checkedAt, now, believed) && "record" in found.outcome && isUsable(found.outcome.record, now)) return Promise.resolve(found.outcome.record);
+    this.#looking = this.#lookAgain(found, now).finally(() => (this.#looking = undefined));
+    return this.#looking;
+  }
+
+  async #lookAgain(before: Found | undefined, now: number): Promise<LoginRecord> {
+    const stamp = await stampOf(this.#watched);
+    if (before?.stamp === stamp) {
+      const fresh = isWithin(before.readAt, now, refusedFor);
+      if ("refusal" in before.outcome) {
+        if (fresh) throw before.outcome.refusal;
+      } else if (isUsable(before.outcome.record, now) && (fresh || !this.#doubted)) {
+        this.#found = { ...before, checkedAt: now };
+        return before.outcome.record;
+      }
+    }
+    this.#doubted = false;
+    const keep = (outcome: Found["outcome"]): void => {
+      const at = this.#options.clock.now();
+      // What was written while it was read is seen the next time.
+      this.#found = { readAt: at, checkedAt: at, stamp, outcome };
+    };
+    try {
+      const record = await this.#read(now);
+      this.#asked = false;
+      keep({ record });
+      return record;
+    } catch (error) {
+      const refusal = toGatehouseError(error);
+      keep({ refusal });
+      throw refusal;
+    }
+  }
+
+  async #read(now: number): Promise<LoginRecord> {
+    const { env, clock, proxy, identity, login } = this.#options;
+    if (identity !== undefined) return readIdentityFile(identity, { env, proxy, now });
+    const found = await obtainLogin({
+      env,
+      clock,
+      proxy,
+      parent: process.pid,
+      mayAsk: () => this.#mayAsk(),
+      login,
+    });
+    if (found.record !== undefined) return found.record;
+    if (found.line !== "") this.#line = found.line.replace(/^tsh: /, "").trimEnd();
+    throw new GatehouseError("unauthenticated", this.#line === "" ? "you are not logged in; run: tsh login" : this.#line);
+  }
+
+  /** One tab for one end of a login: tools that poll all night must not open one after the other. */
+  async #mayAsk(): Promise<boolean> {
+    if (this.#asked || !(await this.#options.mayAsk())) return false;
+    this.#asked = true;
+    return true;
+  }
+}
