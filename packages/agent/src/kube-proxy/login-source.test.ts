@@ -1,9 +1,12 @@
-import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { chmod, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { manualClock, type ManualClock } from "@gatehouse/core/base";
 import { clientHome, openLogins, type LoginRecord } from "@gatehouse/core/client/lean";
+import { AgentLocked, agentPlace, formatAgentAnswer, formatAgentRefusal } from "@gatehouse/core/client/local-agent";
 import { openLoginSource, type LoginSourceOptions } from "./login-source.ts";
 
 const hour = 3_600_000;
@@ -64,6 +67,39 @@ describe("a login that is followed", () => {
     }
     await store(record("ana", clock.now() + hour));
     expect((await source.current()).expires).toBeGreaterThan(clock.now());
+  });
+
+  it("is not used while the agent is locked, though it was read before", async () => {
+    await store(record("ana", clock.now() + hour));
+    const env = { TELEPORT_HOME: folder, XDG_RUNTIME_DIR: folder };
+    const place = agentPlace(env, clientHome(env));
+    await mkdir(place.directory, { mode: 0o700 });
+    let locked = false;
+    const agent = createServer((socket) => {
+      socket.on("error", () => undefined).once("data", () => socket.end(locked ? formatAgentRefusal(new AgentLocked()) : formatAgentAnswer({ record: null })));
+    });
+    agent.listen(place.control);
+    await once(agent, "listening");
+    await chmod(place.control, 0o600);
+    const source = await openLoginSource(options({ env }));
+    await source.current();
+    locked = true;
+    clock.advance(5000);
+    for (let times = 0; times < 2; times++) await expect(source.current()).rejects.toMatchObject({ code: "unauthenticated", hint: "unlock: tsh agent unlock" });
+    locked = false;
+    expect((await source.current()).username).toBe("ana");
+    agent.close();
+    await once(agent, "close");
+    clock.advance(5000);
+    expect((await source.current()).username).toBe("ana");
+  });
+
+  it("stays that of its gateway when another becomes the current one", async () => {
+    await store(record("ana", clock.now() + hour));
+    await symlink("gw.example.yaml", clientHome({ TELEPORT_HOME: folder }).current);
+    const source = await openLoginSource(options({ proxy: undefined }));
+    await rm(clientHome({ TELEPORT_HOME: folder }).current);
+    expect((await source.current()).username).toBe("ana");
   });
 
   it("asks once for a login on the terminal however many wait, and not again before there was a good one", async () => {

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { GatehouseError, toGatehouseError, type Clock } from "@gatehouse/core/base";
-import { clientHome, currentProfileName, isUsable, obtainLogin, parseProxyAddress, profileName, readIdentityFile, type Environment, type LoginRecord } from "@gatehouse/core/client/lean";
+import { clientHome, currentProfileName, isUsable, obtainLogin, parseProxyAddress, profileName, readIdentityFile, readProfileHead, type Environment, type LoginRecord } from "@gatehouse/core/client/lean";
+import { agentIsOff, agentPlace, askAgent } from "@gatehouse/core/client/local-agent";
 import type { LoginSource } from "./types.ts";
 
 /** Where a login is looked for. */
@@ -19,6 +20,8 @@ export interface LoginSourceOptions {
 
 /** How long what was found is believed without looking at the file that says whether it changed, ms. */
 const believed = 250;
+/** How long a lock of the agent may go unnoticed, ms. */
+const lockCheck = 2000;
 /** How long a refusal is repeated without looking again, ms, unless that file changes. */
 const refusedFor = 1000;
 
@@ -31,19 +34,31 @@ interface Found {
   readonly outcome: { readonly record: LoginRecord } | { readonly refusal: GatehouseError };
 }
 
-/** The login of a profile, or an identity file, followed as it is renewed, replaced, removed and made again. */
-export async function openLoginSource(options: LoginSourceOptions): Promise<LoginSource> {
-  const watched = options.identity ?? (await profilePath(options));
-  return new FollowedLogin(options, watched);
+/** What is followed. */
+interface Followed {
+  /** File that changes with the login: the profile is written last by every login, renewal and logout. */
+  readonly watched: string;
+  /** Gateway that is meant, whichever is the current one later. */
+  readonly proxy: string | undefined;
+  /** Name of the profile; undefined for an identity file. */
+  readonly profile: string | undefined;
 }
 
-/** The profile's file: written last by every login, renewal and logout. */
-async function profilePath({ env, proxy }: LoginSourceOptions): Promise<string> {
+/**
+ * The login of a profile, or an identity file, followed as it is renewed, replaced, removed and made again. Throws `unauthenticated` where there is no profile,
+ * `usage` for what is no gateway's address.
+ */
+export async function openLoginSource(options: LoginSourceOptions): Promise<LoginSource> {
+  const { identity, proxy } = options;
+  return new FollowedLogin(options, identity === undefined ? await findProfile(options) : { watched: identity, proxy, profile: undefined });
+}
+
+async function findProfile({ env, proxy }: LoginSourceOptions): Promise<Followed> {
   const home = clientHome(env);
   const asked = proxy ?? (env["TELEPORT_PROXY"] === "" ? undefined : env["TELEPORT_PROXY"]);
   const name = asked === undefined ? await currentProfileName(home) : profileName(parseProxyAddress(asked));
   if (name === undefined) throw new GatehouseError("unauthenticated", "not logged in to any gateway", { hint: "log in first: tsh login --proxy=<gateway>" });
-  return home.profile(name);
+  return { watched: home.profile(name), proxy: asked ?? (await readProfileHead(home, name))?.web_proxy_addr, profile: name };
 }
 
 /** Whether `now` is less than `span` ms after `at`, and not before it: clocks are set back too. */
@@ -56,17 +71,19 @@ async function stampOf(path: string): Promise<string> {
 
 class FollowedLogin implements LoginSource {
   readonly #options: LoginSourceOptions;
-  readonly #watched: string;
+  readonly #followed: Followed;
   #found: Found | undefined;
   #looking: Promise<LoginRecord> | undefined;
   #doubted = false;
   #asked = false;
+  #lockSeen = 0;
+  #locked: GatehouseError | undefined;
   /** What was said last: it is told only once to a process. */
   #line = "";
 
-  constructor(options: LoginSourceOptions, watched: string) {
+  constructor(options: LoginSourceOptions, followed: Followed) {
     this.#options = options;
-    this.#watched = watched;
+    this.#followed = followed;
   }
 
   current(): Promise<LoginRecord> {
@@ -86,12 +103,13 @@ class FollowedLogin implements LoginSource {
   }
 
   async #lookAgain(before: Found | undefined, now: number): Promise<LoginRecord> {
-    const stamp = await stampOf(this.#watched);
+    const stamp = await stampOf(this.#followed.watched);
     if (before?.stamp === stamp) {
       const fresh = isWithin(before.readAt, now, refusedFor);
       if ("refusal" in before.outcome) {
         if (fresh) throw before.outcome.refusal;
       } else if (isUsable(before.outcome.record, now) && (fresh || !this.#doubted)) {
+        await this.#checkLock(now);
         this.#found = { ...before, checkedAt: now };
         return before.outcome.record;
       }
@@ -114,8 +132,23 @@ class FollowedLogin implements LoginSource {
     }
   }
 
+  /** The agent may have been locked meanwhile: what it would not give out is not used either. */
+  async #checkLock(now: number): Promise<void> {
+    const { env } = this.#options;
+    const { profile } = this.#followed;
+    if (profile === undefined || agentIsOff(env) || (this.#locked === undefined && isWithin(this.#lockSeen, now, lockCheck))) return;
+    this.#lockSeen = now;
+    this.#locked = await askAgent(agentPlace(env, clientHome(env)), "credentials", { profile }).then(
+      () => undefined,
+      // An agent that cannot be asked has locked nothing.
+      (error: unknown) => (error instanceof GatehouseError && error.code === "unauthenticated" ? error : undefined),
+    );
+    if (this.#locked !== undefined) throw this.#locked;
+  }
+
   async #read(now: number): Promise<LoginRecord> {
-    const { env, clock, proxy, identity, login } = this.#options;
+    const { env, clock, identity, login } = this.#options;
+    const { proxy } = this.#followed;
     if (identity !== undefined) return readIdentityFile(identity, { env, proxy, now });
     const found = await obtainLogin({
       env,
