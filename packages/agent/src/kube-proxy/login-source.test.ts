@@ -31,7 +31,7 @@ async function store(login: LoginRecord): Promise<void> {
   await utimes(profile, time, time);
 }
 
-const options = (more: Partial<LoginSourceOptions> = {}): LoginSourceOptions => ({ env: { TELEPORT_HOME: folder, TSH_AGENT: "off" }, clock, proxy: "gw.example", identity: undefined, mayAsk: () => Promise.resolve(false), login: () => Promise.reject(new Error("nobody asked")), ...more });
+const options = (more: Partial<LoginSourceOptions> = {}): LoginSourceOptions => ({ env: { TELEPORT_HOME: folder, TSH_AGENT: "off" }, clock, proxy: "gw.example", identity: undefined, mayAsk: () => Promise.resolve(false), login: () => Promise.reject(new Error("nobody asked")), notice: () => undefined, ...more });
 
 describe("a login that is followed", () => {
   it("is read once, and again when its profile changes", async () => {

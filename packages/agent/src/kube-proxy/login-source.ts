@@ -16,6 +16,8 @@ export interface LoginSourceOptions {
   readonly mayAsk: () => Promise<boolean>;
   /** Logs in to this gateway and stores the result. */
   readonly login: (proxy: string, auth: string | undefined) => Promise<void>;
+  /** Says something besides: why the local agent is not used. A line, its end included. */
+  readonly notice: (line: string) => void;
 }
 
 /** How long what was found is believed without looking at the file that says whether it changed, ms. */
@@ -78,8 +80,8 @@ class FollowedLogin implements LoginSource {
   #asked = false;
   #lockSeen = 0;
   #locked: GatehouseError | undefined;
-  /** What was said last: it is told only once to a process. */
-  #line = "";
+  /** The latest: why there is no login is told only once to a process. */
+  #refusal = new GatehouseError("unauthenticated", "you are not logged in; run: tsh login");
 
   constructor(options: LoginSourceOptions, followed: Followed) {
     this.#options = options;
@@ -147,20 +149,22 @@ class FollowedLogin implements LoginSource {
   }
 
   async #read(now: number): Promise<LoginRecord> {
-    const { env, clock, identity, login } = this.#options;
+    const { env, clock, identity, login, notice } = this.#options;
     const { proxy } = this.#followed;
     if (identity !== undefined) return readIdentityFile(identity, { env, proxy, now });
-    const found = await obtainLogin({
-      env,
-      clock,
-      proxy,
-      parent: process.pid,
-      mayAsk: () => this.#mayAsk(),
-      login,
-    });
-    if (found.record !== undefined) return found.record;
-    if (found.line !== "") this.#line = found.line.replace(/^tsh: /, "").trimEnd();
-    throw new GatehouseError("unauthenticated", this.#line === "" ? "you are not logged in; run: tsh login" : this.#line);
+    try {
+      const { record, line } = await obtainLogin({ env, clock, proxy, parent: process.pid, mayAsk: () => this.#mayAsk(), login });
+      const lines = line.trimEnd().split("\n");
+      const last = lines.pop() ?? "";
+      if (record === undefined && last !== "") this.#refusal = new GatehouseError("unauthenticated", last.replace(/^tsh: /, ""));
+      const notes = record === undefined ? lines : [...lines, last];
+      for (const note of notes) if (note !== "") notice(`${note}\n`);
+      if (record !== undefined) return record;
+    } catch (error) {
+      if (error instanceof GatehouseError && error.code === "unauthenticated") this.#refusal = error;
+      throw error;
+    }
+    throw this.#refusal;
   }
 
   /** One tab for one end of a login: tools that poll all night must not open one after the other. */

@@ -64,6 +64,11 @@ Without a cluster it serves the one that kubectl talks to.`;
           table?.resume();
         }
       },
+      notice: (line) => {
+        table?.pause();
+        this.output.stderr.write(line);
+        table?.resume();
+      },
     });
     const { proxy, chosen } = await this.start(login, flags, argv.map(String));
     started = true;
