@@ -120,20 +120,20 @@ describe.skipIf(!cluster)("tsh proxy kube against a real Kubernetes", () => {
   });
 
   it("what its login's end means is told by every request, and they succeed after a new one", async () => {
-    const cy = await newMachine(world, "cy");
-    expect(await cy.logIn()).toMatchObject({ code: 0 });
-    const { kubectl, proxy } = await serve(cy);
+    const other = await newMachine(world, "bo");
+    expect(await other.logIn()).toMatchObject({ code: 0 });
+    const { kubectl, proxy } = await serve(other);
     expect((await kubectl(["get", "pods"])).code).toBe(0);
-    const home = join(cy.home, ".tsh");
+    const home = join(other.home, ".tsh");
     const [profile = ""] = (await readdir(home)).filter((name) => /^127.*\.yaml$/.test(name));
     const [key = ""] = await readdir(join(home, "keys"));
     const record = JSON.parse(await readFile(join(home, "keys", key), "utf8")) as Record<string, unknown>;
     await writeFile(join(home, "keys", key), JSON.stringify({ ...record, expires: Date.now() - 180_000 }), { mode: 0o600 });
     await utimes(join(home, profile), new Date(), new Date());
     await expect.poll(async () => (await kubectl(["get", "pods"])).stderr, { timeout: 30_000 }).toMatch(/your login to 127\.0\.0\.1:\d+ ended 3 min.* ago; run: tsh login --proxy=127\.0\.0\.1:\d+ --auth=github/);
-    expect(await cy.logIn()).toMatchObject({ code: 0 });
+    expect(await other.logIn()).toMatchObject({ code: 0 });
     expect(await kubectl(["get", "pods"])).toMatchObject({ code: 0, stderr: "" });
-    expect(await cy.tsh(["logout"])).toMatchObject({ code: 0 });
+    expect(await other.tsh(["logout"])).toMatchObject({ code: 0 });
     expect((await kubectl(["get", "pods"])).stderr).toContain("tsh login");
     expect(proxy.child.exitCode).toBeNull();
   });
