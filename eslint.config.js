@@ -100,6 +100,7 @@ export default tseslint.config(
       "@typescript-eslint/no-confusing-void-expression": "off",
     },
   },
+  { files: ["packages/*/bin/*.js"], languageOptions: { sourceType: "commonjs", globals: { require: "readonly" } } },
   {
     files: ["**/*.js", "**/*.mjs"],
     languageOptions: {

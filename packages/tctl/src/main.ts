@@ -2,9 +2,10 @@ import { explainThrown, processOutput, runProgram } from "@gatehouse/core/client
 import { reportError } from "@gatehouse/core/client/terminal";
 import { tctl } from "./commands.ts";
 
-/** Runs tctl with the process's arguments. */
-async function main(): Promise<void> {
-  const argv = process.argv.slice(2);
+/** Runs tctl with these arguments, and sets the exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  process.once("SIGINT", () => process.exit(130));
+  process.once("SIGTERM", () => process.exit(143));
   try {
     await runProgram(tctl, argv);
   } catch (error) {
@@ -12,7 +13,3 @@ async function main(): Promise<void> {
     process.exitCode = explained === undefined ? 130 : reportError(processOutput(), explained, { debug: argv.includes("-d") || argv.includes("--debug") });
   }
 }
-
-process.once("SIGINT", () => process.exit(130));
-process.once("SIGTERM", () => process.exit(143));
-await main();

@@ -1,5 +1,6 @@
 import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
 import { chosenIdentity, kubeCredentials } from "@gatehouse/core/client/lean";
+import { hasTerminalDevice } from "@gatehouse/core/client/terminal";
 import { writeOut } from "./write-out.ts";
 
 interface Flags {
@@ -36,7 +37,7 @@ export async function credentials(args: readonly string[]): Promise<number> {
     identity: chosenIdentity(process.env, identity),
     parent: process.ppid,
     stdinIsTerminal: () => process.stdin.isTTY,
-    hasTerminal: async () => (await import("@gatehouse/core/client/terminal")).hasTerminalDevice(),
+    hasTerminal: hasTerminalDevice,
     login: async (gateway, auth) => (await import("./login-on-terminal.ts")).loginOnTerminal(gateway, auth),
   });
   writeOut(1, answer.stdout);

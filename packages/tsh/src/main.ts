@@ -1,33 +1,12 @@
-const wantsHelp = (argv: readonly string[]): boolean => argv.some((word) => word === "--help" || word === "-h");
-
-const isVersion = (argv: readonly string[]): boolean => argv[0] === "version" || argv[0] === "--version";
-
-/** The commands that kubectl, ssh and scripts wait for skip the command framework, and load nothing that they do not need. Returns their exit code. */
-async function fastPath(argv: readonly string[]): Promise<number | undefined> {
-  if (wantsHelp(argv)) return undefined;
-  if (isVersion(argv)) return (await import("./version.ts")).printVersion(argv.slice(1));
-  if (argv[0] === "kube" && argv[1] === "credentials") return (await import("./credentials.ts")).credentials(argv.slice(2));
-  if (argv[0] === "proxy" && argv[1] === "ssh") return (await import("./proxy-ssh.ts")).proxySsh(argv.slice(2));
-  return undefined;
-}
-
-async function run(argv: readonly string[]): Promise<void> {
-  const code = await fastPath(argv);
-  if (code !== undefined) {
-    process.exitCode = code;
-    return;
-  }
+/** Runs any command but those that `start.ts` runs itself. Returns its exit code where the framework did not set one. */
+async function run(argv: readonly string[]): Promise<number | undefined> {
+  const help = argv.some((word) => word === "--help" || word === "-h");
+  if (argv[0] === "proxy" && argv[1] === "ssh" && !help) return (await import("./proxy-ssh.ts")).proxySsh(argv.slice(2));
   process.once("SIGINT", () => process.exit(130));
   process.once("SIGTERM", () => process.exit(143));
   const [{ runProgram }, { tsh }] = await Promise.all([import("@gatehouse/core/client/command"), import("./commands.ts")]);
   await runProgram(tsh, argv);
-}
-
-async function report(error: unknown, argv: readonly string[]): Promise<void> {
-  const [{ createOutput, explainThrown, reportError }, { default: chalk }] = await Promise.all([import("@gatehouse/core/client/terminal"), import("chalk")]);
-  const output = createOutput({ stdout: process.stdout, stderr: process.stderr, env: process.env, style: chalk });
-  const explained = explainThrown(error);
-  process.exitCode = explained === undefined ? 130 : reportError(output, explained, { debug: argv.includes("-d") || argv.includes("--debug") });
+  return undefined;
 }
 
 /** A thread that the keychain never answered would hold this process for ever. */
@@ -36,15 +15,23 @@ async function endIfStuck(): Promise<void> {
   if (keychainIsStuck()) process.kill(process.pid, "SIGKILL");
 }
 
-/** Runs tsh with the process's arguments. */
-async function main(): Promise<void> {
-  const argv = process.argv.slice(2);
-  try {
-    await run(argv);
-  } catch (error) {
-    await report(error, argv);
-  }
-  if (!isVersion(argv)) await endIfStuck();
+/** Says what was thrown, and sets the exit code. */
+export async function report(error: unknown, argv: readonly string[]): Promise<void> {
+  const [{ createOutput, explainThrown, reportError }, { default: chalk }] = await Promise.all([import("@gatehouse/core/client/terminal"), import("chalk")]);
+  const output = createOutput({ stdout: process.stdout, stderr: process.stderr, env: process.env, style: chalk });
+  const explained = explainThrown(error);
+  process.exitCode = explained === undefined ? 130 : reportError(output, explained, { debug: argv.includes("-d") || argv.includes("--debug") });
+  await endIfStuck();
 }
 
-await main();
+/** Runs tsh with these arguments, and sets the exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    const code = await run(argv);
+    if (code !== undefined) process.exitCode = code;
+  } catch (error) {
+    await report(error, argv);
+    return;
+  }
+  await endIfStuck();
+}

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   GatehouseError,
   codeForStatus,
@@ -18,6 +18,16 @@ import {
 } from "./index.ts";
 
 describe("errors", () => {
+  it("are known for what they are by another copy of their class, and a kind of them by its own alone", async () => {
+    class Special extends GatehouseError {}
+    const { GatehouseError: Copy } = (await vi.importActual<{ GatehouseError: typeof GatehouseError }>("./errors.ts?copy"));
+    const theirs: unknown = new Copy("not_found", "gone", { hint: "look elsewhere" });
+    expect(Copy).not.toBe(GatehouseError);
+    expect(toGatehouseError(theirs)).toBe(theirs);
+    expect([theirs instanceof Special, new Special("usage", "no") instanceof Special, new Special("usage", "no") instanceof Copy]).toEqual([false, true, true]);
+    for (const other of [new Error("no"), { code: "usage" }, null, undefined, "usage"]) expect(other instanceof GatehouseError).toBe(false);
+  });
+
   it("map codes to statuses and exit codes, and statuses back", () => {
     const error = new GatehouseError("access_denied", "no", { hint: "ask", id: "6f0e2a1c" });
     expect([error.status, error.exitCode, error.hint, error.id]).toEqual([403, 4, "ask", "6f0e2a1c"]);

@@ -43,7 +43,10 @@ export interface ErrorOptions {
   readonly cause?: unknown;
 }
 
-/** The one error of the project: a code to decide by, a message for people, an optional hint and refusal id. */
+/** On every {@link GatehouseError}: commands begin in a bundle that has a copy of the class of its own. */
+const mark = Symbol.for("gatehouse.error");
+
+/** The one error of the project: a code to decide by, a message for people, an optional hint and refusal id. One of another copy of this class is an instance too. */
 export class GatehouseError extends Error {
   override readonly name = "GatehouseError";
   readonly code: ErrorCode;
@@ -55,6 +58,14 @@ export class GatehouseError extends Error {
     this.code = code;
     this.hint = options.hint;
     this.id = options.id;
+  }
+
+  static override [Symbol.hasInstance](thrown: unknown): boolean {
+    return this === GatehouseError ? typeof thrown === "object" && thrown !== null && mark in thrown : Function.prototype[Symbol.hasInstance].call(this, thrown);
+  }
+
+  get [mark](): true {
+    return true;
   }
 
   /** HTTP status of the code. */

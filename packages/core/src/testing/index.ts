@@ -4,3 +4,4 @@ export { answers, freePort, sshRun, startSshd } from "./sshd.ts";
 export type { SshLogin, Sshd } from "./sshd.ts";
 export { certifySshKey, newSshKey, sshKeyKinds } from "./ssh-certificates.ts";
 export type { SshKeyKind } from "./ssh-certificates.ts";
+export { loadedWith, notAmong } from "./module-graph.ts";

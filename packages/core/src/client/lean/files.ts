@@ -1,5 +1,5 @@
-import { constants } from "node:fs";
-import { chmod, lstat, mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { chmod, lstat, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { GatehouseError, randomHex, syncDirectory, systemErrorCode, systemRandom } from "../../base/index.ts";
 
@@ -13,10 +13,10 @@ export async function ensurePrivateDirectory(path: string): Promise<void> {
   if (process.platform !== "win32" && (info.mode & 0o077) !== 0) await chmod(path, info.mode & 0o700);
 }
 
-async function openForRead(path: string): Promise<FileHandle | undefined> {
+function openForRead(path: string): number | undefined {
   try {
     // Without O_NONBLOCK a FIFO in the file's place would hold the process for ever.
-    return await open(path, constants.O_RDONLY | (process.platform === "win32" ? 0 : constants.O_NONBLOCK));
+    return openSync(path, constants.O_RDONLY | (process.platform === "win32" ? 0 : constants.O_NONBLOCK));
   } catch (error) {
     if (systemErrorCode(error) === "ENOENT") return undefined;
     throw new GatehouseError("internal", `could not read ${path}: ${systemErrorCode(error) ?? String(error)}`, { cause: error });
@@ -31,21 +31,28 @@ export interface ReadOptions {
   readonly secret?: boolean;
 }
 
-/** The text of a regular file, or undefined where there is none. Throws `limit_exceeded`, and `internal` for what is not a readable regular file. */
-export async function readFileLimited(path: string, options: ReadOptions): Promise<string | undefined> {
-  const file = await openForRead(path);
-  if (!file) return undefined;
+function readLimited(path: string, options: ReadOptions): string | undefined {
+  const file = openForRead(path);
+  if (file === undefined) return undefined;
   try {
-    const info = await file.stat();
+    const info = fstatSync(file);
     if (!info.isFile()) throw new GatehouseError("internal", `${path} is not a regular file`);
     if (options.secret === true && process.platform !== "win32" && (info.mode & 0o077) !== 0) {
       throw new GatehouseError("internal", `${path} holds a private key and can be read by others`, { hint: `make it yours alone: chmod 600 ${path}, then log in again: the key may be known` });
     }
     if (info.size > options.limit) throw new GatehouseError("limit_exceeded", `${path} is larger than ${options.limit} bytes`);
-    return await file.readFile("utf8");
+    return readFileSync(file, "utf8");
   } finally {
-    await file.close();
+    closeSync(file);
   }
+}
+
+/**
+ * The text of a regular file, or undefined where there is none. Throws `limit_exceeded`, and `internal` for what is not a readable regular file. Read in one go:
+ * Node's promises over files cost kubectl 3 ms a call before they have read a byte.
+ */
+export function readFileLimited(path: string, options: ReadOptions): Promise<string | undefined> {
+  return new Promise((resolve) => resolve(readLimited(path, options)));
 }
 
 async function removeLeftovers(directory: string, prefix: string): Promise<void> {

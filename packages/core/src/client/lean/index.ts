@@ -32,3 +32,5 @@ export { kubeCredentials } from "./credentials.ts";
 export type { CredentialsAnswer, CredentialsOptions } from "./credentials.ts";
 export { chosenIdentity, gatewayLine, readIdentityFile } from "./identity-file.ts";
 export type { IdentityOptions } from "./identity-file.ts";
+export { keepCompiled } from "./compile-cache.ts";
+export type { CompileOptions } from "./compile-cache.ts";

@@ -1,4 +1,4 @@
-import { readlink } from "node:fs/promises";
+import { readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { GatehouseError, systemErrorCode } from "../../base/index.ts";
 import { readFileLimited } from "./files.ts";
@@ -10,7 +10,7 @@ export const maxProfile = 256 * 1024;
 /** The name of the current profile, or undefined where none is chosen. */
 export async function currentProfileName(home: ClientHome): Promise<string | undefined> {
   try {
-    const target = basename(await readlink(home.current));
+    const target = basename(readlinkSync(home.current));
     return target.endsWith(".yaml") ? target.slice(0, -".yaml".length) : undefined;
   } catch (error) {
     const code = systemErrorCode(error);

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import { statSync } from "node:fs";
-import { lstat } from "node:fs/promises";
+import { lstatSync, statSync, type Stats } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { GatehouseError, systemErrorCode } from "../../base/index.ts";
@@ -55,11 +54,17 @@ export class AgentPlaceRefused extends GatehouseError {
   }
 }
 
-async function checkOne(path: string, kind: "directory" | "socket"): Promise<boolean> {
-  const info = await lstat(path).catch((error: unknown) => {
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch (error) {
     if (systemErrorCode(error) === "ENOENT") return undefined;
     throw new AgentPlaceRefused(path, `cannot be looked at (${systemErrorCode(error) ?? "unknown"})`);
-  });
+  }
+}
+
+function checkOne(path: string, kind: "directory" | "socket"): boolean {
+  const info = look(path);
   if (!info) return false;
   if (info.isSymbolicLink()) throw new AgentPlaceRefused(path, "is a link");
   if (kind === "directory" ? !info.isDirectory() : !info.isSocket()) throw new AgentPlaceRefused(path, `is no ${kind}`);
@@ -73,14 +78,13 @@ async function checkOne(path: string, kind: "directory" | "socket"): Promise<boo
  * Whether there is a socket at `path` in a directory, both this user's alone and of the right type. Throws {@link AgentPlaceRefused} where they are not.
  * On Windows names of pipes are not looked at here.
  */
-export async function checkAgentSocket(directory: string, path: string): Promise<boolean> {
-  if (process.platform === "win32") return true;
-  return (await checkOne(directory, "directory")) && (await checkOne(path, "socket"));
+export function checkAgentSocket(directory: string, path: string): Promise<boolean> {
+  return new Promise((resolve) => resolve(process.platform === "win32" || (checkOne(directory, "directory") && checkOne(path, "socket"))));
 }
 
 /** Whether the directory is there and this user's alone. Throws {@link AgentPlaceRefused} where it is there and is not. */
-export async function checkAgentDirectory(directory: string): Promise<boolean> {
-  return process.platform === "win32" || checkOne(directory, "directory");
+export function checkAgentDirectory(directory: string): Promise<boolean> {
+  return new Promise((resolve) => resolve(process.platform === "win32" || checkOne(directory, "directory")));
 }
 
 /** Makes the directory where it is not there. Throws {@link AgentPlaceRefused} where it is, and is not this user's alone, or where others could put one in its place. */
@@ -88,7 +92,7 @@ export async function makeAgentDirectory(directory: string): Promise<void> {
   if (await checkAgentDirectory(directory)) return;
   await ensurePrivateDirectory(directory);
   const parent = dirname(directory);
-  const { mode } = await lstat(parent);
+  const { mode } = lstatSync(parent);
   if (process.platform !== "win32" && (mode & 0o022) !== 0 && (mode & 0o1000) === 0) throw new AgentPlaceRefused(parent, `can be written by others (mode ${(mode & 0o777).toString(8)})`);
   await checkAgentDirectory(directory);
 }
