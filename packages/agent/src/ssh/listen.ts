@@ -7,6 +7,9 @@ import { ensurePrivateDirectory } from "@gatehouse/core/client/lean";
 import { checkAgentDirectory, checkAgentSocket } from "@gatehouse/core/client/local-agent";
 import { maxSocketPath } from "@gatehouse/core/client/ssh";
 
+/** Connections that wait to be taken: a Unix socket turns those beyond away at once. */
+const backlog = 1024;
+
 /** A path that a server listens at. */
 export interface OwnedPath {
   /** Removes the path, unless it is another's by now. */
@@ -39,7 +42,7 @@ export async function listenAt(server: Server, path: string, random: Random): Pr
   if (Buffer.byteLength(path) > maxSocketPath || Buffer.byteLength(draft) > maxSocketPath) {
     throw new GatehouseError("internal", `the path of the SSH agent is longer than a socket's may be, ${maxSocketPath} bytes: ${path}`, { hint: "set XDG_RUNTIME_DIR or TELEPORT_HOME to a shorter one" });
   }
-  server.listen(draft);
+  server.listen({ path: draft, backlog });
   await once(server, "listening");
   await chmod(draft, 0o600);
   const own = await inode(draft);

@@ -1,9 +1,15 @@
-import { agentClients, agentDialogue, upstreamAgent, type AgentClients, type HeldKeys } from "@gatehouse/core/client/ssh";
+import { GatehouseError } from "@gatehouse/core/base";
+import { agentClients, agentDialogue, upstreamAgent, type AgentClients } from "@gatehouse/core/client/ssh";
 import type { AgentContext, AgentLock, AgentLogins, SshAgent } from "../parts.ts";
+import { KeyRing } from "./added-keys.ts";
+import { askToUse, type AskToUse } from "./askpass.ts";
 import { listenAt, type OwnedPath } from "./listen.ts";
+import { chooseUpstream } from "./upstream-choice.ts";
 
-/** Who may be connected at once. */
-const maxClients = 1024;
+/** Who may be connected at once, unless it is said. */
+const usualClients = 1024;
+/** How often keys whose time is over are forgotten, ms; nobody sees them in between. */
+const sweepTime = 30_000;
 
 /** What the agent is made with. */
 export interface SshAgentOptions {
@@ -11,28 +17,43 @@ export interface SshAgentOptions {
   readonly upstream: string | undefined;
   /** Whether the person is asked before a login's key signs; read each time. */
   readonly confirm?: (() => boolean) | undefined;
+  /** How a person is asked; `SSH_ASKPASS` of the context's environment otherwise. */
+  readonly ask?: AskToUse | undefined;
+  /** ms that a client may take for the rest of a request, and to take its answers. */
+  readonly time?: number | undefined;
+  readonly maxClients?: number | undefined;
 }
 
 class LocalSshAgent implements SshAgent {
   readonly #clients: AgentClients;
   readonly #context: AgentContext;
+  readonly #ring: KeyRing;
+  readonly #sweeper: NodeJS.Timeout;
   #upstream: string | undefined;
   #owned: OwnedPath | undefined;
 
-  constructor(context: AgentContext, logins: Pick<AgentLogins, "keys">, lock: AgentLock, options: SshAgentOptions) {
-    const { keys } = logins;
-    const held: HeldKeys = { list: () => (lock.isLocked ? [] : keys.list()), has: (blob) => keys.has(blob), sign: (blob, data) => (lock.isLocked ? undefined : keys.sign(blob, data)) };
+  constructor(context: AgentContext, { keys }: Pick<AgentLogins, "keys">, lock: AgentLock, options: SshAgentOptions) {
+    const { ask = askToUse(context.env, context.log), confirm, time, maxClients = usualClients } = options;
     this.#context = context;
-    this.#upstream = options.upstream === context.place.ssh ? undefined : options.upstream;
-    this.#clients = agentClients(maxClients, (socket) => agentDialogue(socket, { held, upstream: upstreamAgent(this.#upstream) }));
+    const ring = new KeyRing({ clock: context.clock, ask, isLocked: () => lock.isLocked });
+    this.#ring = ring;
+    const mayUse = async (blob: Buffer): Promise<boolean> => {
+      if (confirm?.() !== true) return true;
+      const comment = keys.list().find((key) => key.blob.equals(blob))?.comment ?? "of a login";
+      return ask({ blob, comment });
+    };
+    this.#clients = agentClients(maxClients, (socket) => agentDialogue(socket, { held: keys, added: ring, lock, mayUse, time, upstream: upstreamAgent(this.#upstream) }));
+    this.#sweeper = setInterval(() => ring.sweep(), sweepTime).unref();
   }
 
-  async open(): Promise<void> {
+  async open(upstream: string | undefined): Promise<void> {
     this.#owned = await listenAt(this.#clients.server, this.#context.place.ssh, this.#context.random);
+    // Only now is it known whether that leads back here.
+    if (upstream !== undefined) await this.follow(upstream);
   }
 
   get addedKeys(): number {
-    return 0;
+    return this.#ring.size;
   }
 
   get clients(): number {
@@ -48,28 +69,36 @@ class LocalSshAgent implements SshAgent {
   }
 
   async follow(path: string): Promise<void> {
-    if (path !== this.#context.place.ssh) this.#upstream ??= path;
-    return Promise.resolve();
+    this.#upstream = await chooseUpstream(this.#context.place.ssh, this.#upstream, path);
   }
 
   state(): unknown {
-    return { upstream: this.#upstream ?? null };
+    return { upstream: this.#upstream ?? null, keys: this.#ring.state() };
   }
 
   restore(state: unknown): void {
-    const { upstream } = state as { readonly upstream?: unknown };
-    if (typeof upstream === "string") this.#upstream ??= upstream;
+    const { upstream, keys } = (state ?? {}) as { readonly upstream?: unknown; readonly keys?: unknown };
+    if (upstream !== null && typeof upstream !== "string") throw new GatehouseError("bad_parameter", "the state of the SSH agent cannot be read");
+    this.#ring.restore(keys);
+    this.#upstream = upstream ?? this.#upstream;
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#sweeper);
     await this.#owned?.release();
     this.#clients.close();
+    this.#ring.clear();
   }
 }
 
 /** Offers the agent at the place's `ssh`. Throws `access_denied` where what is there is not this user's alone, `internal` where it cannot be offered. */
 export async function createSshAgent(context: AgentContext, logins: Pick<AgentLogins, "keys">, lock: AgentLock, options: SshAgentOptions): Promise<SshAgent> {
   const agent = new LocalSshAgent(context, logins, lock, options);
-  await agent.open();
+  try {
+    await agent.open(options.upstream);
+  } catch (error) {
+    await agent.close();
+    throw error;
+  }
   return agent;
 }

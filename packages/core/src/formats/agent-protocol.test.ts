@@ -29,6 +29,9 @@ const requests: fc.Arbitrary<Exclude<AgentRequest, { type: "other" }>> = fc.oneo
   fc.constant({ type: "identities" } as const),
   fc.record({ type: fc.constant("sign" as const), blob: bytes, data: bytes, flags: fc.nat(0xffff_ffff) }),
   fc.record({ type: fc.constant("remove" as const), blob: bytes }),
+  fc.record({ type: fc.constant("remove-all" as const) }),
+  fc.record({ type: fc.constant("add" as const), contents: bytes }),
+  fc.record({ type: fc.constantFrom("lock" as const, "unlock" as const), passphrase: bytes }),
   fc.record({ type: fc.constant("extension" as const), name: plain(40), contents: bytes }),
 );
 const responses: fc.Arbitrary<Exclude<AgentResponse, { type: "other" }>> = fc.oneof(
@@ -72,7 +75,7 @@ describe("the ssh-agent protocol", () => {
   });
 
   it("knows messages that it does not read by their number alone", () => {
-    expect(parseAgentRequest(Buffer.of(17, 1, 2, 3))).toEqual({ type: "other", number: 17 });
+    expect(parseAgentRequest(Buffer.of(20, 1, 2, 3))).toEqual({ type: "other", number: 20 });
     expect(parseAgentResponse(Buffer.of(29, 1))).toEqual({ type: "other", number: 29 });
   });
 

@@ -1,5 +1,3 @@
-import { GatehouseError } from "../base/index.ts";
-import { asBuffer } from "./bytes.ts";
 import { SshReader, SshWriter } from "./ssh-wire.ts";
 
 /** Numbers of ssh-agent messages (RFC 9987, before that draft-ietf-sshm-ssh-agent). */
@@ -41,7 +39,11 @@ export interface AgentIdentity {
 export type AgentRequest =
   | { readonly type: "identities" }
   | { readonly type: "sign"; readonly blob: Buffer; readonly data: Buffer; readonly flags: number }
+  /** `contents`: key, comment and constraints; `parseAddedKey` reads them. */
+  | { readonly type: "add"; readonly contents: Buffer }
   | { readonly type: "remove"; readonly blob: Buffer }
+  | { readonly type: "remove-all" }
+  | { readonly type: "lock" | "unlock"; readonly passphrase: Buffer }
   | { readonly type: "extension"; readonly name: string; readonly contents: Buffer }
   | { readonly type: "other"; readonly number: number };
 
@@ -75,10 +77,23 @@ export function parseAgentRequest(payload: Uint8Array): AgentRequest {
       reader.end();
       return request;
     }
+    // Both may have constraints; the one is how a client says that its key has some, to agents that know none.
+    case agentMessage.addIdentity:
+    case agentMessage.addIdConstrained:
+      return { type: "add", contents: reader.bytes(reader.remaining) };
     case agentMessage.removeIdentity: {
       const blob = reader.string();
       reader.end();
       return { type: "remove", blob };
+    }
+    case agentMessage.removeAllIdentities:
+      reader.end();
+      return { type: "remove-all" };
+    case agentMessage.lock:
+    case agentMessage.unlock: {
+      const passphrase = reader.string();
+      reader.end();
+      return { type: number === agentMessage.lock ? "lock" : "unlock", passphrase };
     }
     case agentMessage.extension:
       return { type: "extension", name: bounded(reader, reader.text(), agentLimits.name), contents: reader.bytes(reader.remaining) };
@@ -127,6 +142,13 @@ export function encodeAgentRequest(request: Exclude<AgentRequest, { readonly typ
       return payload(agentMessage.signRequest).string(request.blob).string(request.data).uint32(request.flags).toBuffer();
     case "remove":
       return payload(agentMessage.removeIdentity).string(request.blob).toBuffer();
+    case "add":
+      return payload(agentMessage.addIdConstrained).raw(request.contents).toBuffer();
+    case "remove-all":
+      return payload(agentMessage.removeAllIdentities).toBuffer();
+    case "lock":
+    case "unlock":
+      return payload(agentMessage[request.type]).string(request.passphrase).toBuffer();
     case "extension":
       return payload(agentMessage.extension).string(request.name).raw(request.contents).toBuffer();
   }
@@ -158,55 +180,19 @@ export function agentFrame(payload: Uint8Array): Buffer {
 
 /** What `session-bind@openssh.com` tells an agent (OpenSSH's PROTOCOL.agent §1): which session a socket belongs to. */
 export interface AgentSessionBind {
+  /** The host's, in wire form. */
+  readonly hostKey: Buffer;
+  readonly sessionId: Buffer;
+  /** Of the host key, over the session's id. */
+  readonly signature: Buffer;
   /** The socket was forwarded to the host of this session, and what asks over it runs there. */
   readonly isForwarding: boolean;
 }
 
-/** Reads the contents of the extension `session-bind@openssh.com`. Throws `bad_parameter`. */
+/** Reads the contents of the extension `session-bind@openssh.com`. Nothing of it is verified here. Throws `bad_parameter`. */
 export function parseSessionBind(contents: Uint8Array): AgentSessionBind {
   const reader = new SshReader(contents, "the request to bind the SSH agent to a session");
-  for (let part = 0; part < 3; part++) reader.string();
-  const isForwarding = reader.bytes(1).readUInt8() !== 0;
+  const bind = { hostKey: reader.string(), sessionId: reader.string(), signature: reader.string(), isForwarding: reader.boolean() };
   reader.end();
-  return { isForwarding };
-}
-
-/** Takes a stream apart into payloads, however it was cut up. */
-export interface AgentFrames {
-  /** The payloads that are whole now. Throws `limit_exceeded` for a frame that is too large, `bad_parameter` for an empty one; nothing after that can be read. */
-  push(chunk: Uint8Array): readonly Buffer[];
-  /** Bytes of a frame that is not whole yet. */
-  readonly pending: number;
-}
-
-/** Frames of at most `limit` bytes; holds at most one of them, and copies a byte once. */
-export function createAgentFrames(limit: number = agentLimits.frame): AgentFrames {
-  let chunks: Buffer[] = [];
-  let pending = 0;
-  const head = (): number | undefined => {
-    if (pending < 4) return undefined;
-    // Once a frame, so that a peer that sends byte by byte costs no more than one that does not.
-    if ((chunks[0]?.length ?? 0) < 4) chunks = [Buffer.concat(chunks)];
-    const length = chunks[0]?.readUInt32BE() ?? 0;
-    if (length === 0) throw new GatehouseError("bad_parameter", "an empty message to the SSH agent");
-    if (length > limit) throw new GatehouseError("limit_exceeded", `a message to the SSH agent of ${length} bytes, where ${limit} are the most`);
-    return length;
-  };
-  return {
-    get pending() {
-      return pending;
-    },
-    push(chunk) {
-      const payloads: Buffer[] = [];
-      chunks.push(asBuffer(chunk));
-      pending += chunk.length;
-      for (let length = head(); length !== undefined && pending >= 4 + length; length = head()) {
-        const all = chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks);
-        payloads.push(all.subarray(4, 4 + length));
-        pending -= 4 + length;
-        chunks = pending === 0 ? [] : [all.subarray(4 + length)];
-      }
-      return payloads;
-    },
-  };
+  return bind;
 }

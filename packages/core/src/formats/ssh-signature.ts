@@ -5,10 +5,10 @@ import { SshReader, SshWriter } from "./ssh-wire.ts";
 // A map, since the name comes from outside and an object would find `toString`.
 const rsaHashes: ReadonlyMap<string, string> = new Map([["rsa-sha2-256", "sha256"], ["rsa-sha2-512", "sha512"]]);
 
-/** Signature blob over `data` (RFC 8709 §6, RFC 5656 §3.1.2, RFC 8332 §3): RSA keys sign with rsa-sha2-512. */
-export function sshSign(privateKey: KeyObject, data: Uint8Array): Buffer {
+/** Signature blob over `data` (RFC 8709 §6, RFC 5656 §3.1.2, RFC 8332 §3). `rsaHash`: what RSA keys sign with. */
+export function sshSign(privateKey: KeyObject, data: Uint8Array, rsaHash: "sha256" | "sha512" = "sha512"): Buffer {
   const algorithm = sshKeyAlgorithm(sshPublicKey(privateKey));
-  if (algorithm === "ssh-rsa") return new SshWriter().string("rsa-sha2-512").string(sign("sha512", data, privateKey)).toBuffer();
+  if (algorithm === "ssh-rsa") return new SshWriter().string(`rsa-sha2-${rsaHash.slice(3)}`).string(sign(rsaHash, data, privateKey)).toBuffer();
   const curve = sshCurve(algorithm);
   if (!curve) return new SshWriter().string(algorithm).string(sign(null, data, privateKey)).toBuffer();
   const pair = sign(curve.hash, data, { key: privateKey, dsaEncoding: "ieee-p1363" });

@@ -1,6 +1,6 @@
 /** Reaching hosts through the gateway: the connection that `tsh proxy ssh` carries, and the agent beside it. */
 export { agentClients, agentDialogue, holdKey, maxSocketPath, noKeys, serveAgent, upstreamAgent } from "./agent/index.ts";
-export type { AgentClients, AgentSocket, AgentSocketOptions, DialogueOptions, HeldKeys, UpstreamAgent } from "./agent/index.ts";
+export type { AddedKeys, AgentClients, AgentSocket, AgentSocketOptions, DialogueOptions, HeldKeys, SessionBinding, SessionBindings, UpstreamAgent } from "./agent/index.ts";
 export { askEnding, connectHost } from "./connect-host.ts";
 export type { HostConnection } from "./connect-host.ts";
 export { chooseHosts } from "./choose-hosts.ts";

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemRandom } from "../../../base/index.ts";
-import { SshWriter, agentFrame, createAgentFrames, encodeAgentRequest, encodeOpenSshPrivateKey, formatAuthorizedKey, parseAgentResponse, parseSshCertificate, signSshCertificate, sshPublicKey, sshVerify, type AgentRequest, type AgentResponse } from "../../../formats/index.ts";
+import { SshWriter, agentFrame, createAgentFrames, encodeAgentRequest, encodeOpenSshPrivateKey, formatAuthorizedKey, parseAgentResponse, parseSshCertificate, signSshCertificate, sshPublicKey, sshSign, sshVerify, type AgentRequest, type AgentResponse } from "../../../formats/index.ts";
 import { requireTool } from "../../../testing/index.ts";
 import { holdKey, noKeys, serveAgent, type AgentSocket } from "./index.ts";
 
@@ -62,11 +62,11 @@ async function client(path: string): Promise<{ ask(request: Exclude<AgentRequest
 const comments = (response: AgentResponse): readonly string[] => (response.type === "identities" ? response.identities.map(({ comment }) => comment) : [response.type]);
 const listedAt = async (path: string): Promise<readonly string[]> => comments(await (await client(path)).ask({ type: "identities" }));
 
-const bind = (forwarding: boolean): Exclude<AgentRequest, { type: "other" }> => ({
-  type: "extension",
-  name: "session-bind@openssh.com",
-  contents: new SshWriter().string("host key").string("session").string("signature").raw(Buffer.of(forwarding ? 1 : 0)).toBuffer(),
-});
+const hostKey = generateKeyPairSync("ed25519").privateKey;
+const bind = (forwarding: boolean, session = "session", more: { readonly key?: Buffer; readonly signature?: Buffer } = {}): Exclude<AgentRequest, { type: "other" }> => {
+  const { key = sshPublicKey(hostKey), signature = sshSign(hostKey, Buffer.from(session)) } = more;
+  return { type: "extension", name: "session-bind@openssh.com", contents: new SshWriter().string(key).string(session).string(signature).boolean(forwarding).toBuffer() };
+};
 
 /** OpenSSH's own agent with one key in it. */
 async function realAgent(): Promise<string> {
@@ -117,13 +117,38 @@ describe("the SSH agent", () => {
     const { certificate } = await offer(path);
     const { blob } = parseSshCertificate(certificate);
     const { ask } = await client(path);
-    expect(await ask(bind(false))).toEqual({ type: "success" });
-    expect(comments(await ask({ type: "identities" }))).toEqual(["ana"]);
     expect(await ask(bind(true))).toEqual({ type: "success" });
     expect(comments(await ask({ type: "identities" }))).toEqual([]);
     expect(await ask({ type: "sign", blob, data: Buffer.alloc(1), flags: 0 })).toEqual({ type: "failure" });
-    expect(await ask(bind(false))).toEqual({ type: "success" });
+    expect(await ask(bind(false, "another"))).toEqual({ type: "success" });
     expect(comments(await ask({ type: "identities" }))).toEqual([]);
+  });
+
+  it("offers it to a session that was bound for logging in, until the socket is said to be forwarded", async () => {
+    const path = join(folder, "a");
+    await offer(path);
+    const { ask } = await client(path);
+    expect(await ask(bind(false))).toEqual({ type: "success" });
+    expect(await ask(bind(false))).toEqual({ type: "failure" });
+    expect(comments(await ask({ type: "identities" }))).toEqual(["ana"]);
+    expect(await ask(bind(true, "another"))).toEqual({ type: "failure" });
+    expect(comments(await ask({ type: "identities" }))).toEqual([]);
+  });
+
+  it("believes no binding that the host's key has not signed, and hides its key all the same", async () => {
+    const path = join(folder, "a");
+    await offer(path);
+    const stranger = generateKeyPairSync("ed25519").privateKey;
+    for (const more of [{ signature: sshSign(stranger, Buffer.from("session")) }, { signature: sshSign(hostKey, Buffer.from("other")) }, { key: Buffer.from("no key") }, { key: Buffer.alloc(0) }]) {
+      const { ask } = await client(path);
+      expect(await ask(bind(true, "session", more))).toEqual({ type: "failure" });
+      expect(comments(await ask({ type: "identities" }))).toEqual([]);
+    }
+    const { ask } = await client(path);
+    for (let hop = 0; hop < 16; hop++) expect(await ask(bind(true, `session ${String(hop)}`))).toEqual({ type: "success" });
+    expect(await ask(bind(true, "one too many"))).toEqual({ type: "failure" });
+    expect(await ask(bind(true, "session 3"))).toEqual({ type: "success" });
+    expect(await ask(bind(true, "session 3", { key: sshPublicKey(stranger), signature: sshSign(stranger, Buffer.from("session 3")) }))).toEqual({ type: "failure" });
   });
 
   it("ends a client that breaks the protocol, and answers the others", async () => {

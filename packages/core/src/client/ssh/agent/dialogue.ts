@@ -1,83 +1,125 @@
-import type { Duplex } from "node:stream";
-import {
-  agentFrame,
-  agentLimits,
-  agentMessage,
-  createAgentFrames,
-  encodeAgentResponse,
-  parseAgentRequest,
-  parseAgentResponse,
-  parseSessionBind,
-  type AgentIdentity,
-  type AgentRequest,
-} from "../../../formats/ssh/index.ts";
+import { GatehouseError } from "../../../base/index.ts";
+import { agentLimits, agentMessage, encodeAgentResponse, parseAgentRequest, parseAgentResponse, type AgentIdentity, type AgentRequest } from "../../../formats/ssh/index.ts";
+import type { AddedKeys, DialogueLock } from "./added-keys.ts";
+import { BoundSessions } from "./bindings.ts";
 import type { HeldKeys } from "./held-keys.ts";
 import type { UpstreamAgent } from "./upstream.ts";
 
 const failure = encodeAgentResponse({ type: "failure" });
 const success = encodeAgentResponse({ type: "success" });
 const extensionFailure = encodeAgentResponse({ type: "extension-failure" });
+const noIdentities = encodeAgentResponse({ type: "identities", identities: [] });
 
 /** What one client of an agent is answered from. */
 export interface DialogueOptions {
   readonly held: HeldKeys;
   readonly upstream: UpstreamAgent;
+  /** Where clients' keys go that no agent behind takes; without it they are refused. */
+  readonly added?: AddedKeys | undefined;
+  /** Without it, locking is the agent's behind. */
+  readonly lock?: DialogueLock | undefined;
+  /** Whether a held key may sign now. */
+  readonly mayUse?: ((blob: Buffer) => Promise<boolean>) | undefined;
   /** Told when one of the held keys has signed. */
   readonly onSigned?: (() => void) | undefined;
 }
 
+/** Whether it came to an end without an error of ours. */
+async function succeeds(work: () => Promise<void> | boolean): Promise<boolean> {
+  try {
+    return (await work()) !== false;
+  } catch (error) {
+    if (error instanceof GatehouseError) return false;
+    throw error;
+  }
+}
+
 /** Answers one request after the other, as one client sends them. */
-class Dialogue {
+export class Dialogue {
   readonly #options: DialogueOptions;
-  /** Once the socket is bound to a host that it was forwarded to, what asks is that host: the keys of this agent are not for it. */
-  #forwarded = false;
+  readonly #sessions = new BoundSessions();
 
   constructor(options: DialogueOptions) {
     this.#options = options;
   }
 
+  /** The answer's payload. Overwrites a request that carried a secret. Throws `bad_parameter` for a request that is none. */
   async answer(payload: Buffer): Promise<Buffer> {
     const request = parseAgentRequest(payload);
-    const { held, upstream } = this.#options;
+    const { lock } = this.#options;
+    try {
+      if (request.type === "extension") return await this.#extension(request, payload);
+      if (lock && (request.type === "lock" || request.type === "unlock")) return (await succeeds(() => lock[request.type](request.passphrase))) ? success : failure;
+      if (lock?.isLocked === true) return request.type === "identities" ? noIdentities : failure;
+      return await this.#answerOpen(request, payload);
+    } finally {
+      if (request.type === "add" || request.type === "lock" || request.type === "unlock") payload.fill(0);
+    }
+  }
+
+  async #answerOpen(request: Exclude<AgentRequest, { readonly type: "extension" }>, payload: Buffer): Promise<Buffer> {
+    const { held, added, upstream } = this.#options;
+    const sessions = this.#sessions;
     switch (request.type) {
       case "identities":
         return this.#list(payload);
       case "sign":
-        if (held.has(request.blob)) return this.#sign(request.blob, request.data);
+        if (held.has(request.blob) || added?.has(request.blob) === true) return this.#sign(request);
         break;
       case "remove":
         if (held.has(request.blob)) return failure;
+        if (added?.has(request.blob) === true) return added.remove(request.blob, sessions) ? success : failure;
         break;
-      case "extension":
-        return this.#extension(request, payload);
+      case "remove-all":
+        added?.clear();
+        return (await upstream.ask(payload)) ?? (added ? success : failure);
+      case "add": {
+        const answer = await upstream.ask(payload);
+        if (answer || !added) return answer ?? failure;
+        return (await succeeds(() => added.add(request.contents, sessions))) ? success : failure;
+      }
+      case "lock":
+      case "unlock":
       case "other":
         break;
     }
     return (await upstream.ask(payload)) ?? failure;
   }
 
-  #sign(blob: Buffer, data: Buffer): Buffer {
-    const signature = this.#forwarded ? undefined : this.#options.held.sign(blob, data);
-    if (!signature) return failure;
-    this.#options.onSigned?.();
-    return encodeAgentResponse({ type: "signature", signature });
+  async #sign(request: AgentRequest & { readonly type: "sign" }): Promise<Buffer> {
+    const signature = this.#options.held.has(request.blob) ? await this.#signHeld(request) : await this.#options.added?.sign(request, this.#sessions);
+    return signature ? encodeAgentResponse({ type: "signature", signature }) : failure;
+  }
+
+  async #signHeld({ blob, data }: AgentRequest & { readonly type: "sign" }): Promise<Buffer | undefined> {
+    const { held, mayUse, lock, onSigned } = this.#options;
+    if (this.#sessions.isForwarded) return undefined;
+    if (mayUse && !(await mayUse(blob))) return undefined;
+    // It may have been locked while the person was asked.
+    const signature = lock?.isLocked === true ? undefined : held.sign(blob, data);
+    if (signature) onSigned?.();
+    return signature;
   }
 
   async #list(payload: Buffer): Promise<Buffer> {
-    const { held, upstream } = this.#options;
-    const own = this.#forwarded ? [] : held.list();
+    const { held, added, upstream } = this.#options;
+    const own = [...(this.#sessions.isForwarded ? [] : held.list()), ...(added?.list(this.#sessions) ?? [])];
     const answer = await upstream.ask(payload);
-    if (own.length === 0) return answer ?? encodeAgentResponse({ type: "identities", identities: [] });
-    const identities = [...own, ...listed(answer).filter(({ blob }) => !held.has(blob))].slice(0, agentLimits.identities);
+    if (own.length === 0) return answer ?? noIdentities;
+    const known = (blob: Buffer): boolean => held.has(blob) || added?.has(blob) === true;
+    const identities = [...own, ...listed(answer).filter(({ blob }) => !known(blob))].slice(0, agentLimits.identities);
     return encodeAgentResponse({ type: "identities", identities });
   }
 
   async #extension(request: AgentRequest & { readonly type: "extension" }, payload: Buffer): Promise<Buffer> {
+    const isBind = request.name === "session-bind@openssh.com";
+    // Even where it is locked: what asks over this socket is what it is, and stays so.
+    const bound = isBind && this.#sessions.bind(request.contents);
+    if (!isBind && this.#options.lock?.isLocked === true) return failure;
     const answer = await this.#options.upstream.ask(payload);
-    if (request.name !== "session-bind@openssh.com") return answer ?? extensionFailure;
-    this.#forwarded ||= parseSessionBind(request.contents).isForwarding;
+    if (!isBind) return answer ?? extensionFailure;
     // It is known here, whatever the agent behind makes of it.
-    return success;
+    return bound ? success : failure;
   }
 }
 
@@ -90,26 +132,5 @@ function listed(answer: Buffer | undefined): readonly AgentIdentity[] {
   } catch {
     // What another agent says wrong takes nothing from the keys that are here.
     return [];
-  }
-}
-
-/**
- * Speaks with one client until it goes, or breaks the protocol: then its socket is destroyed. One request is under way at a time; nothing more is read
- * until it is answered and the answer is taken.
- */
-export async function agentDialogue(socket: Duplex, options: DialogueOptions): Promise<void> {
-  const dialogue = new Dialogue(options);
-  const frames = createAgentFrames();
-  try {
-    for await (const chunk of socket as AsyncIterable<Buffer>) {
-      for (const payload of frames.push(chunk)) {
-        const answer = agentFrame(await dialogue.answer(payload));
-        if (!socket.write(answer)) await new Promise<void>((resolve) => socket.once("drain", resolve).once("close", resolve));
-      }
-    }
-    socket.end();
-  } finally {
-    options.upstream.close();
-    socket.destroy();
   }
 }

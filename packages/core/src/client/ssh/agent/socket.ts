@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { GatehouseError, systemRandom, type Random } from "../../../base/index.ts";
 import { ensurePrivateDirectory } from "../../lean/index.ts";
 import { agentClients } from "./clients.ts";
-import { agentDialogue } from "./dialogue.ts";
+import { agentDialogue } from "./converse.ts";
 import type { HeldKeys } from "./held-keys.ts";
 import { sharedPath } from "./shared-path.ts";
 import { upstreamAgent } from "./upstream.ts";

@@ -50,7 +50,9 @@ export function upstreamAgent(path: string | undefined): UpstreamAgent {
         // An agent that is gone is as good as none.
         return undefined;
       }
-      socket.write(agentFrame(payload));
+      const frame = agentFrame(payload);
+      // It may be a key.
+      socket.write(frame, () => frame.fill(0));
       for (;;) {
         const answer = answers.shift();
         if (answer) return answer;
