@@ -34,6 +34,8 @@ export const auditEvents = {
   authFailed: { event: "auth", code: "T3007W" },
   sessionLogout: { event: "session.logout", code: "G1000I" },
   certCreate: { event: "cert.create", code: "G1001I" },
+  certRenewFailed: { event: "cert.renew", code: "G1040W" },
+  loginReplayed: { event: "session.revoked", code: "G1041W" },
   userInvite: { event: "user.invite", code: "G1002I" },
   userReset: { event: "user.reset", code: "G1003I" },
   identityRefused: { event: "identity.refused", code: "G1004W" },

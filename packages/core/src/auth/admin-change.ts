@@ -55,7 +55,7 @@ export async function transactIfUnchanged(context: Context, operations: readonly
 }
 
 /** Does it again, looking at everything anew, where what it stands on changed on the way (undefined). Throws `compare_failed` after some times. */
-export async function untilUnchanged<T>(kind: Kind, once: () => Promise<T | undefined>): Promise<T> {
+export async function untilUnchanged<T>(kind: string, once: () => Promise<T | undefined>): Promise<T> {
   for (let tries = 1; tries <= maxTries; tries++) {
     const done = await once();
     if (done !== undefined) return done;

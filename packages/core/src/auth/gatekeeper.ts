@@ -9,6 +9,13 @@ import type { Session } from "./tables.ts";
 import type { Gatekeeper, Identity } from "./types.ts";
 import { endOf, refuseLocked } from "./users.ts";
 
+/** What the gateway knows of people is too old to let anybody in. */
+export class Stale extends GatehouseError {
+  constructor() {
+    super("access_denied", "the gateway cannot read its store, and lets nobody in until it can", { hint: "try again; if it stays so, tell the gateway's operator" });
+  }
+}
+
 /** Somebody let in, and until when that needs no second look while nothing changes. */
 interface Admitted {
   readonly generation: number;
@@ -97,7 +104,7 @@ export function createGatekeeper(options: { readonly snapshot: Snapshot; readonl
       const now = clock.now();
       if (now >= certificate.notAfter) throw unauthenticated("your certificate has expired");
       if (now - snapshot.freshAt() > maxStaleness) {
-        throw new GatehouseError("access_denied", "the gateway cannot read its store, and lets nobody in until it can", { hint: "try again; if it stays so, tell the gateway's operator" });
+        throw new Stale();
       }
       const known = admitted.get(certificate);
       if (known && known.generation === snapshot.generation && now < known.until) return known.identity;

@@ -1,12 +1,13 @@
 import { buildRoleSet, type RoleSet } from "../access/index.ts";
 import type { SshLoginResponse } from "../api/index.ts";
-import { auditEvents, userLogin, type AuditEventInput } from "../audit/index.ts";
+import { userLogin, type AuditEventInput } from "../audit/index.ts";
 import { GatehouseError, describeDuration, errorMessage, limits, uuid } from "../base/index.ts";
 import { parseAuthorizedKey, publicKeyFromSsh } from "../formats/index.ts";
 import { reservedNameProblem, type Role, type Traits } from "../resources/index.ts";
 import type { Operation } from "../store/index.ts";
+import { auditCertificates, certify, loginAnswer, mayRenew, wholeSecond, type CertificateWish } from "./certificates.ts";
 import type { Context } from "./context.ts";
-import { kinds, type SessionRecord } from "./records.ts";
+import { kinds, type RenewalRecord, type SessionRecord } from "./records.ts";
 import { readRole } from "./stored-resources.ts";
 import { refuseLockedLogin } from "./locks.ts";
 import type { RequestOrigin } from "./types.ts";
@@ -75,19 +76,17 @@ export function refuseHeadless(username: string, roles: RoleSet): void {
   throw new GatehouseError("access_denied", `the roles of ${username} let no login be approved in a browser elsewhere (headless_login: false)`, { hint: "log in on a machine with a browser, or ask an administrator" });
 }
 
-function certificateFormat(asked: string, byRoles: "standard" | "oldssh"): "standard" | "oldssh" {
-  return asked === "standard" || asked === "oldssh" ? asked : byRoles;
+/** What the session may be renewed by. Whoever has what was signed for a machine, or approved from elsewhere, is not the person who logged in. */
+function renewalOf({ method, headless, ttl, compatibility }: Grant, until: number): RenewalRecord | undefined {
+  return method === "sign" || method === "join" || headless !== undefined ? undefined : { generation: 1, until, ttl, compatibility };
 }
-
-const base64 = (text: string): string => Buffer.from(text, "utf8").toString("base64");
-const line = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`);
 
 /**
  * Starts a login session and signs its certificates: both or neither. The login is in the audit log before this resolves. Throws
  * {@link Overtaken} where what should still be true is not, `access_denied` where the person or a role of theirs is locked.
  */
 export async function issueSession(context: Context, grant: Grant): Promise<SshLoginResponse> {
-  const { store, authorities, clock, audit } = context;
+  const { store, clock, audit } = context;
   const { username, subjectId, roles, traits, method, connector } = grant;
   const reserved = method === "join" ? undefined : reservedNameProblem(username);
   if (reserved !== undefined) throw new GatehouseError("access_denied", `the user name "${username}" ${reserved}`);
@@ -95,24 +94,13 @@ export async function issueSession(context: Context, grant: Grant): Promise<SshL
   const roleSet = await loadRoleSet(context, roles, traits);
   const ttl = grant.overRoleTtl === true ? grant.ttl : Math.min(roleSet.sessionTtl(grant.ttl), grant.ttl);
   if (ttl < limits.minCertificateTtl) throw new GatehouseError("access_denied", `the roles of ${username} allow no certificate of at least ${describeDuration(limits.minCertificateTtl)}`);
-  const options = roleSet.options();
   if (grant.headless !== undefined) refuseHeadless(username, roleSet);
   const sessionId = uuid();
-  const logins = roleSet.logins();
-  const pair = authorities.issueUser({
-    publicKey: grant.publicKey,
-    username,
-    subjectId,
-    sessionId,
-    roles,
-    logins,
-    traits,
-    ttl,
-    permitPortForwarding: options.portForwarding,
-    permitAgentForwarding: options.forwardAgent,
-    sourceAddresses: options.sourceAddresses,
-    format: certificateFormat(grant.compatibility, options.certFormat),
-  });
+  const created = clock.now();
+  const end = wholeSecond(created + roleSet.sessionTtl(0));
+  const renewal = renewalOf(grant, end);
+  const wish: CertificateWish = { username, subjectId, sessionId, generation: 1, roles, roleSet, traits, publicKey: grant.publicKey, ttl, latest: grant.overRoleTtl === true ? undefined : end, compatibility: grant.compatibility };
+  const pair = certify(context, wish);
   const record: SessionRecord = {
     user: username,
     subject: subjectId,
@@ -120,8 +108,10 @@ export async function issueSession(context: Context, grant: Grant): Promise<SshL
     traits: Object.fromEntries(Object.entries(traits).map(([name, values]) => [name, [...values]])),
     method,
     ...(connector === undefined ? {} : { connector }),
-    created: clock.now(),
+    created,
     address: grant.origin.remoteAddress,
+    ...(grant.headless === undefined ? {} : { headless: true }),
+    ...(renewal === undefined ? {} : { renewal }),
   };
   try {
     await store.transact([
@@ -134,29 +124,13 @@ export async function issueSession(context: Context, grant: Grant): Promise<SshL
   try {
     const { origin } = grant;
     await audit.emit(grant.event?.(sessionId) ?? userLogin({ method: method === "sign" || method === "join" ? "local" : method, user: username, origin, fields: { session: sessionId, connector, external_name: grant.externalName, headless: grant.headless, roles } }));
-    await audit.emit({
-      ...auditEvents.certCreate,
-      user: username,
-      session: sessionId,
-      subject: subjectId,
-      roles,
-      logins,
-      traits,
-      expires: new Date(pair.expires).toISOString(),
-      "addr.remote": origin.remoteAddress,
-    });
+    await auditCertificates(context, wish, pair, origin);
   } catch (error) {
     await endSession(context, sessionId);
     throw error;
   }
   await context.snapshot.settled();
-  const host = authorities.trust("host");
-  return {
-    username,
-    cert: base64(pair.ssh),
-    tls_cert: base64(pair.tls),
-    host_signers: [{ domain_name: host.clusterName, checking_keys: host.sshKeys.map((key) => base64(line(key))), tls_certs: host.tlsCertificates.map(base64) }],
-  };
+  return loginAnswer(context, username, pair, renewal && mayRenew(roleSet, method) ? renewal.until : undefined);
 }
 
 /** A session whose login could not be audited is nobody's: its certificates were never handed out, and it is taken back where that is possible. */

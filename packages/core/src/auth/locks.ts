@@ -46,10 +46,10 @@ export function enforce(item: StoredItem, logger: Logger): ActiveLock {
   }
 }
 
-/** Throws {@link Locked} for a login of somebody who is locked, or who would get a role that is; from the store, so that no login slips past a lock that is being told. */
-export async function refuseLockedLogin(context: Context, user: string, roles: readonly string[]): Promise<void> {
+/** Throws {@link Locked} for a login of somebody who is locked, or who would get a role that is, or for one that is locked itself (`sessions`); from the store, so that no login slips past a lock that is being told. */
+export async function refuseLockedLogin(context: Context, user: string, roles: readonly string[], sessions: readonly string[] = []): Promise<void> {
   const locks = (await context.store.list("lock")).map((item) => enforce(item, context.logger));
-  const lock = findLock(locks, { user, roles, sessions: [] }, context.clock.now());
+  const lock = findLock(locks, { user, roles, sessions }, context.clock.now());
   if (lock) throw new Locked(lock);
 }
 

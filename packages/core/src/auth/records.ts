@@ -45,6 +45,20 @@ export const kinds = {
 
 const traits = z.record(z.string(), z.array(z.string()));
 
+/** What the renewals of a login session go by; times in ms, and in ms since the epoch. */
+const renewalRecord = z.object({
+  /** Of the newest certificates; 1 are the login's own. */
+  generation: z.number().int().min(1),
+  /** When those were issued, where they are a renewal's. */
+  at: z.number().optional(),
+  /** No certificate lasts beyond this: the roles' `max_session_ttl` after the login. */
+  until: z.number(),
+  /** Lifetime and format that the login asked for. */
+  ttl: z.number().positive(),
+  compatibility: z.string(),
+});
+export type RenewalRecord = z.infer<typeof renewalRecord>;
+
 export const sessionRecord = z.object({
   user: z.string(),
   subject: z.string(),
@@ -57,6 +71,10 @@ export const sessionRecord = z.object({
   created: z.number(),
   /** Where the login came from, `ip:port`. */
   address: z.string(),
+  /** Approved in a browser elsewhere. */
+  headless: z.boolean().optional(),
+  /** Absent in a session that cannot be renewed: of `sign` and `join`, and where it was approved elsewhere. */
+  renewal: renewalRecord.optional(),
 });
 export type SessionRecord = z.infer<typeof sessionRecord>;
 

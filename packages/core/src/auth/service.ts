@@ -18,6 +18,7 @@ import { mfaHashes } from "./mfa/index.ts";
 import { createHostJoins, createHostSign, createNodeDirectory, createRevocations } from "./nodes/index.ts";
 import { createPasswords } from "./passwords.ts";
 import { kinds } from "./records.ts";
+import { createRenew } from "./renew/index.ts";
 import { createSamlMetadata } from "./saml-metadata.ts";
 import { createSharedKey } from "./shared-key.ts";
 import { createSign } from "./sign.ts";
@@ -52,9 +53,11 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
     await audit.emit({ ...auditEvents.sessionLogout, user: identity.username, session: identity.sessionId });
   }
 
+  const gatekeeper = createGatekeeper({ snapshot, clock, maxStaleness });
+
   return {
     clusterName: authorities.clusterName,
-    gatekeeper: createGatekeeper({ snapshot, clock, maxStaleness }),
+    gatekeeper,
     nodes: createNodeDirectory(snapshot, authorities.clusterName),
     hosts: createHostJoins(context),
     revocations: createRevocations(context),
@@ -65,6 +68,7 @@ export async function openAuth(options: AuthOptions): Promise<AuthService> {
       ...createConsoleLogins(context, proof, { count, startSso: start.startSso }),
       ...createSsoFinish(context, createSsoApprover(context)),
       ...createSamlMetadata(context),
+      ...createRenew(context, gatekeeper),
       logout,
     },
     headless: createHeadless(context, proof, begin),

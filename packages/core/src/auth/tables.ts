@@ -134,6 +134,11 @@ function createEnded(): { add(id: string, user: string, now: number): void; read
   };
 }
 
+/** What of a session a decision depends on besides its end: a renewal changes none of it. */
+function substance(session: Session): string {
+  return JSON.stringify({ ...session, renewal: undefined, expires: undefined });
+}
+
 /** What of a user a decision depends on. */
 function weight(user: User): string {
   return JSON.stringify([user.spec.roles, user.spec.status ?? null]);
@@ -171,7 +176,7 @@ export function createTables(logger: Logger): Tables {
   );
   const sessions = new Table<Session | undefined>(
     (item) => tryRead(item, () => ({ ...readRecord(sessionRecord, item), expires: item.expires ?? 0 })),
-    (before, after, now) => before !== undefined && before.expires > now && JSON.stringify(before) !== JSON.stringify(after),
+    (before, after, now) => before !== undefined && before.expires > now && (after === undefined || after.expires < before.expires || substance(before) !== substance(after)),
   );
   const locks = new Table<StoredLock>(
     (item) => ({ value: item.value, lock: enforce(item, logger) }),

@@ -10,6 +10,7 @@ import type { CallerOf } from "./caller.ts";
 import { auditView, eventRoutes } from "./events-routes.ts";
 import { mfaRoutes } from "./mfa-routes.ts";
 import { recordingRoutes } from "./recording-routes.ts";
+import { renewRoute } from "./renew-route.ts";
 import { resourceRoutes } from "./resource-routes.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { ssoRoutes } from "./sso-routes.ts";
@@ -93,6 +94,8 @@ export async function createAdminApp(options: AdminOptions, callerOf: CallerOf):
         await auth.logins.logout(personOf(request.raw));
         return reply.status(204).send();
       });
+
+      renewRoute(app, options);
 
       app.get("/gatehouse/v1/status", async (request): Promise<StatusResponse> => {
         // Names of clusters and what is wrong with them: for whoever may see who is in the cluster.

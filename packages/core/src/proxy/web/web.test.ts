@@ -16,7 +16,7 @@ function authOf(parts: { logins?: Partial<AuthService["logins"]>; admin?: Partia
     throw new Error("not part of this test");
   };
   const consoleLogins = { startConsole: missing, openConsole: missing, chooseConnector: missing, consoleKey: missing, finishConsole: missing, cancelConsole: missing };
-  const logins = { local: missing, join: missing, ...consoleLogins, startSso: missing, openSso: missing, finishSso: missing, samlMetadata: missing, logout: missing, ...parts.logins };
+  const logins = { renew: missing, local: missing, join: missing, ...consoleLogins, startSso: missing, openSso: missing, finishSso: missing, samlMetadata: missing, logout: missing, ...parts.logins };
   const admin = {
     get: missing,
     put: missing,
