@@ -1,18 +1,20 @@
 // Bundles with esbuild: packages/{tsh,tctl}/src/start.ts → packages/{tsh,tctl}/dist/start.cjs, one file in which every command begins and
 // some end; packages/{tsh,tctl}/src/main.ts → packages/{tsh,tctl}/dist/main.js and its lazy chunks; and the programs that tests, the
-// bench and npm start run, test/programs/*.ts → test/dist/*.js (never part of a release).
+// bench and npm start run, test/programs/*.ts → test/dist/*.js (never part of a release). Beside each command's bundle: commands.json, what completion knows of it.
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFile, mkdir, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { commands, mainOptions, outFolder, splitOptions, startOptions } from "./bundle.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stampFile = join(root, "node_modules/.cache/gatehouse-build");
 
-/** Where the bundles go, and whether what the gateway reads at run time (worker threads, scripts for hosts) belongs beside them. */
+/** Where the bundles go, and whether what the gateway reads at run time (worker threads, scripts for hosts) belongs beside them, and what completion knows. */
 const bundles = [
-  ...commands.map((name) => ({ out: outFolder(name), beside: name === "tsh", options: (fresh) => [mainOptions(root, name, fresh), startOptions(root, name, fresh)] })),
+  ...commands.map((name) => ({ out: outFolder(name), beside: name === "tsh", described: true, options: (fresh) => [mainOptions(root, name, fresh), startOptions(root, name, fresh)] })),
   { out: "test/dist", beside: true, options: async (fresh) => [splitOptions(root, (await sources(join(root, "test/programs"))).map((file) => relative(root, file)), fresh)] },
 ];
 
@@ -41,7 +43,13 @@ async function isBuilt(stamp) {
   return outputs.every((output) => output !== undefined);
 }
 
-async function bundle({ out: folder, beside, options }) {
+/** Has a built command write down its commands and flags, for completion. */
+async function describe(out) {
+  const { stdout } = await promisify(execFile)(process.execPath, [join(out, "start.cjs"), "__commands"], { maxBuffer: 16 * 1024 * 1024 });
+  await writeFile(join(out, "commands.json"), stdout);
+}
+
+async function bundle({ out: folder, beside, described, options }) {
   const { build: esbuild } = await import("esbuild");
   const out = join(root, folder);
   const fresh = `${out}.new`;
@@ -62,6 +70,7 @@ async function bundle({ out: folder, beside, options }) {
     if (/\.c?js$/.test(entry) && !kept.has(entry)) await rm(join(out, entry));
   }
   await rm(fresh, { recursive: true, force: true });
+  if (described) await describe(out);
 }
 
 /** Bundles both commands, unless nothing has changed since the last time. */

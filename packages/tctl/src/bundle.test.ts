@@ -11,6 +11,14 @@ beforeAll(async () => {
   ({ metafile } = await build({ ...mainOptions(root, "tctl"), write: false }));
 });
 
+describe("what a shell waits for", () => {
+  it("loads no command, no schema and no network", () => {
+    const modules = loadedWith(metafile, ["packages/tctl/src/main.ts", "packages/tctl/src/completion/complete.ts"]);
+    expect(modules).toContain("packages/core/src/client/completion/walk.ts");
+    expect(modules.filter((module) => /@oclif|\/zod|\/yaml[@/]|undici|chalk|node:https|src\/commands|client\/(?!lean|completion|local-agent)/.test(module))).toEqual([]);
+  });
+});
+
 describe("the library that reads an administrator's kubeconfig", () => {
   it("is loaded by no command before it is needed, the one that needs it included", () => {
     const commands = Object.keys(metafile.inputs).filter((path) => path.startsWith("packages/tctl/src/"));

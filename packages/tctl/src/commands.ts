@@ -42,6 +42,7 @@ export const tctl: Program = {
     "sso:configure:saml": { summary: "Write a connector for a SAML provider", load: async () => (await import("./commands/sso/configure/saml.ts")).SsoConfigureSaml },
     "sso:test": { summary: "Try a connector out: run a login with it and see what comes of it", load: async () => (await import("./commands/sso/test.ts")).SsoTest },
     status: { summary: "Show the cluster, its authorities and its Kubernetes clusters", load: async () => (await import("./commands/status.ts")).Status },
+    completion: { summary: "Print the script that completes lines in your shell", load: async () => (await import("@gatehouse/core/client/command")).CompletionCommand },
     version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).Version },
   },
   topics: { sso: "Connectors of identity providers", "sso:configure": "Write connectors", users: "People with an account", "users:mfa": "Second factors of local users", bots: "Who jobs are", tokens: "What machines join with", nodes: "Hosts behind the gateway", locks: "Who and what is locked out", sessions: "Sessions under way", auth: "Certificate authorities", audit: "The audit log", events: "Events of the audit log", kubeconfig: "Credentials of the gateway in a Kubernetes cluster" },

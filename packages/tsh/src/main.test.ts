@@ -54,6 +54,12 @@ describe("what is loaded", () => {
     expect(notAmong(modules, proxySsh)).toEqual([]);
   });
 
+  it("for what a shell waits for: no command, no schema, no network", () => {
+    const modules = loadedWith(main, ["packages/tsh/src/main.ts", "packages/tsh/src/completion/complete.ts"]);
+    expect(modules).toContain("packages/core/src/client/completion/walk.ts");
+    expect(modules.filter((module) => /@oclif|\/zod|\/yaml[@/]|undici|chalk|node:https|src\/commands|client\/(?!lean|completion|local-agent)/.test(module))).toEqual([]);
+  });
+
   it("for tsh ssh, scp, sftp and config: ssh2 where there is no OpenSSH alone", () => {
     const commands = ["ssh", "scp", "sftp", "config"].map((name) => `packages/tsh/src/commands/${name}.ts`);
     expect(loadedWith(main, ["packages/tsh/src/main.ts", ...commands]).filter((module) => /ssh2|own-ssh/.test(module))).toEqual([]);

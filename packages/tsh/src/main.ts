@@ -1,5 +1,20 @@
+/** Commands that people do not type: the shells' scripts, completion itself and the build run them. Their words may hold anything. */
+async function hiddenCommand(argv: readonly string[]): Promise<number | undefined> {
+  switch (argv[0]) {
+    case "__complete":
+      return (await import("./completion/complete.ts")).complete(argv.slice(1));
+    case "__names":
+      return (await import("./completion/fetch.ts")).fetchAndKeep(argv.slice(1));
+    case "__commands":
+      return (await import("./completion/commands.ts")).printCommands();
+  }
+  return undefined;
+}
+
 /** Runs any command but those that `start.ts` runs itself. Returns its exit code where the framework did not set one. */
 async function run(argv: readonly string[]): Promise<number | undefined> {
+  const hidden = await hiddenCommand(argv);
+  if (hidden !== undefined) return hidden;
   const help = argv.some((word) => word === "--help" || word === "-h");
   if (argv[0] === "proxy" && argv[1] === "ssh" && !help) return (await import("./proxy-ssh.ts")).proxySsh(argv.slice(2));
   process.once("SIGINT", () => process.exit(130));

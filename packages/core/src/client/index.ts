@@ -13,7 +13,7 @@ export type { RenewTools, RenewalProspect } from "./renew.ts";
 export { answerPieces } from "./answer-pieces.ts";
 export { createTlsTransport } from "./transport.ts";
 export type { TlsTransportOptions } from "./transport.ts";
-export { parsePin, settleTrust } from "./trust.ts";
+export { knownAuthorities, parsePin, settleTrust } from "./trust.ts";
 export type { GatewayTrust, TrustOptions } from "./trust.ts";
 export { readAccount } from "./kube-access.ts";
 export type { Account } from "./kube-access.ts";

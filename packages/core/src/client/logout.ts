@@ -1,6 +1,7 @@
 import { GatehouseError, errorMessage } from "../base/index.ts";
+import { forgetNames } from "./completion/index.ts";
 import { connectAdmin } from "./gateway.ts";
-import { isKept, readableLogin, removeKept } from "./kept-logins.ts";
+import { gatewayOf, isKept, readableLogin, removeKept } from "./kept-logins.ts";
 import { removeKubeEntries } from "./kubeconfig/index.ts";
 import { keystoresOf, openLogins, type ClientHome, type Environment } from "./lean/index.ts";
 import { changeHome, writeProfile, type Profile } from "./profiles.ts";
@@ -37,6 +38,7 @@ export async function logout(home: ClientHome, env: Environment, name: string, p
     }
   }
   return changeHome(home, async () => {
+    await forgetNames(home, gatewayOf(name));
     if (isKept(name)) return { wasLoggedIn: await removeKept(home, env, name), contexts: [], unreached };
     let removed = false;
     for (const kind of keystoresOf(profile.keystore)) removed = (await openLogins(home, kind, env).remove(name)) || removed;

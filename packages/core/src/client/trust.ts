@@ -34,6 +34,12 @@ const connectLimit = 30_000;
 const maxChain = 10;
 const maxPinnedCa = 64 * 1024;
 
+/** The authorities that may vouch for a gateway as far as is known here, PEM: the one that it is pinned to, else the machine's own. */
+export async function knownAuthorities(home: ClientHome, profile: string, env: Environment): Promise<readonly string[]> {
+  const kept = await readFileLimited(home.pinnedCa(profile), { limit: maxPinnedCa });
+  return kept === undefined ? systemRoots(env) : [kept];
+}
+
 /** Lower-case `sha256:<64 hex>`. Throws `usage`. */
 export function parsePin(text: string): string {
   const pin = text.trim().toLowerCase();

@@ -1,8 +1,8 @@
 import { GatehouseError, escapeLine, nearest } from "../base/index.ts";
 import type { ResourceRef } from "./types.ts";
 
-/** Words that name a kind in a reference (reference §8.2), and the bare kind names that v3 forgot. */
-const shortcuts: ReadonlyMap<string, ResourceRef["kind"]> = new Map<string, ResourceRef["kind"]>([
+/** Words that name a kind in a reference (reference §8.2), the bare kind names that v3 forgot among them. */
+export const resourceKinds: ReadonlyMap<string, ResourceRef["kind"]> = new Map<string, ResourceRef["kind"]>([
   ["role", "role"],
   ["roles", "role"],
   ["user", "user"],
@@ -41,9 +41,9 @@ export function parseRef(text: string): ResourceRef {
   const rest = text.slice(parts.slice(0, start + 1).join("/").length).replace(/^[/ \t]+|[/ \t]+$/g, "");
   const name = rest === "" ? undefined : rest;
   if (/[ \t]/.test(rest)) throw fail(`failed to parse '${escapeLine(text)}'`, "write it as kind/name, such as roles/admin");
-  const kind = shortcuts.get(word.toLowerCase());
+  const kind = resourceKinds.get(word.toLowerCase());
   if (kind === undefined) {
-    const known = [...shortcuts.keys()];
+    const known = [...resourceKinds.keys()];
     const near = nearest(word, known);
     throw fail(`unsupported resource: ${escapeLine(word)}`, near === undefined ? `known: ${known.join(", ")}` : `did you mean "${near}"?`);
   }

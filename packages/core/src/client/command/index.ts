@@ -5,3 +5,5 @@ export { BaseCommand, debugFlag, formatFlag } from "./flags.ts";
 export { deviceOutput, devicePrompter, processOutput, withPrompter } from "./io.ts";
 export { explainThrown } from "../terminal/index.ts";
 export { durationFlag } from "./usage.ts";
+export { describeProgram } from "./manifest.ts";
+export { CompletionCommand } from "./completion.ts";

@@ -55,6 +55,8 @@ export interface ClientHome {
   /** What kubeconfig runs. */
   readonly launcher: string;
   readonly refusals: string;
+  /** Names that shells complete; nothing in it is missed. */
+  readonly cache: string;
   profile(name: string): string;
   /** CA certificate that this gateway was pinned to. */
   pinnedCa(name: string): string;
@@ -80,6 +82,7 @@ export function clientHome(env: Environment): ClientHome {
     keys: join(path, "keys"),
     launcher: join(path, "bin", process.platform === "win32" ? "tsh.cmd" : "tsh"),
     refusals: join(path, "refusals"),
+    cache: join(path, "cache"),
     profile: (name) => join(path, `${name}.yaml`),
     pinnedCa: (name) => join(path, `${name}.ca.pem`),
     knownHosts: (name) => join(path, `${name}.known_hosts`),
