@@ -1,7 +1,7 @@
-import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { GatehouseError, escapeLine, errorMessage } from "@gatehouse/core/base";
+import { GatehouseError, errorMessage, type Random } from "@gatehouse/core/base";
 import { agentLimits, formatAgentRefusal, type AgentVerb, type AgentVerbs } from "@gatehouse/core/client/local-agent";
+import { listenAt } from "../listen.ts";
 import { answerLine } from "./answer.ts";
 import { readLines } from "./lines.ts";
 
@@ -10,9 +10,10 @@ export type ControlHandlers = { readonly [V in AgentVerb]: (request: AgentVerbs[
 
 /** How the socket is served. */
 export interface ControlOptions {
-  /** Path of a socket that is not there yet, in a directory of this person's alone; on Windows the name of a pipe. */
+  /** Path of the socket, in a directory of this person's alone; on Windows the name of a pipe. */
   readonly path: string;
   readonly handlers: ControlHandlers;
+  readonly random: Random;
   readonly log: (text: string) => void;
   /** Told at every request. */
   readonly onRequest?: () => void;
@@ -26,7 +27,7 @@ export interface ControlOptions {
 export interface ControlServer {
   readonly clients: number;
   /** Takes the socket away: nobody new comes. Those who are connected stay until {@link close}. */
-  leave(): void;
+  leave(): Promise<void>;
   /** After {@link leave}: lets answers under way go out, then ends every connection. */
   close(): Promise<void>;
 }
@@ -48,7 +49,7 @@ function end(socket: Socket, line?: string): void {
   socket.once("close", () => clearTimeout(timer)).end(line ?? "", () => socket.destroy());
 }
 
-/** Serves the agent's socket until it is closed. Throws `internal` where it cannot. */
+/** Serves the agent's socket until it is closed. Throws what `listenAt` does. */
 export async function serveControl(options: ControlOptions): Promise<ControlServer> {
   const { path, handlers, log, onRequest, clients: most = agentLimits.clients, lineTime = 10_000 } = options;
   const clients = new Set<Socket>();
@@ -82,17 +83,17 @@ export async function serveControl(options: ControlOptions): Promise<ControlServ
       (error: unknown) => (error instanceof GatehouseError && !socket.destroyed ? end(socket, formatAgentRefusal(error)) : socket.destroy()),
     );
   });
-  server.listen({ path, backlog: most });
-  await once(server, "listening").catch((error: unknown) => {
-    throw new GatehouseError("internal", `the local agent cannot listen at ${escapeLine(path)}: ${errorMessage(error)}`, { cause: error });
-  });
+  const owned = await listenAt(server, path, options.random);
   server.on("error", (error) => log(`the socket failed: ${errorMessage(error)}`));
 
   return {
     get clients() {
       return clients.size;
     },
-    leave: () => void server.close(),
+    async leave() {
+      await owned.release();
+      server.close();
+    },
     async close() {
       const gone = [...clients].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
       closing = true;

@@ -1,12 +1,14 @@
 import { GatehouseError } from "@gatehouse/core/base";
 import { AgentLocked, agentLimits, formatAgentAnswer, type AgentIdentityAnswer } from "@gatehouse/core/client/local-agent";
 import type { ControlHandlers } from "../control/index.ts";
+import type { LiveSettings } from "../settings/index.ts";
 import { stateOf, type AgentParts } from "./parts.ts";
 
 /** What the handlers ask of the process around them. */
 export interface HandlerOptions {
   readonly identity: AgentIdentityAnswer;
   readonly parts: AgentParts;
+  readonly settings: LiveSettings;
   readonly sshSocket: string;
   readonly clients: () => number;
   readonly idleExit: () => number | undefined;
@@ -15,7 +17,7 @@ export interface HandlerOptions {
 }
 
 /** Answers to what commands ask. */
-export function controlHandlers({ identity, parts, ...around }: HandlerOptions): ControlHandlers {
+export function controlHandlers({ identity, parts, settings, ...around }: HandlerOptions): ControlHandlers {
   const { lock, logins, ssh } = parts;
   /** Nothing is given out of a locked agent, and nothing put in. */
   const open = <Q, A>(work: (request: Q) => A): ((request: Q) => A) => (request) => {
@@ -25,20 +27,26 @@ export function controlHandlers({ identity, parts, ...around }: HandlerOptions):
 
   return {
     hello: () => identity,
-    status: () => ({
-      ...identity,
-      locked: lock.isLocked,
-      logins: logins.list(),
-      addedKeys: ssh.addedKeys,
-      clients: around.clients(),
-      memory: process.memoryUsage.rss(),
-      sshSocket: around.sshSocket,
-      upstream: ssh.upstream,
-      relogin: "ask",
-      idleExit: around.idleExit(),
-    }),
+    status: async () => {
+      await Promise.all([settings.refresh(), logins.refresh()]);
+      return {
+        ...identity,
+        locked: lock.isLocked,
+        logins: logins.list(),
+        addedKeys: ssh.addedKeys,
+        clients: around.clients(),
+        memory: process.memoryUsage.rss(),
+        sshSocket: around.sshSocket,
+        upstream: ssh.upstream,
+        relogin: settings.current.relogin,
+        idleExit: around.idleExit(),
+      };
+    },
     credentials: open(async ({ profile }) => ({ record: await logins.credentials(profile) })),
-    relogin: open((request) => logins.relogin(request)),
+    relogin: open(async (request) => {
+      await settings.refresh();
+      return logins.relogin(request);
+    }),
     changed: async ({ profile }) => {
       await logins.changed(profile);
       return {};

@@ -2,6 +2,7 @@ import { errorMessage } from "@gatehouse/core/base";
 import { createLock } from "../lock/index.ts";
 import { createLogins } from "../logins/index.ts";
 import type { AgentContext, AgentLock, AgentLogins, SshAgent } from "../parts.ts";
+import type { LiveSettings } from "../settings/index.ts";
 import { createSshAgent } from "../ssh/index.ts";
 
 /** What an agent is made of. */
@@ -30,7 +31,7 @@ function readState(text: string | undefined, log: AgentContext["log"]): State {
  * Opens the parts, with what {@link stateOf} said of those of the agent before. The lock comes first: what was locked is never open in between. A part that cannot
  * read what another version said goes without it, which is logged.
  */
-export async function openParts(context: AgentContext, before: string | undefined): Promise<AgentParts> {
+export async function openParts(context: AgentContext, settings: LiveSettings, before: string | undefined): Promise<AgentParts> {
   const { env, log } = context;
   const state = readState(before, log);
   const restore = <P extends { restore(state: unknown): void }>(name: keyof AgentParts, part: P): P => {
@@ -44,7 +45,7 @@ export async function openParts(context: AgentContext, before: string | undefine
   };
   const lock = restore("lock", createLock(context));
   const logins = restore("logins", createLogins(context, lock));
-  const ssh = restore("ssh", await createSshAgent(context, logins, lock, { upstream: env["SSH_AUTH_SOCK"] }));
+  const ssh = restore("ssh", await createSshAgent(context, logins, lock, { upstream: env["SSH_AUTH_SOCK"], confirm: () => settings.current.confirm }));
   return { lock, logins, ssh };
 }
 

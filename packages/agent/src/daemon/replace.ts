@@ -1,4 +1,3 @@
-import { rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { GatehouseError, systemErrorCode } from "@gatehouse/core/base";
 import { askAgent, checkAgentSocket, type AgentIdentityAnswer, type AgentPlace } from "@gatehouse/core/client/local-agent";
@@ -24,22 +23,13 @@ function listens(path: string): Promise<boolean> {
   });
 }
 
-/** Removes the sockets of an agent that is gone. Call it with the place's lock. */
-async function removeStale(place: AgentPlace): Promise<void> {
-  if (process.platform === "win32") return;
-  for (const path of [place.control, place.ssh]) if (await checkAgentSocket(place.directory, path)) await rm(path, { force: true });
-}
-
 /**
- * Makes room for an agent of this build: takes over from one of another, with all that it held in memory, and removes what a crash left. Resolves with the state
- * that is to be restored, undefined where there is none. Call it with the place's lock. Throws `already_exists` where an agent of this build runs,
+ * Makes room for an agent of this build: takes over from one of another, with all that it held in memory. Resolves with the state that is to be restored, undefined where there
+ * is none, or nobody listens at a socket that a crash left. Call it with the place's lock. Throws `already_exists` where an agent of this build runs,
  * `access_denied` where the place is not this person's alone, `internal` where the one that is there does not go.
  */
 export async function makeRoom(place: AgentPlace, build: string, log: (text: string) => void): Promise<string | undefined> {
-  if (!(await checkAgentSocket(place.directory, place.control)) || !(await listens(place.control))) {
-    await removeStale(place);
-    return undefined;
-  }
+  if (!(await checkAgentSocket(place.directory, place.control)) || !(await listens(place.control))) return undefined;
   const running: AgentIdentityAnswer | undefined = await askAgent(place, "hello", {});
   if (running?.build === build) throw new GatehouseError("already_exists", `the local agent runs already (process ${running.pid})`, { hint: "tsh agent status shows it" });
   const handed = running && (await askAgent(place, "handover", {}));
@@ -51,6 +41,5 @@ export async function makeRoom(place: AgentPlace, build: string, log: (text: str
     if (performance.now() > deadline) throw new GatehouseError("internal", "the local agent that runs does not make room", { hint: "end it: tsh agent stop" });
     await sleep(50);
   }
-  await removeStale(place);
   return handed?.state;
 }

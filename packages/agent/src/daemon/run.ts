@@ -4,6 +4,7 @@ import { withLock, type ClientHome, type Environment } from "@gatehouse/core/cli
 import { agentPlace, makeAgentDirectory, type AgentIdentityAnswer, type AgentPlace } from "@gatehouse/core/client/local-agent";
 import { serveControl } from "../control/index.ts";
 import type { AgentContext } from "../parts.ts";
+import { openSettings } from "../settings/index.ts";
 import { agentBuild, startMark } from "../start/index.ts";
 import { controlHandlers } from "./handlers.ts";
 import { watchIdle } from "./idle.ts";
@@ -66,7 +67,8 @@ async function watchSocket(path: string, onGone: () => void): Promise<{ close():
 async function begin(context: AgentContext, { signal, onReady, idleTime = usualIdleTime }: RunOptions): Promise<RunningAgent> {
   const { place, clock, log } = context;
   const build = await agentBuild();
-  const parts = await openParts(context, await makeRoom(place, build, log));
+  const settings = await openSettings(context.home, log);
+  const parts = await openParts(context, settings, await makeRoom(place, build, log));
 
   const identity = { version, build, pid: process.pid, started: clock.now() };
   let end: (reason: string) => void = () => undefined;
@@ -76,10 +78,7 @@ async function begin(context: AgentContext, { signal, onReady, idleTime = usualI
 
   let left: Promise<void> | undefined;
   // Once: what is at the paths later is another's.
-  const leave = (): Promise<void> => {
-    control.leave();
-    return (left ??= parts.ssh.close());
-  };
+  const leave = (): Promise<void> => (left ??= Promise.all([control.leave(), parts.ssh.close()]).then(() => undefined));
 
   // A locked agent that ended would be as good as unlocked.
   const isIdle = (): boolean => !parts.lock.isLocked && parts.logins.isIdle && parts.ssh.isIdle;
@@ -87,6 +86,7 @@ async function begin(context: AgentContext, { signal, onReady, idleTime = usualI
   const handlers = controlHandlers({
     identity,
     parts,
+    settings,
     sshSocket: place.ssh,
     clients: () => control.clients + parts.ssh.clients,
     idleExit: () => idle.end,
@@ -95,7 +95,7 @@ async function begin(context: AgentContext, { signal, onReady, idleTime = usualI
       end("told to stop, or to make room");
     },
   });
-  const control = await serveControl({ path: place.control, handlers, log, onRequest: () => idle.touch() });
+  const control = await serveControl({ path: place.control, random: context.random, handlers, log, onRequest: () => idle.touch() });
   const watch = await watchSocket(place.control, () => end("its socket is gone"));
   log(`version ${version}, build ${build}, listens at ${place.control}`);
   onReady?.(identity, place);

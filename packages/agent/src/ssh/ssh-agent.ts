@@ -1,9 +1,9 @@
 import { GatehouseError } from "@gatehouse/core/base";
 import { agentClients, agentDialogue, upstreamAgent, type AgentClients } from "@gatehouse/core/client/ssh";
 import type { AgentContext, AgentLock, AgentLogins, SshAgent } from "../parts.ts";
+import { listenAt, type OwnedPath } from "../listen.ts";
 import { KeyRing } from "./added-keys.ts";
 import { askToUse, type AskToUse } from "./askpass.ts";
-import { listenAt, type OwnedPath } from "./listen.ts";
 import { chooseUpstream } from "./upstream-choice.ts";
 
 /** Who may be connected at once, unless it is said. */

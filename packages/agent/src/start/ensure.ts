@@ -26,10 +26,20 @@ const glance = 2000;
 /** ms that an agent takes to start, at most. */
 const startTime = 15_000;
 
-/** Whether commands start an agent by themselves here: not in CI, and not where the person has turned it off. */
-export function wantsAgent(env: Environment): boolean {
+/** Whether the person has turned it off: read by what knows YAML only where there is something to read. */
+async function isTurnedOff(home: ClientHome): Promise<boolean> {
+  if (!(await stat(join(home.path, "config", "config.yaml")).catch(() => undefined))) return false;
+  return (await (await import("../settings/index.ts")).readSettings(home)).agent === "off";
+}
+
+/**
+ * Whether commands start an agent by themselves here: not in CI, and not where the person has turned it off (`TSH_AGENT=off`, or the setting). Throws what
+ * `readSettings` does.
+ */
+export async function wantsAgent(env: Environment, home: ClientHome): Promise<boolean> {
   const ci = env["CI"] ?? "";
-  return (ci === "" || ci === "false") && !agentIsOff(env) && (env["HOME"] ?? env["USERPROFILE"] ?? "") !== "";
+  if ((ci !== "" && ci !== "false") || agentIsOff(env) || (env["HOME"] ?? env["USERPROFILE"] ?? "") === "") return false;
+  return !(await isTurnedOff(home));
 }
 
 /** One process starts the agent at a time: forty commands at once need not start forty. The agent removes the mark; an old one is of an agent that did not come up. */

@@ -1,13 +1,13 @@
 import { Flags } from "@oclif/core";
 import { GatehouseError, systemClock } from "@gatehouse/core/base";
 import { openSession, writeSshFiles } from "@gatehouse/core/client";
-import { BaseCommand } from "@gatehouse/core/client/command";
 import { sshConfigBlock, sshConfigPath, writeSshConfig } from "@gatehouse/core/client/ssh";
+import { AgentCommand } from "../agent-command.ts";
 import { loginFlags } from "../command.ts";
 import { runningProgram } from "../program.ts";
 
 /** `tsh config` */
-export class Config extends BaseCommand {
+export class Config extends AgentCommand {
   static override summary = "Let plain ssh, scp, rsync and git reach hosts through the gateway";
   static override description = `Prints the lines for ~/.ssh/config, or keeps them there: with --write, between two marks and before your own lines, as often as you like. Hosts are then
 reached by name and cluster, such as web-1.example, with nothing else to set up: the certificate for each connection comes from the gateway, and hosts are believed by theirs.`;
@@ -23,6 +23,7 @@ reached by name and cluster, such as web-1.example, with nothing else to set up:
   /** Prints or writes the block. */
   async run(): Promise<void> {
     const { flags } = await this.parse(Config);
+    this.wakeAgent(flags.identity);
     const { green } = this.output.style;
     if (process.platform === "win32") throw new GatehouseError("not_implemented", "tsh config does not know Windows' ssh yet", { hint: "tsh ssh works there" });
     const { home, record, identity } = await openSession(process.env, flags, systemClock.now());

@@ -2,7 +2,8 @@ import { Args, Flags } from "@oclif/core";
 import { GatehouseError, escapeLine, readAll, systemClock, systemRandom } from "@gatehouse/core/base";
 import { chosenProxy, clientHome, login, parsePin, resumeLogin, type LoginResult } from "@gatehouse/core/client";
 import { formatData, type Prompter } from "@gatehouse/core/client/terminal";
-import { BaseCommand, formatFlag, withPrompter } from "@gatehouse/core/client/command";
+import { formatFlag, withPrompter } from "@gatehouse/core/client/command";
+import { AgentCommand } from "../agent-command.ts";
 import { proxyFlag } from "../command.ts";
 import { chooseKubeCluster, selectKubeCluster } from "../kube-choice.ts";
 import { describeLogin, loginData } from "../login-text.ts";
@@ -21,7 +22,7 @@ async function readSecrets(): Promise<{ readonly password: string; readonly code
 }
 
 /** `tsh login` */
-export class Login extends BaseCommand {
+export class Login extends AgentCommand {
   static override summary = "Log in to a gateway and point kubectl at it";
   static override description = `Opens your browser (the link is printed first), waits at most three minutes, keeps key and certificates in the system's keychain, and adds the
 Kubernetes clusters that you may use to kubeconfig. kubectl's current context changes only where none is selected, or one of ours. Where a login is there
@@ -72,6 +73,7 @@ person is asked: a bot logs in, and its login goes to a file alone.`;
     const ttl = flags.ttl === undefined ? undefined : parseTtl(flags.ttl);
     if (flags.headless) return this.headless({ proxy: flags.proxy, user: flags.user, caPin: flags["ca-pin"], format: flags.format }, { ttl, cluster, words });
     if (words !== undefined) throw new GatehouseError("usage", "tsh login runs a command with --headless alone", { hint: "tsh login --headless -- kubectl get pods" });
+    this.wakeAgent();
     const result = await withPrompter(async (prompter) => {
       const wanted = { proxy: await this.gateway(flags.proxy, prompter), auth: flags.auth, user: flags.user, caPin: flags["ca-pin"] === undefined ? undefined : parsePin(flags["ca-pin"]), keystore: flags.keystore, embed: flags.embed };
       const tools = { env: process.env, clock: systemClock, program: runningProgram() };

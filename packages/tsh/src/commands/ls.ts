@@ -1,12 +1,13 @@
 import { escapeLine, hasLabels, systemClock } from "@gatehouse/core/base";
 import { openSession } from "@gatehouse/core/client";
-import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
+import { formatFlag } from "@gatehouse/core/client/command";
 import { formatData, formatTable } from "@gatehouse/core/client/terminal";
+import { AgentCommand } from "../agent-command.ts";
 import { loginFlags } from "../command.ts";
 import { describeLabels, listNames, parseLabels } from "../text.ts";
 
 /** `tsh ls` */
-export class Ls extends BaseCommand {
+export class Ls extends AgentCommand {
   static override summary = "List hosts, and as whom you may log in there";
   static override description = "Those that your roles let you log in to. With labels, those alone that have all of them.";
   static override usage = "ls [LABEL=VALUE...] [--format json|yaml] [--proxy <gateway>]";
@@ -17,6 +18,7 @@ export class Ls extends BaseCommand {
   /** Asks the gateway where the person may log in now. */
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Ls);
+    this.wakeAgent(flags.identity);
     const wanted = parseLabels(argv.map(String), "hosts are chosen by label=value, such as: tsh ls env=staging");
     const { admin } = await openSession(process.env, flags, systemClock.now());
     const all = await admin.nodes();

@@ -1,13 +1,13 @@
 import { Flags } from "@oclif/core";
 import { GatehouseError } from "@gatehouse/core/base";
-import { BaseCommand } from "@gatehouse/core/client/command";
+import { AgentCommand } from "../agent-command.ts";
 import { loginFlags } from "../command.ts";
 import { choosePlaces, copyFlags, copyLetters, hostsOf, placeWord } from "../ssh/copies.ts";
 import { openHostSession } from "../ssh/hosts.ts";
 import { exitCodeOf, findProgram, runOpenSsh } from "../ssh/openssh.ts";
 
 /** `tsh scp` */
-export class Scp extends BaseCommand {
+export class Scp extends AgentCommand {
   static override summary = "Copy files to and from hosts";
   static override description = "A place on a host is [login@]host:path; a path that does not begin with a slash is in the account's home. The last place is where the others are copied to.";
   static override usage = "scp [FLAGS] SOURCE... TARGET";
@@ -22,6 +22,7 @@ export class Scp extends BaseCommand {
   /** Copies. */
   async run(): Promise<void> {
     const { flags, argv } = await this.parse(Scp);
+    this.wakeAgent(flags.identity);
     const words = argv as readonly string[];
     if (words.length < 2) throw new GatehouseError("usage", "tsh scp needs what to copy, and where to", { hint: "tsh scp FILE [login@]host:path" });
     const hosts = await openHostSession(flags);

@@ -1,13 +1,13 @@
 import { Flags } from "@oclif/core";
 import { GatehouseError } from "@gatehouse/core/base";
-import { BaseCommand } from "@gatehouse/core/client/command";
+import { AgentCommand } from "../agent-command.ts";
 import { loginFlags } from "../command.ts";
 import { choosePlaces, copyFlags, copyLetters, placeWord } from "../ssh/copies.ts";
 import { openHostSession } from "../ssh/hosts.ts";
 import { exitCodeOf, findProgram, runOpenSsh } from "../ssh/openssh.ts";
 
 /** `tsh sftp` */
-export class Sftp extends BaseCommand {
+export class Sftp extends AgentCommand {
   static override summary = "Look around in a host's files, and copy some";
   static override description = "With a path of a file it is fetched; with a folder's, or none, commands are asked for: help lists them.";
   static override usage = "sftp [FLAGS] [LOGIN@]HOST[:PATH] [TARGET]";
@@ -22,6 +22,7 @@ export class Sftp extends BaseCommand {
   /** Runs sftp. */
   async run(): Promise<void> {
     const { flags, argv } = await this.parse(Sftp);
+    this.wakeAgent(flags.identity);
     const [text, target, ...more] = argv as readonly string[];
     if (text === undefined || more.length > 0) throw new GatehouseError("usage", "tsh sftp needs a host, and at most a folder to copy to", { hint: "tsh sftp [login@]host[:path]" });
     const hosts = await openHostSession(flags);

@@ -1,7 +1,8 @@
 import { Flags, type Interfaces } from "@oclif/core";
 import { GatehouseError } from "@gatehouse/core/base";
-import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
+import { formatFlag } from "@gatehouse/core/client/command";
 import { isLabelTarget, parseHostTarget, type ChosenHost } from "@gatehouse/core/client/ssh";
+import { AgentCommand } from "../agent-command.ts";
 import { loginFlags } from "../command.ts";
 import { openHostSession, type HostSession } from "../ssh/hosts.ts";
 import { exitCodeOf, findProgram, runOpenSsh } from "../ssh/openssh.ts";
@@ -29,7 +30,7 @@ const own = {
 type SshFlags = Interfaces.InferredFlags<typeof own>;
 
 /** `tsh ssh` */
-export class Ssh extends BaseCommand {
+export class Ssh extends AgentCommand {
   static override summary = "Log in to a host, or run a command on one or many";
   static override description = `Without a login it is your own name here, where the host lets you be that, else the only one that you may be. With label=value the command runs on every host that
 has the label: each line comes with the host's name, and the exit code is 0 if it was 0 everywhere. On one host the command's exit code is the exit code.`;
@@ -47,6 +48,7 @@ has the label: each line comes with the host's name, and the exit code is 0 if i
   async run(): Promise<void> {
     const split = splitAtTarget(this.argv, { ...own, ...Ssh.baseFlags });
     const { flags } = await this.parse(Ssh, [...split.own]);
+    this.wakeAgent(flags.identity);
     const [text, ...command] = split.rest;
     if (text === undefined) throw new GatehouseError("usage", "tsh ssh needs a host: [login@]host, or login@label=value", { hint: "tsh ssh --help shows what it takes" });
     const parsed = parseHostTarget(text);

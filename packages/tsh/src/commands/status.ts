@@ -2,14 +2,15 @@ import { Flags } from "@oclif/core";
 import { GatehouseError, systemClock } from "@gatehouse/core/base";
 import { chosenIdentity, clientHome, gatewayOf, isKept, kubeContexts, orderedProfiles, readLogin, requireProfile } from "@gatehouse/core/client";
 import { formatData, type DataFormat } from "@gatehouse/core/client/terminal";
-import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
+import { formatFlag } from "@gatehouse/core/client/command";
+import { AgentCommand } from "../agent-command.ts";
 import { loginFlags } from "../command.ts";
 import { readIdentity } from "../identity.ts";
 import { describeStatus, statusData, type ShownLogin } from "../status-text.ts";
 import { shortProxy } from "../text.ts";
 
 /** `tsh status` */
-export class Status extends BaseCommand {
+export class Status extends AgentCommand {
   static override summary = "Show who is logged in where, and until when";
   static override description = `Reads this machine alone: the login of the gateway asked about (the current one) first, then every other that is kept here. The exit code is 3 where the
 first has no login that is still valid. For programs the first is one object, with the rest in its field others; --all makes a list of them all.`;
@@ -19,6 +20,7 @@ first has no login that is still valid. For programs the first is one object, wi
   /** Prints the logins. */
   async run(): Promise<void> {
     const { flags } = await this.parse(Status);
+    this.wakeAgent(flags.identity);
     const now = systemClock.now();
     const file = flags.all ? undefined : chosenIdentity(process.env, flags.identity);
     if (file !== undefined) return this.identity(file, flags.proxy, flags.format);

@@ -1,14 +1,14 @@
 import { Args, Flags } from "@oclif/core";
 import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
 import { openSession, readAccount, refreshLauncher, writeKubeEntries, type Account, type KubeUpdate } from "@gatehouse/core/client";
-import { BaseCommand } from "@gatehouse/core/client/command";
+import { AgentCommand } from "../../agent-command.ts";
 import { loginFlags } from "../../command.ts";
 import { chooseKubeCluster, selectKubeCluster } from "../../kube-choice.ts";
 import { runningProgram } from "../../program.ts";
 import { listNames } from "../../text.ts";
 
 /** `tsh kube login` */
-export class KubeLogin extends BaseCommand {
+export class KubeLogin extends AgentCommand {
   static override summary = "Make kubectl talk to a Kubernetes cluster";
   static override description = `Adds the cluster to kubeconfig and selects its context; with --all adds every cluster that you may use, and selects one only where none
 is selected. Entries that are there already are renewed, and those of clusters that are gone, or closed to you, removed. With an identity file the
@@ -24,6 +24,7 @@ entries name that file by its absolute path.`;
   /** Adds what is missing, then selects. */
   async run(): Promise<void> {
     const { args, flags } = await this.parse(KubeLogin);
+    this.wakeAgent(flags.identity);
     if (args.cluster === undefined && !flags.all) throw new GatehouseError("usage", "which cluster?", { hint: "tsh kube login <cluster>, or --all; tsh kube ls lists them" });
     if (args.cluster !== undefined && flags.all) throw new GatehouseError("usage", `either --all or the cluster "${escapeLine(args.cluster)}", not both`);
     const { home, record, admin, identity } = await openSession(process.env, flags, systemClock.now());

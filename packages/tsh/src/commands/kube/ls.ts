@@ -1,12 +1,13 @@
 import { escapeLine, hasLabels, systemClock } from "@gatehouse/core/base";
 import { kubeContexts, kubeContextName, openSession } from "@gatehouse/core/client";
 import { formatData, formatTable } from "@gatehouse/core/client/terminal";
-import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
+import { formatFlag } from "@gatehouse/core/client/command";
+import { AgentCommand } from "../../agent-command.ts";
 import { loginFlags } from "../../command.ts";
 import { describeLabels, listNames, noGroups, parseLabels } from "../../text.ts";
 
 /** `tsh kube ls` */
-export class KubeLs extends BaseCommand {
+export class KubeLs extends AgentCommand {
   static override summary = "List Kubernetes clusters and your groups there";
   static override description = "With labels, those clusters alone that have all of them.";
   static override usage = "kube ls [LABEL=VALUE...] [--format json|yaml] [--proxy <gateway>]";
@@ -17,6 +18,7 @@ export class KubeLs extends BaseCommand {
   /** Asks the gateway what the person may be in each cluster now. */
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(KubeLs);
+    this.wakeAgent(flags.identity);
     const wanted = parseLabels(argv.map(String), "clusters are chosen by label=value, such as: tsh kube ls env=prod");
     const { admin, profile, record } = await openSession(process.env, flags, systemClock.now());
     const { kubernetes } = await admin.whoami();

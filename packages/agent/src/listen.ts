@@ -31,7 +31,7 @@ async function inode(path: string): Promise<number | undefined> {
  */
 export async function listenAt(server: Server, path: string, random: Random): Promise<OwnedPath> {
   if (process.platform === "win32") {
-    server.listen(path);
+    server.listen({ path, backlog });
     await once(server, "listening");
     return { release: async () => Promise.resolve() };
   }
@@ -40,7 +40,7 @@ export async function listenAt(server: Server, path: string, random: Random): Pr
   await checkAgentSocket(directory, path);
   const draft = join(directory, `.${randomHex(random, 4)}`);
   if (Buffer.byteLength(path) > maxSocketPath || Buffer.byteLength(draft) > maxSocketPath) {
-    throw new GatehouseError("internal", `the path of the SSH agent is longer than a socket's may be, ${maxSocketPath} bytes: ${path}`, { hint: "set XDG_RUNTIME_DIR or TELEPORT_HOME to a shorter one" });
+    throw new GatehouseError("internal", `the path of the agent's socket is longer than a socket's may be, ${maxSocketPath} bytes: ${path}`, { hint: "set XDG_RUNTIME_DIR or TELEPORT_HOME to a shorter one" });
   }
   server.listen({ path: draft, backlog });
   await once(server, "listening");
