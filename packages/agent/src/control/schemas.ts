@@ -8,7 +8,7 @@ const passphrase = z.strictObject({ passphrase: z.string().max(4096) });
 
 /** What each verb takes, besides `v` and `verb`. */
 export const requestSchemas: { readonly [V in AgentVerb]: z.ZodType<AgentVerbs[V]["request"]> } = {
-  hello: nothing,
+  hello: z.strictObject({ sshAgent: z.string().max(1024).optional() }),
   status: nothing,
   credentials: z.strictObject({ profile: name }),
   relogin: z.strictObject({ profile: name, proxy: z.string().min(1).max(512), auth: z.string().max(256).nullable() }),

@@ -26,7 +26,10 @@ export function controlHandlers({ identity, parts, settings, ...around }: Handle
   };
 
   return {
-    hello: () => identity,
+    hello: async ({ sshAgent }) => {
+      if (sshAgent !== undefined && sshAgent !== "") await ssh.follow(sshAgent);
+      return identity;
+    },
     status: async () => {
       await Promise.all([settings.refresh(), logins.refresh()]);
       return {

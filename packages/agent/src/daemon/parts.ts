@@ -1,6 +1,7 @@
 import { errorMessage } from "@gatehouse/core/base";
 import { createLock } from "../lock/index.ts";
 import { createLogins } from "../logins/index.ts";
+import { createNotifier } from "../notify/index.ts";
 import type { AgentContext, AgentLock, AgentLogins, SshAgent } from "../parts.ts";
 import type { LiveSettings } from "../settings/index.ts";
 import { createSshAgent } from "../ssh/index.ts";
@@ -43,8 +44,9 @@ export async function openParts(context: AgentContext, settings: LiveSettings, b
     }
     return part;
   };
+  const notifier = createNotifier({ env, platform: process.platform, isOn: () => settings.current.notifications === "on", log });
   const lock = restore("lock", createLock(context));
-  const logins = restore("logins", createLogins(context, lock));
+  const logins = restore("logins", createLogins(context, lock, { relogin: () => settings.current.relogin, notifier }));
   const ssh = restore("ssh", await createSshAgent(context, logins, lock, { upstream: env["SSH_AUTH_SOCK"], confirm: () => settings.current.confirm }));
   return { lock, logins, ssh };
 }

@@ -52,11 +52,11 @@ async function socketAt(path: string): Promise<number | undefined> {
 }
 
 /** Calls `onGone` where the socket is no longer the one that was put there: nobody can reach this agent then, and the next command starts another. */
-async function watchSocket(path: string, onGone: () => void): Promise<{ close(): void }> {
+async function watchSocket(path: string, onGone: () => void, onLook: () => Promise<void>): Promise<{ close(): void }> {
   const own = await socketAt(path);
   const look = (): void => {
-    socketAt(path).then(
-      (found) => (found === own ? undefined : onGone()),
+    Promise.all([socketAt(path), onLook()]).then(
+      ([found]) => (found === own ? undefined : onGone()),
       () => onGone(),
     );
   };
@@ -96,7 +96,7 @@ async function begin(context: AgentContext, { signal, onReady, idleTime = usualI
     },
   });
   const control = await serveControl({ path: place.control, random: context.random, handlers, log, onRequest: () => idle.touch() });
-  const watch = await watchSocket(place.control, () => end("its socket is gone"));
+  const watch = await watchSocket(place.control, () => end("its socket is gone"), () => settings.refresh());
   log(`version ${version}, build ${build}, listens at ${place.control}`);
   onReady?.(identity, place);
   return {

@@ -74,7 +74,7 @@ function launch({ env, program }: StartOptions, place: AgentPlace): ChildProcess
  */
 export async function ensureAgent(options: StartOptions): Promise<void> {
   const place = agentPlace(options.env, options.home);
-  const [running, build] = await Promise.all([askAgent(place, "hello", {}, glance), agentBuild()]);
+  const [running, build] = await Promise.all([askAgent(place, "hello", { sshAgent: options.env["SSH_AUTH_SOCK"] }, glance), agentBuild()]);
   if (running?.build === build) return;
   await makeAgentDirectory(place.directory);
   if (!(await takeMark(place))) return;

@@ -57,7 +57,8 @@ export interface AgentStatus extends AgentIdentityAnswer {
 
 /** Every request by its verb: what is asked, and what is answered. */
 export interface AgentVerbs {
-  readonly hello: { readonly request: Nothing; readonly answer: AgentIdentityAnswer };
+  /** `sshAgent`: socket of the ssh-agent that the command has in its environment. */
+  readonly hello: { readonly request: { readonly sshAgent?: string | undefined }; readonly answer: AgentIdentityAnswer };
   readonly status: { readonly request: Nothing; readonly answer: AgentStatus };
   /** The login of a profile while it is good, as its keystore has it: the text of a `LoginRecord`. */
   readonly credentials: { readonly request: { readonly profile: string }; readonly answer: { readonly record: string | null } };
