@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { dirname, join } from "node:path";
 import { spawn } from "@lydell/node-pty";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { howToGetACluster, realCluster } from "../support/cluster.ts";
+import { howToGetACluster, kubectlBinaries, realCluster } from "../support/cluster.ts";
 import { newMachine, type Machine } from "../support/machine.ts";
 import { run, start, type Outcome, type RunOptions, type Running } from "../support/process.ts";
 import { createWorld, tshPath, type World } from "../support/world.ts";
@@ -119,17 +119,33 @@ describe.skipIf(!cluster)("tsh proxy kube against a real Kubernetes", () => {
     expect(connections).toBeLessThanOrEqual(16);
   });
 
-  it("what its login's end means is told by every request, and they succeed after a new one", async () => {
-    const other = await newMachine(world, "bo");
-    expect(await other.logIn()).toMatchObject({ code: 0 });
-    const { kubectl, proxy } = await serve(other);
-    expect((await kubectl(["get", "pods"])).code).toBe(0);
-    const home = join(other.home, ".tsh");
+  // The oldest speaks SPDY, the newest WebSocket where it can.
+  it.each(["oldest", "newest"])("the %s kubectl ends its input, and hears the end of the answer", async (age) => {
+    const binaries = (await kubectlBinaries()).slice(1);
+    const binary = (age === "oldest" ? binaries[0] : binaries.at(-1)) ?? "kubectl";
+    const { env } = await serve(ana);
+    const input = randomBytes(500_000).toString("base64");
+    const exec = await run(binary, ["exec", "-i", "shell", "--", "sh", "-c", "wc -c; echo end"], { env, input });
+    expect(exec).toMatchObject({ code: 0, stderr: "" });
+    expect(exec.stdout.trim().split(/\s+/)).toEqual([String(input.length), "end"]);
+  });
+
+  /** Lets the login of a machine be one that ended. */
+  async function endLogin(machine: Machine): Promise<void> {
+    const home = join(machine.home, ".tsh");
     const [profile = ""] = (await readdir(home)).filter((name) => /^127.*\.yaml$/.test(name));
     const [key = ""] = await readdir(join(home, "keys"));
     const record = JSON.parse(await readFile(join(home, "keys", key), "utf8")) as Record<string, unknown>;
     await writeFile(join(home, "keys", key), JSON.stringify({ ...record, expires: Date.now() - 180_000 }), { mode: 0o600 });
     await utimes(join(home, profile), new Date(), new Date());
+  }
+
+  it("what its login's end means is told by every request, and they succeed after a new one", async () => {
+    const other = await newMachine(world, "bo");
+    expect(await other.logIn()).toMatchObject({ code: 0 });
+    const { kubectl, proxy } = await serve(other);
+    expect((await kubectl(["get", "pods"])).code).toBe(0);
+    await endLogin(other);
     await expect.poll(async () => (await kubectl(["get", "pods"])).stderr, { timeout: 30_000 }).toMatch(/your login to 127\.0\.0\.1:\d+ ended 3 min.* ago; run: tsh login --proxy=127\.0\.0\.1:\d+ --auth=github/);
     expect(await other.logIn()).toMatchObject({ code: 0 });
     expect(await kubectl(["get", "pods"])).toMatchObject({ code: 0, stderr: "" });
@@ -187,16 +203,22 @@ describe.skipIf(!cluster)("tsh proxy kube against a real Kubernetes", () => {
     expect(existsSync(path2)).toBe(false);
   });
 
-  it("shows what passes on a terminal, and ends with Ctrl-C", async () => {
-    const terminal = spawn(process.execPath, [tshPath, "proxy", "kube"], { cols: 120, rows: 30, env: { ...ana.env, TERM: "xterm" } });
+  it("shows what passes on a terminal, logs in there once for all who wait, and ends with Ctrl-C", async () => {
+    const bo = await newMachine(world, "bo");
+    expect(await bo.logIn()).toMatchObject({ code: 0 });
+    const terminal = spawn(process.execPath, [tshPath, "proxy", "kube"], { cols: 120, rows: 30, env: { ...bo.env, TERM: "xterm" } });
     let output = "";
     terminal.onData((data) => (output += data));
     const exited = new Promise<number>((resolve) => terminal.onExit(({ exitCode }) => resolve(exitCode)));
     await expect.poll(() => output, { timeout: 30_000 }).toMatch(/export KUBECONFIG=\S+[\s\S]*STATUS/);
     const kubeconfig = /export KUBECONFIG=(\S+)/.exec(output)?.[1] ?? "";
-    const env = { ...ana.env, KUBECONFIG: kubeconfig };
+    const env = { ...bo.env, KUBECONFIG: kubeconfig };
     expect((await run("kubectl", ["get", "pod", "shell", "-o", "name"], { env })).code).toBe(0);
     await expect.poll(() => output, { timeout: 30_000 }).toMatch(/200 +get +\d+ \w+ +[\d.]+ k?B +default\/pods\/shell/);
+    await endLogin(bo);
+    const waiting = await Promise.all(Array.from({ length: 4 }, () => run("kubectl", ["get", "pod", "shell", "-o", "name"], { env })));
+    expect(waiting.map(({ code, stderr }) => [code, stderr])).toEqual(Array.from({ length: 4 }, () => [0, ""]));
+    expect(output.match(/If the browser does not open/g)?.length).toBe(1);
     terminal.write("\x03");
     expect(await exited).toBe(0);
     expect(existsSync(kubeconfig)).toBe(false);

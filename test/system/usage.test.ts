@@ -45,7 +45,7 @@ describe("usage", () => {
     ["tsh proxy ssh --what web-1", 'tsh proxy ssh does not know "--what"\n  tsh proxy ssh --help'],
     ["tsh proxy kube --all x", "either --all or names of clusters, not both"],
     ["tsh proxy kube x -- ls", "a command behind -- is for --exec\n  tsh proxy kube --exec -- kubectl get pods"],
-    ["tsh proxy kube --port=1 --listen-unix=x", "--port and --listen-unix exclude each other\n  tsh proxy kube --help shows what it takes"],
+    ["tsh proxy kube --port=1 --listen-unix=x", "--listen-unix and --port exclude each other\n  tsh proxy kube --help shows what it takes"],
     ["tsh scp a", "tsh scp needs what to copy, and where to\n  tsh scp FILE [login@]host:path"],
     ["tctl -x", "tctl needs a command before -x\n  tctl --help lists the commands"],
     ["tctl frobnicate now", 'tctl has no command "frobnicate"\n  tctl --help lists the commands'],

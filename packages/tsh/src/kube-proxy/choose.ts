@@ -31,7 +31,7 @@ export async function chooseClusters(env: Environment, record: LoginRecord, acco
   const current = usable.find((cluster) => contextOf(cluster) === known.current);
   const named = [...new Set(wanted.names.map((name) => chooseKubeCluster(account, record.cluster, name)))];
   const chosen = wanted.all ? usable : named.length > 0 ? named : [usual(usable, current, account)];
-  const clusters = chosen.map((cluster) => ({ name: cluster.name, serverName: cluster.server_name, context: contextOf(cluster), namespace: wanted.namespace }));
+  const clusters = chosen.map((cluster) => ({ name: cluster.name, serverName: cluster.server_name, context: contextOf(cluster), namespace: wanted.namespace ?? known.namespaces.get(contextOf(cluster)) }));
   const preferred = chosen.find((cluster) => cluster === current) ?? (wanted.all ? chosen.find(({ name }) => name === account.defaultCluster) : undefined) ?? chosen[0];
   return { clusters, selected: preferred === undefined ? "" : contextOf(preferred) };
 }

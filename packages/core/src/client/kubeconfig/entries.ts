@@ -87,11 +87,20 @@ export function removeEntries(document: Document, proxy: string, keep: ReadonlyS
   return gone;
 }
 
-/** Names of contexts that any login wrote. */
-export function ourContexts(document: Document): readonly { readonly name: string; readonly proxy: string }[] {
+/** A context that a login wrote. */
+export interface OurContext {
+  readonly name: string;
+  readonly proxy: string;
+  /** As the person set it; undefined where nobody did. */
+  readonly namespace: string | undefined;
+}
+
+/** Contexts that any login wrote. */
+export function ourContexts(document: Document): readonly OurContext[] {
   return items(document, "contexts").flatMap((item) => {
     const proxy = owner(item, "contexts");
-    return proxy === undefined ? [] : [{ name: String(item.get("name")), proxy }];
+    const namespace: unknown = item.getIn([bodies.contexts, "namespace"]);
+    return proxy === undefined ? [] : [{ name: String(item.get("name")), proxy, namespace: typeof namespace === "string" && namespace !== "" ? namespace : undefined }];
   });
 }
 

@@ -86,6 +86,7 @@ describe("login's entries", () => {
     const after = await read("config");
     expect(after.contexts.map((context) => context.name).sort()).toEqual(["example", "minikube"]);
     expect(after.contexts.find((context) => context.name === "example")?.context["namespace"]).toBe("payments");
+    expect([...(await kubeContexts(envOf("config"), "gw.example.com:3080")).namespaces]).toEqual([["example", "payments"]]);
     expect(await removeKubeEntries(envOf("config"), "gw.example.com:3080")).toEqual(["example"]);
     expect((await read("config")).users.map((user) => user.name)).toEqual(["minikube"]);
   });

@@ -155,11 +155,22 @@ export async function removeKubeEntries(env: Environment, proxy: string): Promis
   }, { tidy: true });
 }
 
-/** The contexts that this gateway's login wrote, and the one that is selected (whoever wrote it). */
-export async function kubeContexts(env: Environment, proxy: string): Promise<{ readonly contexts: readonly string[]; readonly current: string | undefined }> {
+/** The contexts of a gateway in kubeconfig. */
+export interface KubeContexts {
+  /** Those that its login wrote. */
+  readonly contexts: readonly string[];
+  /** The one that is selected, whoever wrote it. */
+  readonly current: string | undefined;
+  /** Namespaces that the person set, by context. */
+  readonly namespaces: ReadonlyMap<string, string>;
+}
+
+/** The contexts that this gateway's login wrote. */
+export async function kubeContexts(env: Environment, proxy: string): Promise<KubeContexts> {
   const files = await Promise.all(kubeconfigPaths(env).map(readKubeconfig));
   const contexts = files.flatMap((file) => ourContexts(file.document)).filter((context) => context.proxy === proxy);
-  return { contexts: contexts.map((context) => context.name), current: selected(files).context };
+  const namespaces = new Map(contexts.flatMap(({ name, namespace }) => (namespace === undefined ? [] : [[name, namespace] as const])));
+  return { contexts: contexts.map((context) => context.name), current: selected(files).context, namespaces };
 }
 
 /** Makes kubectl talk to this context. Throws `not_found`. */

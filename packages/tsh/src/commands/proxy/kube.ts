@@ -20,7 +20,7 @@ const own = {
   exec: Flags.boolean({ summary: "Run a shell, or the command behind --, with KUBECONFIG set, and end with it" }),
   port: Flags.integer({ summary: "Port of 127.0.0.1; a free one unless given", min: 1, max: 65_535, exclusive: ["listen-unix"] }),
   "listen-unix": Flags.string({ summary: "Serve plain HTTP on a socket instead of a port", helpValue: "<path>" }),
-  namespace: Flags.string({ char: "n", summary: "Namespace of the contexts", helpValue: "<name>" }),
+  namespace: Flags.string({ char: "n", summary: "Namespace of the contexts; as in your kubeconfig unless given", helpValue: "<name>" }),
   format: Flags.option({ options: ["text", "json", "yaml", "env"] as const, default: "text" as const, summary: "How to print where it is; env is a line for a shell" })(),
 };
 
