@@ -22,6 +22,7 @@ export const tsh: Program = {
     "agent:stop": { summary: "End the local agent", load: async () => (await import("./commands/agent/stop.ts")).AgentStop },
     "agent:run": { summary: "Run the local agent here", load: async () => (await import("./commands/agent/run.ts")).AgentRun },
     "agent:config": { summary: "Show what you have set for the local agent, or set it", load: async () => (await import("./commands/agent/config.ts")).AgentConfig },
+    "agent:env": { summary: "Print what lets ssh, git and rsync find the local agent", load: async () => (await import("./commands/agent/env.ts")).AgentEnv },
     "agent:lock": { summary: "Lock the local agent with a passphrase", load: async () => (await import("./commands/agent/lock.ts")).AgentLock },
     "agent:unlock": { summary: "Unlock the local agent", load: async () => (await import("./commands/agent/lock.ts")).AgentUnlock },
     "bot:start": { summary: "Keep a bot's login fresh in files while a job runs", load: async () => (await import("./commands/bot/start.ts")).BotStart },
