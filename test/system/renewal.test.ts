@@ -176,6 +176,25 @@ describe("renewing a login", () => {
     expect(await letsIn(await renew(other.login))).toBe("lea");
   });
 
+  it("keeps a short login good in the local agent, in the person's own keystore, with no command about it", async () => {
+    const machine = await newMachine(world, "lea", { TSH_AGENT: undefined, XDG_RUNTIME_DIR: undefined });
+    const outcome = await machine.tsh(["login", `--proxy=${world.proxy}`, `--ca-pin=${world.ready.ca_pin}`, "--auth=local", "--user=lea", "--keystore=file", "--ttl=1m", "--password-stdin"], { input: `${password}\n` });
+    expect(outcome).toMatchObject({ code: 0 });
+    const first = await record(machine);
+    expect(await machine.tsh(["agent", "start"])).toMatchObject({ code: 0 });
+    try {
+      await expect.poll(async () => (await record(machine)).expires, { timeout: 90_000, interval: 500 }).toBeGreaterThan(first.expires);
+      const next = await record(machine);
+      expect(next.privateKey).toBe(first.privateKey);
+      expect(await letsIn(next)).toBe("lea");
+      expect(await lastEvent("cert.create", "lea")).toMatchObject({ renewed: true, generation: 2 });
+      const status = JSON.parse((await machine.tsh(["agent", "status", "--format=json"])).stdout) as { logins: unknown[] };
+      expect(status.logins).toMatchObject([{ user: "lea", keystore: "file", renewal: "waiting" }]);
+    } finally {
+      expect(await machine.tsh(["agent", "stop"])).toMatchObject({ code: 0 });
+    }
+  });
+
   it("survives a restart of the gateway", async () => {
     const { login } = await local("lea");
     const second = await renew(login);

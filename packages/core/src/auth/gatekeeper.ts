@@ -28,6 +28,12 @@ function interactionOf({ username, roles, sessionId }: Identity): Interaction {
   return { user: username, roles: roles.roleNames, sessions: [sessionId] };
 }
 
+/** Which certificates people came with. */
+export interface SeenCertificates {
+  /** The newest generation of a login session's certificates that somebody was let in with here, of the 10,000 sessions seen last; 0 where nobody was. */
+  newestUsed(sessionId: string): number;
+}
+
 const maxShared = 10_000;
 const again = "log in again: tsh login";
 
@@ -36,7 +42,7 @@ function unauthenticated(message: string): GatehouseError {
 }
 
 /** Decides from the snapshot alone. `maxStaleness` in ms: with an older one nobody is let in. */
-export function createGatekeeper(options: { readonly snapshot: Snapshot; readonly clock: Clock; readonly maxStaleness: number }): Gatekeeper {
+export function createGatekeeper(options: { readonly snapshot: Snapshot; readonly clock: Clock; readonly maxStaleness: number }): Gatekeeper & SeenCertificates {
   const { snapshot, clock, maxStaleness } = options;
   const { tables } = snapshot;
   // Keyed by the caller's own objects: what a connection remembers goes with the connection.
@@ -44,6 +50,7 @@ export function createGatekeeper(options: { readonly snapshot: Snapshot; readonl
   const decided = new WeakMap<Identity, WeakMap<KubeTarget, KubeDecision>>();
   // Connections of one login share its identity, and with it what was decided for it.
   const bySession = new Map<string, Admitted>();
+  const used = new Map<string, number>();
 
   function sessionOf(certificate: CertificateIdentity, now: number): Session & { readonly id: string } {
     const { sessionId, subjectId } = certificate;
@@ -108,14 +115,21 @@ export function createGatekeeper(options: { readonly snapshot: Snapshot; readonl
       }
       const known = admitted.get(certificate);
       if (known && known.generation === snapshot.generation && now < known.until) return known.identity;
-      const key = JSON.stringify([certificate.sessionId, certificate.subjectId, certificate.username, certificate.roles, certificate.notAfter]);
+      const key = JSON.stringify([certificate.sessionId, certificate.subjectId, certificate.username, certificate.roles, certificate.notAfter, certificate.generation]);
       const shared = bySession.get(key);
       const current = shared && shared.generation === snapshot.generation && now < shared.until ? shared : admit(certificate, now);
       if (bySession.size >= maxShared) bySession.clear();
       bySession.set(key, current);
       admitted.set(certificate, current);
+      const { sessionId } = current.identity;
+      const generation = Math.max(certificate.generation, used.get(sessionId) ?? 0);
+      // The one not seen longest goes first.
+      used.delete(sessionId);
+      used.set(sessionId, generation);
+      if (used.size > maxShared) for (const oldest of [...used.keys()].slice(0, used.size - maxShared)) used.delete(oldest);
       return current.identity;
     },
+    newestUsed: (sessionId) => used.get(sessionId) ?? 0,
     kube(identity, target) {
       const locks = tables.locks().clusters;
       // A lock ends with time alone, so what it refuses is not remembered.

@@ -161,7 +161,7 @@ export interface Logins {
   /**
    * `POST /gatehouse/v1/renew`: new certificates of a login session for whoever brings its newest one, over the same key (`publicKey`, one `authorized_keys` line, proven by
    * the connection). With the roles and traits of the login that the user still has, for as long as the login asked, and never beyond its roles' `max_session_ttl` from the login on. Whoever brings the
-   * one before the newest within a minute gets that generation again; one that is older still ends the session. Throws, audited, `access_denied` where it is not to be renewed,
+   * one before the newest within a minute, or while nobody has used the newest, gets that generation again; else, and for one that is older still, the session ends. Throws, audited, `access_denied` where it is not to be renewed,
    * `unauthenticated` where the session is over.
    */
   renew(request: { readonly certificate: CertificateIdentity; readonly publicKey: string; readonly origin: RequestOrigin }): Promise<SshLoginResponse>;

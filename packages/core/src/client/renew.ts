@@ -29,7 +29,7 @@ export function renewalProspect(thrown: unknown): RenewalProspect {
 /**
  * Asks the gateway for new certificates of a login over the same key, without the person. What comes back is checked as a login's answer is, and has to be for the same
  * person and cluster; times are judged by the gateway's clock, for an answer that is thrown away is a generation lost. The record that comes back replaces the one given, which must
- * not be renewed again: if the answer was lost on its way (`unavailable`), the same record may ask once more within a minute, and after that its session ends.
+ * not be renewed again: if the answer was lost on its way (`unavailable`), the same record may ask once more, but once the new certificates have been used for a minute its session ends.
  *
  * Throws `access_denied` where the gateway does not renew this login (its role, its kind, its end), `unauthenticated` where its session is over, `limit_exceeded` where it was
  * asked for too often, `unavailable` where the gateway cannot be reached, `internal` for an answer that cannot be used. See {@link renewalProspect}.

@@ -6,6 +6,7 @@ import type { StoredItem } from "../../store/index.ts";
 import { transactIfUnchanged, untilUnchanged } from "../admin-change.ts";
 import { auditCertificates, certify, loginAnswer, type CertificateWish } from "../certificates.ts";
 import type { Context } from "../context.ts";
+import type { SeenCertificates } from "../gatekeeper.ts";
 import { kinds, type RenewalRecord, type SessionRecord } from "../records.ts";
 import type { Gatekeeper, Logins } from "../types.ts";
 import { Replayed, refuse } from "./refuse.ts";
@@ -23,7 +24,7 @@ async function endReplayed(context: Context, { id, item, renewal }: RenewableSes
 }
 
 /** Renewals of logins. */
-export function createRenew(context: Context, gatekeeper: Pick<Gatekeeper, "identify">): Pick<Logins, "renew"> {
+export function createRenew(context: Context, gatekeeper: Pick<Gatekeeper, "identify"> & SeenCertificates): Pick<Logins, "renew"> {
   const { store, clock, snapshot, logger } = context;
 
   function wishFor({ id, session, renewal }: RenewableSession, standing: Standing, publicKey: string, next: Pick<CertificateWish, "generation" | "ttl" | "latest">): CertificateWish {
@@ -84,7 +85,7 @@ export function createRenew(context: Context, gatekeeper: Pick<Gatekeeper, "iden
   async function renewOnce(request: RenewRequest): Promise<SshLoginResponse | undefined> {
     const { certificate } = request;
     const found = await readRenewable(context, certificate);
-    const turn = turnOf(found.renewal, certificate.generation, clock.now());
+    const turn = turnOf(found.renewal, certificate.generation, { now: clock.now(), newestUsed: gatekeeper.newestUsed(found.id) });
     if (turn === "replayed") return endReplayed(context, found);
     if (turn === "unknown") throw new GatehouseError("access_denied", "the gateway does not know that this login was renewed before, as if its store were of an earlier day", { hint: "log in again: tsh login" });
     const standing = await standingOf(context, found);
