@@ -1,5 +1,5 @@
 import { GatehouseError, escapeLine, systemClock } from "@gatehouse/core/base";
-import { chosenIdentity, kubeCredentials } from "@gatehouse/core/client/lean";
+import { chosenIdentity, kubeCredentials, processGroup } from "@gatehouse/core/client/lean";
 import { hasTerminalDevice } from "@gatehouse/core/client/terminal";
 import { writeOut } from "./write-out.ts";
 
@@ -36,6 +36,7 @@ export async function credentials(args: readonly string[]): Promise<number> {
     proxy,
     identity: chosenIdentity(process.env, identity),
     parent: process.ppid,
+    group: processGroup,
     stdinIsTerminal: () => process.stdin.isTTY,
     hasTerminal: hasTerminalDevice,
     login: async (gateway, auth) => (await import("./login-on-terminal.ts")).loginOnTerminal(gateway, auth),

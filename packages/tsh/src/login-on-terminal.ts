@@ -2,11 +2,13 @@ import { GatehouseError, escapeLine, systemClock, systemRandom } from "@gatehous
 import { clientHome, login, parseProxyAddress, profileName, readProfile } from "@gatehouse/core/client";
 import { deviceOutput, devicePrompter } from "@gatehouse/core/client/command";
 import { openTerminalDevice } from "@gatehouse/core/client/terminal";
+import { readyKeystore } from "./memory-keystore.ts";
 import { runningProgram } from "./program.ts";
 
 /** Logs in again as the profile says, speaking on the terminal device alone: standard output is kubectl's. */
 export async function loginOnTerminal(proxy: string, auth: string | undefined): Promise<void> {
   const profile = await readProfile(clientHome(process.env), profileName(parseProxyAddress(proxy)));
+  await readyKeystore(profile?.keystore);
   const device = openTerminalDevice();
   if (!device) throw new GatehouseError("unauthenticated", `not logged in to ${proxy}, and there is no terminal to log in on`);
   try {

@@ -44,7 +44,11 @@ export async function openParts(context: AgentContext, settings: LiveSettings, b
     }
     return part;
   };
-  const notifier = createNotifier({ env, platform: process.platform, isOn: () => settings.current.notifications === "on", log });
+  const isOn = async (): Promise<boolean> => {
+    await settings.refresh();
+    return settings.current.notifications === "on";
+  };
+  const notifier = createNotifier({ env, platform: process.platform, isOn, log });
   const lock = restore("lock", createLock(context));
   const logins = restore("logins", createLogins(context, lock, { relogin: () => settings.current.relogin, notifier }));
   const ssh = restore("ssh", await createSshAgent(context, logins, lock, { upstream: env["SSH_AUTH_SOCK"], confirm: () => settings.current.confirm }));

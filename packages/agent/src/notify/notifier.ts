@@ -22,7 +22,7 @@ export interface NotifierOptions {
   readonly env: Environment;
   readonly platform: NodeJS.Platform;
   /** The person's setting, read each time. */
-  readonly isOn: () => boolean;
+  readonly isOn: () => Promise<boolean>;
   readonly log: (text: string) => void;
   /** For tests: runs a command that shows a note. */
   readonly run?: ((command: DesktopCommand) => Promise<void>) | undefined;
@@ -44,9 +44,12 @@ export function createNotifier(options: NotifierOptions): Notifier {
   if (!isSeen(env, platform)) return silentNotifier;
   return {
     show(note) {
-      if (!isOn()) return;
-      const command = desktopCommand(platform, note);
-      (command ? run(command) : overBus(env, note)).catch((error: unknown) => log(`a note could not be shown: ${errorMessage(error)}`));
+      const showIt = async (): Promise<void> => {
+        if (!(await isOn())) return;
+        const command = desktopCommand(platform, note);
+        await (command ? run(command) : overBus(env, note));
+      };
+      showIt().catch((error: unknown) => log(`a note could not be shown: ${errorMessage(error)}`));
     },
   };
 }

@@ -19,7 +19,7 @@ function shown(options: Partial<NotifierOptions>): { readonly notes: Note[]; rea
   const notifier = createNotifier({
     env: { DISPLAY: ":0" },
     platform: "linux",
-    isOn: () => true,
+    isOn: () => Promise.resolve(true),
     log: () => undefined,
     run: (command) => Promise.resolve(void commands.push(command.program)),
     overBus: (_env, each) => Promise.resolve(void notes.push(each)),
@@ -29,14 +29,15 @@ function shown(options: Partial<NotifierOptions>): { readonly notes: Note[]; rea
 }
 
 describe("notes on the desktop", () => {
-  it("are shown where somebody sees them: not in CI, without a desktop, or where they are turned off", () => {
-    const seen = (options: Partial<NotifierOptions>): number => {
+  it("are shown where somebody sees them: not in CI, without a desktop, or where they are turned off", async () => {
+    const seen = async (options: Partial<NotifierOptions>): Promise<number> => {
       const { notes, commands, show } = shown(options);
       show();
+      await new Promise((resolve) => setImmediate(resolve));
       return notes.length + commands.length;
     };
-    expect([seen({}), seen({ env: { WAYLAND_DISPLAY: "wayland-0" } }), seen({ env: {}, platform: "darwin" }), seen({ env: {}, platform: "win32" })]).toEqual([1, 1, 1, 1]);
-    expect([seen({ env: {} }), seen({ env: { DISPLAY: ":0", CI: "true" } }), seen({ env: { CI: "1" }, platform: "darwin" }), seen({ isOn: () => false })]).toEqual([0, 0, 0, 0]);
+    expect([await seen({}), await seen({ env: { WAYLAND_DISPLAY: "wayland-0" } }), await seen({ env: {}, platform: "darwin" }), await seen({ env: {}, platform: "win32" })]).toEqual([1, 1, 1, 1]);
+    expect([await seen({ env: {} }), await seen({ env: { DISPLAY: ":0", CI: "true" } }), await seen({ env: { CI: "1" }, platform: "darwin" }), await seen({ isOn: () => Promise.resolve(false) })]).toEqual([0, 0, 0, 0]);
   });
 
   it("that fail are logged, and nothing else happens", async () => {

@@ -1,12 +1,13 @@
 import { Args, Flags } from "@oclif/core";
 import { GatehouseError, escapeLine, readAll, systemClock, systemRandom } from "@gatehouse/core/base";
-import { chosenProxy, clientHome, login, parsePin, resumeLogin, type LoginResult } from "@gatehouse/core/client";
+import { chosenProxy, clientHome, login, parsePin, parseProxyAddress, profileName, readProfile, resumeLogin, type LoginResult } from "@gatehouse/core/client";
 import { formatData, type Prompter } from "@gatehouse/core/client/terminal";
 import { formatFlag, withPrompter } from "@gatehouse/core/client/command";
 import { AgentCommand } from "../agent-command.ts";
 import { proxyFlag } from "../command.ts";
 import { chooseKubeCluster, selectKubeCluster } from "../kube-choice.ts";
 import { describeLogin, loginData } from "../login-text.ts";
+import { readyKeystore } from "../memory-keystore.ts";
 import { joinFlags, parseTtl } from "../join.ts";
 import { joinLogin } from "../join-login.ts";
 import { runningProgram } from "../program.ts";
@@ -19,6 +20,12 @@ async function readSecrets(): Promise<{ readonly password: string; readonly code
   const text = (await readAll(process.stdin, maxPassword, "the password on standard input")).toString("utf8");
   const [password = "", code = ""] = text.split(/\r?\n/);
   return { password, code };
+}
+
+/** Whoever wanted no key on disk or in a keychain wants that of the next login too. */
+async function keptInMemory(proxy: string): Promise<"memory" | undefined> {
+  const { keystore } = (await readProfile(clientHome(process.env), profileName(parseProxyAddress(proxy)))) ?? {};
+  return keystore === "memory" ? keystore : undefined;
 }
 
 /** `tsh login` */
@@ -53,7 +60,7 @@ person is asked: a bot logs in, and its login goes to a file alone.`;
     "ca-pin": Flags.string({ summary: "Pin of the gateway's authority, which it prints at start", helpValue: "sha256:<hex>" }),
     browser: Flags.string({ summary: "none prints the link alone; else a program to open it with", helpValue: "none|<program>" }),
     "bind-addr": Flags.string({ summary: "Loopback address to wait for the browser at", helpValue: "<host:port>", env: "TELEPORT_LOGIN_BIND_ADDR" }),
-    keystore: Flags.option({ options: ["keychain", "file"] as const, summary: "Where to keep the key; a file only where no keychain service exists, unless asked for" })(),
+    keystore: Flags.option({ options: ["keychain", "file", "memory"] as const, summary: "Where to keep the key; a file only where no keychain service exists, unless asked for; memory is the local agent's, and gone with it" })(),
     identity: Flags.string({ char: "i", hidden: true }),
     embed: Flags.boolean({ summary: "Write key and certificate into kubeconfig itself, for tools that cannot run plugins" }),
     headless: Flags.boolean({ summary: "Approve in a browser on another machine, for the command after -- (or a shell) alone", exclusive: ["auth", "browser", "embed", "keystore", "password-stdin"] }),
@@ -75,7 +82,10 @@ person is asked: a bot logs in, and its login goes to a file alone.`;
     if (words !== undefined) throw new GatehouseError("usage", "tsh login runs a command with --headless alone", { hint: "tsh login --headless -- kubectl get pods" });
     this.wakeAgent();
     const result = await withPrompter(async (prompter) => {
-      const wanted = { proxy: await this.gateway(flags.proxy, prompter), auth: flags.auth, user: flags.user, caPin: flags["ca-pin"] === undefined ? undefined : parsePin(flags["ca-pin"]), keystore: flags.keystore, embed: flags.embed };
+      const proxy = await this.gateway(flags.proxy, prompter);
+      const keystore = flags.keystore ?? (await keptInMemory(proxy));
+      await readyKeystore(keystore);
+      const wanted = { proxy, auth: flags.auth, user: flags.user, caPin: flags["ca-pin"] === undefined ? undefined : parsePin(flags["ca-pin"]), keystore, embed: flags.embed };
       const tools = { env: process.env, clock: systemClock, program: runningProgram() };
       const there = flags.force ? undefined : await resumeLogin(wanted, { ...tools, notice: (text) => this.output.stderr.write(text) });
       if (there) return { ...there, isNew: false };

@@ -147,3 +147,15 @@ describe("no login at all", () => {
     await mkdir(join(folder, "x"));
   });
 });
+
+describe("a crowd", () => {
+  it("hears the reason once: the children of all that were started together", async () => {
+    await store(record(-60_000));
+    const group = (name: string | undefined) => () => Promise.resolve(name);
+    const heard = await Promise.all(Array.from({ length: 40 }, (_, parent) => ask({ info: info(false), parent, group: group("5") })));
+    expect(heard.map(({ exitCode }) => exitCode)).toEqual(heard.map(() => 3));
+    expect(heard.filter(({ stderr }) => stderr !== "")).toHaveLength(1);
+    expect((await ask({ info: info(false), parent: 100, group: group("6") })).stderr).not.toBe("");
+    for (const parent of [101, 102]) expect((await ask({ info: info(false), parent, group: group(undefined) })).stderr).not.toBe("");
+  });
+});

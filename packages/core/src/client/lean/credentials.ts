@@ -15,6 +15,8 @@ export interface CredentialsOptions {
   readonly identity?: string | undefined;
   /** Process that waits for the answer: kubectl. */
   readonly parent: number;
+  /** See `ObtainOptions`. */
+  readonly group?: (() => Promise<string | undefined>) | undefined;
   /** Whether a terminal can be asked, apart from what kubectl says. */
   readonly hasTerminal: () => Promise<boolean>;
   /** Whether the person ran this by hand on a terminal. */

@@ -18,6 +18,8 @@ export interface ObtainOptions {
   readonly proxy: string | undefined;
   /** Process that waits for the answer: kubectl, ssh. */
   readonly parent: number;
+  /** Processes that one person started at once, of which one reason is enough: `xargs -P 40 kubectl`. Those of the parent alone where absent. */
+  readonly group?: (() => Promise<string | undefined>) | undefined;
   /** Whether somebody can be asked to log in now. */
   readonly mayAsk: () => Promise<boolean>;
   /** Logs in to this gateway and stores the result, with everything said on the terminal device. */
@@ -87,6 +89,11 @@ async function readStored(target: Target, env: Environment): Promise<LoginRecord
   return isKeystoreKind(kind) ? openLogins(target.home, kind, env).read(target.name) : undefined;
 }
 
+async function isFirstOf({ group }: ObtainOptions, refusals: Refusals): Promise<boolean> {
+  const name = await group?.();
+  return name === undefined || refusals.mark(`group-${name}`);
+}
+
 /** What is asked of the agent; that it is locked is thrown for the first of a parent's children, and is "said" for the others. */
 async function onceLocked<T>(ask: () => Promise<T>, refusals: Refusals, parent: string): Promise<T | "said"> {
   try {
@@ -136,7 +143,7 @@ async function loginByAgent(target: Target, agent: LoginAgent, now: () => number
 
 /**
  * The login while it is good, from the local agent where one runs, else from its keystore, without touching the network. Else one login on the terminal where somebody can be
- * asked, or by the agent where the person wants that, for however many wait for it; or the reason, said once per parent process in 30 s. Throws `AgentLocked` where the agent is
+ * asked, or by the agent where the person wants that, for however many wait for it; or the reason, said once per parent process, and once per group, in 30 s. Throws `AgentLocked` where the agent is
  * locked: no other way is taken to what it keeps.
  */
 export async function obtainLogin(options: ObtainOptions): Promise<ObtainedLogin> {
@@ -169,5 +176,6 @@ export async function obtainLogin(options: ObtainOptions): Promise<ObtainedLogin
     await refusals.mark(parent);
     throw error;
   }
-  return { record: undefined, line: (await refusals.mark(parent)) ? `${await note()}${reason(target, record, now(), why)}` : "" };
+  const isFirst = (await refusals.mark(parent)) && (await isFirstOf(options, refusals));
+  return { record: undefined, line: isFirst ? `${await note()}${reason(target, record, now(), why)}` : "" };
 }

@@ -1,0 +1,259 @@
+import { mkdir, readFile, readdir, rename, utimes, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { parseAllDocuments, stringify } from "yaml";
+import { createClientWorld, newMachine, type Machine } from "../support/machine.ts";
+import { run, type Outcome } from "../support/process.ts";
+import { tshPath, type World } from "../support/world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await createClientWorld(["example"]);
+});
+afterAll(() => world.close());
+
+const desks: Desk[] = [];
+afterEach(async () => {
+  world.github.setFault("user", undefined);
+  for (const { machine } of desks.splice(0)) await machine.tsh(["agent", "stop"]);
+});
+
+/** A machine whose commands start an agent, with a desktop, and a browser that notes each time it is started. */
+interface Desk {
+  readonly machine: Machine;
+  opened(): Promise<number>;
+  /** The plugin, run by something that can ask nobody. */
+  credentials(env?: NodeJS.ProcessEnv): Promise<Outcome>;
+  /** Forty plugins at once, each with a parent of its own, as `xargs -P 40 kubectl` has them: what each of them wrote, and their exit codes. */
+  forty(): Promise<{ readonly codes: readonly string[]; readonly stderr: string }>;
+  agent(): Promise<{ readonly running: boolean; readonly pid: number }>;
+}
+
+const profileName = (): string => world.proxy.replace(":", "_");
+const keyFile = ({ home }: Machine): string => join(home, ".tsh/keys", `${profileName()}.json`);
+const profileFile = ({ home }: Machine): string => join(home, ".tsh", `${profileName()}.yaml`);
+const request = JSON.stringify({ apiVersion: "client.authentication.k8s.io/v1", kind: "ExecCredential", spec: { interactive: false } });
+const certificateOf = ({ stdout }: Outcome): string => (JSON.parse(stdout) as { status: { clientCertificateData: string } }).status.clientCertificateData;
+
+async function desk(): Promise<Desk> {
+  const machine = await newMachine(world, "ana", { TSH_AGENT: undefined, DISPLAY: ":99" });
+  const folder = join(machine.home, "opened");
+  const script = join(machine.home, "browser.sh");
+  await mkdir(folder, { recursive: true });
+  const [program = "", page = ""] = (machine.env["BROWSER"] ?? "").split(" ");
+  // The agent's environment has nothing in it that only a test knows.
+  await writeFile(script, `#!/bin/sh\ntouch "${folder}/$$"\nexport BROWSER_CA="${world.caFile}" BROWSER_USER=ana\nexec "${program}" "${page}" "$1"\n`, { mode: 0o700 });
+  machine.env["BROWSER"] = script;
+  const plugin = [tshPath, "kube", "credentials", `--proxy=${world.proxy}`];
+  const made: Desk = {
+    machine,
+    opened: async () => (await readdir(folder)).length,
+    credentials: (env = {}) => run(process.execPath, plugin, { env: { ...machine.env, KUBERNETES_EXEC_INFO: request, ...env } }),
+    async forty() {
+      const words = [process.execPath, ...plugin].map((word) => `"${word}"`).join(" ");
+      const loop = `i=0; while [ $i -lt 40 ]; do { ${words} > "out.$i"; echo $? > "code.$i"; } & i=$((i+1)); done; wait; cat code.*`;
+      const { stdout, stderr } = await run("/bin/sh", ["-c", loop], { env: { ...machine.env, KUBERNETES_EXEC_INFO: request }, cwd: machine.home });
+      return { codes: stdout.trim().split("\n"), stderr };
+    },
+    agent: async () => JSON.parse((await machine.tsh(["agent", "status", "--format=json"])).stdout) as { running: boolean; pid: number },
+  };
+  desks.push(made);
+  return made;
+}
+
+/** A desk with a login in a file, and an agent. */
+async function loggedIn(): Promise<Desk> {
+  const made = await desk();
+  expect(await made.machine.logIn()).toMatchObject({ code: 0 });
+  expect(await made.machine.tsh(["agent", "start"])).toMatchObject({ code: 0 });
+  return made;
+}
+
+/** Changes the stored login as a command would: whole, and the profile after it. */
+async function rewrite(machine: Machine, change: Readonly<Record<string, unknown>>): Promise<void> {
+  const record = JSON.parse(await readFile(keyFile(machine), "utf8")) as Record<string, unknown>;
+  await writeFile(`${keyFile(machine)}.new`, JSON.stringify({ ...record, ...change }), { mode: 0o600 });
+  await rename(`${keyFile(machine)}.new`, keyFile(machine));
+  const now = new Date();
+  await utimes(profileFile(machine), now, now);
+}
+
+const ended = (machine: Machine): Promise<void> => rewrite(machine, { expires: Date.now() - 181_000 });
+
+/** One line of the agent's own words. */
+function ask(machine: Machine, verb: string, more: Readonly<Record<string, unknown>> = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(join(machine.home, ".tsh/run/agent.sock"));
+    let text = "";
+    socket.setEncoding("utf8").on("data", (piece: string) => (text += piece));
+    socket.once("error", reject).once("close", () => resolve(text));
+    socket.end(`${JSON.stringify({ v: 1, verb, ...more })}\n`);
+  });
+}
+
+const all = (code: string): readonly string[] => Array.from({ length: 40 }, () => code);
+
+describe("forty plugins at once, with an agent", () => {
+  it("have forty answers while the login is good, also when the agent is killed among them", async () => {
+    const { machine, forty, agent, opened } = await loggedIn();
+    const before = await opened();
+    expect(await forty()).toEqual({ codes: all("0"), stderr: "" });
+    const { pid } = await agent();
+    const under = forty();
+    process.kill(pid, "SIGKILL");
+    expect(await under).toEqual({ codes: all("0"), stderr: "" });
+    const answers = await Promise.all(Array.from({ length: 40 }, (_, index) => readFile(join(machine.home, `out.${index}`), "utf8")));
+    expect(new Set(answers).size).toBe(1);
+    expect(await opened()).toBe(before);
+  });
+
+  it("fail with one reason when it has ended, and nobody has opted in", async () => {
+    const { machine, forty, opened } = await loggedIn();
+    const before = await opened();
+    await ended(machine);
+    const { codes, stderr } = await forty();
+    expect(codes).toEqual(all("3"));
+    expect(stderr).toMatch(new RegExp(`^tsh: your login to ${world.proxy} ended \\S.* ago; run: tsh login --proxy=${world.proxy} --auth=github\\n$`));
+    expect(await opened()).toBe(before);
+  });
+
+  it("wait for one login in one browser with relogin=agent", async () => {
+    const { machine, forty, opened, credentials } = await loggedIn();
+    expect(await machine.tsh(["agent", "config", "relogin=agent"])).toMatchObject({ code: 0 });
+    const [old, before] = [certificateOf(await credentials()), await opened()];
+    await ended(machine);
+    expect(await forty()).toEqual({ codes: all("0"), stderr: "" });
+    expect((await opened()) - before).toBe(1);
+    expect(certificateOf(await credentials())).not.toBe(old);
+    expect(certificateOf(await credentials({ TSH_AGENT: "off" }))).toBe(certificateOf(await credentials()));
+  });
+
+  it("hear at once why that one login failed, and open no other", async () => {
+    const { machine, forty, opened, credentials } = await loggedIn();
+    await machine.tsh(["agent", "config", "relogin=agent"]);
+    const before = await opened();
+    await ended(machine);
+    world.github.setFault("user", "500");
+    const { codes, stderr } = await forty();
+    expect(codes).toEqual(all("3"));
+    expect(stderr).toMatch(/^tsh: your login to \S+ ended .* ago \(login failed: .*\); run: tsh login --proxy=\S+ --auth=github\n$/);
+    world.github.setFault("user", undefined);
+    // Of another job, which has heard nothing yet.
+    const again = await run("setsid", ["-w", "/bin/sh", "-c", `"${process.execPath}" "${tshPath}" kube credentials --proxy=${world.proxy}; exit $?`], { env: { ...machine.env, KUBERNETES_EXEC_INFO: request } });
+    expect(again).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining("the agent opens one browser in ten minutes: login failed: ") as string });
+    expect((await opened()) - before).toBe(1);
+    expect((await machine.logIn()).code).toBe(0);
+    expect((await credentials()).code).toBe(0);
+  });
+});
+
+describe("logins that come and go while the agent runs", () => {
+  it("are seen at once, told of or not", async () => {
+    const { machine, credentials } = await loggedIn();
+    const quiet = { env: { ...machine.env, TSH_AGENT: "off" } };
+    const old = certificateOf(await credentials());
+    expect(await machine.tsh(["login", `--proxy=${world.proxy}`, "--keystore=file", "--force"], quiet)).toMatchObject({ code: 0 });
+    const made = certificateOf(await credentials());
+    expect(made).not.toBe(old);
+    expect(await ask(machine, "credentials", { profile: profileName() })).toContain(JSON.stringify(made).slice(1, -1).replaceAll("\\", "\\\\"));
+    expect(await machine.tsh(["logout"], quiet)).toMatchObject({ code: 0 });
+    expect(await ask(machine, "credentials", { profile: profileName() })).toContain('"record":null');
+    expect(await credentials()).toMatchObject({ code: 3, stdout: "" });
+  });
+
+  it("are not got at around a locked agent", async () => {
+    const { machine, credentials } = await loggedIn();
+    expect(await ask(machine, "lock", { passphrase: "word" })).toContain('"ok":true');
+    expect(await credentials()).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining("unlock: tsh agent unlock") as string });
+    expect((await machine.tsh(["kube", "ls"])).code).toBe(3);
+    expect(await ask(machine, "unlock", { passphrase: "word" })).toContain('"ok":true');
+    expect((await credentials()).code).toBe(0);
+  });
+
+  it("need no gateway while they are good", async () => {
+    const { credentials } = await loggedIn();
+    await world.gateway.stop();
+    try {
+      expect((await credentials()).code).toBe(0);
+    } finally {
+      await world.restart();
+    }
+  });
+});
+
+describe("a login that is past half of its life", () => {
+  const until = async (what: () => Promise<boolean>): Promise<void> => {
+    const deadline = Date.now() + 60_000;
+    while (!(await what())) {
+      if (Date.now() > deadline) throw new Error("that never came");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  };
+  interface Role {
+    spec: { options?: Record<string, unknown> };
+  }
+
+  it("is renewed in the background where a role allows it, once the gateway can be reached, and stored where it was", async () => {
+    const [role] = parseAllDocuments((await world.tctl(["get", "role/access"])).stdout).map((document) => document.toJS() as Role);
+    if (!role) throw new Error("there is no role access");
+    role.spec.options = { ...role.spec.options, certificate_renewal: "any" };
+    expect(await world.tctl(["create", "-f", "-"], { input: stringify(role) })).toMatchObject({ code: 0 });
+    const { machine, credentials, opened } = await loggedIn();
+    const [old, before] = [certificateOf(await credentials()), await opened()];
+    await world.gateway.stop();
+    try {
+      await rewrite(machine, { issued: Date.now() - 20 * 3_600_000, expires: Date.now() + 2 * 3_600_000 });
+      await until(async () => (await ask(machine, "status")).includes('"renewal":"retrying"'));
+      expect(certificateOf(await credentials())).toBe(old);
+    } finally {
+      await world.restart();
+    }
+    await until(async () => certificateOf(await credentials()) !== old);
+    expect(certificateOf(await credentials({ TSH_AGENT: "off" }))).toBe(certificateOf(await credentials()));
+    expect(await opened()).toBe(before);
+    expect(await machine.tsh(["kube", "ls"])).toMatchObject({ code: 0 });
+    expect(await ask(machine, "status")).toContain('"renewal":"waiting"');
+  });
+});
+
+describe("the keystore memory", () => {
+  const inMemory = (): readonly string[] => ["login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=memory"];
+
+  it("keeps the key in the agent alone, moves without a new login, and ends with a logout", async () => {
+    const { machine, credentials, opened } = await desk();
+    expect(await machine.tsh(inMemory())).toMatchObject({ code: 0, stderr: expect.stringContaining("logged in as") as string });
+    const key = (JSON.parse((await credentials()).stdout) as { status: { clientKeyData: string } }).status.clientKeyData;
+    const secret = key.split("\n")[1] ?? "";
+    const found = async (): Promise<readonly string[]> => [...(await machine.files())].flatMap(([path, text]) => (text.includes(secret) || text.includes("PRIVATE KEY") ? [path] : []));
+    expect(secret.length).toBeGreaterThan(40);
+    expect(await found()).toEqual([]);
+    const before = await opened();
+    expect(await machine.tsh(["login", "--keystore=file"])).toMatchObject({ code: 0, stderr: expect.stringContaining("already logged in as") as string });
+    expect(await found()).toEqual([keyFile(machine)]);
+    expect(await machine.tsh(["login", "--keystore=memory"])).toMatchObject({ code: 0 });
+    expect(await found()).toEqual([]);
+    expect(await ask(machine, "secret-get", { account: profileName() })).toContain("PRIVATE KEY");
+    expect((JSON.parse((await credentials()).stdout) as { status: { clientKeyData: string } }).status.clientKeyData).toBe(key);
+    expect((await machine.tsh(["status"])).stdout).toContain("the local agent's memory");
+    expect(await opened()).toBe(before);
+    expect(await machine.tsh(["logout"])).toMatchObject({ code: 0 });
+    expect(await ask(machine, "secret-get", { account: profileName() })).toContain('"text":null');
+  });
+
+  it("is refused before a browser opens where no agent may run, and lost with one that is killed", async () => {
+    const { machine, credentials, agent, opened } = await desk();
+    for (const [env, why] of [[{ TSH_AGENT: "off" }, "TSH_AGENT=off"], [{ CI: "true" }, "no command starts in CI"]] as const) {
+      const refused = await machine.tsh(inMemory(), { env: { ...machine.env, ...env } });
+      expect(refused).toMatchObject({ code: 7, stderr: expect.stringContaining(why) as string });
+    }
+    expect(await opened()).toBe(0);
+    expect(await machine.tsh(inMemory())).toMatchObject({ code: 0 });
+    process.kill((await agent()).pid, "SIGKILL");
+    expect(await credentials()).toMatchObject({ code: 3, stderr: `tsh: your login to ${world.proxy} is gone: the local agent that kept it has ended; run: tsh login --proxy=${world.proxy} --auth=github\n` });
+    // The wish stays: a new login goes to a new agent.
+    expect(await machine.tsh(["login", `--proxy=${world.proxy}`, "--auth=github"])).toMatchObject({ code: 0 });
+    expect((await credentials()).code).toBe(0);
+    expect(await ask(machine, "secret-get", { account: profileName() })).toContain("PRIVATE KEY");
+  });
+});
