@@ -3,10 +3,10 @@ import { Flags, type Interfaces } from "@oclif/core";
 import { openLoginSource, startKubeProxy, type KubeProxy, type LoginSource } from "@gatehouse/agent/kube-proxy";
 import { GatehouseError, escapeLine, systemClock, systemRandom } from "@gatehouse/core/base";
 import { connectAdmin, readAccount } from "@gatehouse/core/client";
-import { BaseCommand } from "@gatehouse/core/client/command";
 import { chosenIdentity, clientHome } from "@gatehouse/core/client/lean";
-import { agentPlace } from "@gatehouse/core/client/local-agent";
+import { agentPlace, makeAgentDirectory } from "@gatehouse/core/client/local-agent";
 import { formatData, hasTerminalDevice } from "@gatehouse/core/client/terminal";
+import { AgentCommand } from "../../agent-command.ts";
 import { runInFront } from "../../child.ts";
 import { loginFlags } from "../../command.ts";
 import { chooseClusters, type ChosenClusters } from "../../kube-proxy/choose.ts";
@@ -27,7 +27,7 @@ const own = {
 type KubeFlags = Interfaces.InferredFlags<typeof own>;
 
 /** `tsh proxy kube` */
-export class ProxyKube extends BaseCommand {
+export class ProxyKube extends AgentCommand {
   static override summary = "Serve Kubernetes clusters here, for tools that cannot run plugins or run too often";
   static override description = `Listens on 127.0.0.1 with a certificate of its own and writes a kubeconfig for it, which holds the only key that is let in; both are gone when it ends. Connections to
 the gateway are kept and shared. Where the login ends it asks for a new one on the terminal, or answers with what to run; once there is one, requests succeed again.
@@ -47,6 +47,7 @@ Without a cluster it serves the one that kubectl talks to.`;
     const command = at < 0 ? [] : this.argv.slice(at + 1);
     const { argv, flags } = await this.parse(ProxyKube, at < 0 ? this.argv : this.argv.slice(0, at));
     this.check(flags, argv.length, at >= 0);
+    this.wakeAgent(flags.identity);
     let table: RequestTable | undefined;
     let started = false;
     const login = await openLoginSource({
@@ -101,12 +102,15 @@ Without a cluster it serves the one that kubectl talks to.`;
     if (account.kubeAddress === undefined) throw new GatehouseError("not_found", "this gateway offers no Kubernetes");
     const chosen = await chooseClusters(process.env, record, account, { names, all: flags.all, namespace: flags.namespace });
     const socket = flags["listen-unix"];
+    const { directory } = agentPlace(process.env, clientHome(process.env));
+    // Who could put another kubeconfig in the place of ours would be taken for the gateway.
+    await makeAgentDirectory(directory);
     const proxy = await startKubeProxy({
       ...chosen,
       gateway: account.kubeAddress,
       login,
       listen: socket === undefined ? { port: flags.port ?? 0 } : { socket: resolve(socket) },
-      runs: join(agentPlace(process.env, clientHome(process.env)).directory, "kube"),
+      runs: join(directory, "kube"),
       clock: systemClock,
       random: systemRandom,
     });
