@@ -73,6 +73,16 @@ describe.skipIf(!available)("ssh with the keys of the local agent", () => {
     expect((await run("ssh", ["-F", join(place, "jump"), "-o", "IdentityAgent=none", "-J", `${hostLogin}@${world.proxy}`, `${hostLogin}@web-1.example`, "true"], { env: machine.env })).code).toBe(255);
   });
 
+  it("tsh config --agent: plain ssh by name, with no tsh for the connection", async () => {
+    const written = await machine.tsh(["config", "--agent"]);
+    expect(written.code, written.stderr).toBe(0);
+    expect(written.stdout).not.toContain("ProxyCommand");
+    await writeFile(join(place, "by-name"), written.stdout);
+    const through = await run("ssh", ["-F", join(place, "by-name"), `${hostLogin}@web-1.example`, "echo through"], { env: machine.env });
+    expect([through.code, through.stdout], through.stderr).toEqual([0, "through\n"]);
+    expect((await machine.tsh(["config", "--agent", "--identity=x"])).code).toBe(2);
+  });
+
   it("git and rsync over it", async () => {
     const source = join(place, "repository");
     const git = (args: readonly string[]): Promise<Outcome> => run("git", args, { env: { ...machine.env, SSH_AUTH_SOCK: socket, GIT_SSH_COMMAND: ["ssh", ...jump()].join(" ") } });

@@ -1,7 +1,8 @@
 import { Flags } from "@oclif/core";
 import { GatehouseError, systemClock } from "@gatehouse/core/base";
 import { openSession, writeSshFiles } from "@gatehouse/core/client";
-import { sshConfigBlock, sshConfigPath, writeSshConfig } from "@gatehouse/core/client/ssh";
+import { agentPlace } from "@gatehouse/core/client/local-agent";
+import { sshAgentConfigBlock, sshConfigBlock, sshConfigPath, writeSshConfig } from "@gatehouse/core/client/ssh";
 import { AgentCommand } from "../agent-command.ts";
 import { loginFlags } from "../command.ts";
 import { runningProgram } from "../program.ts";
@@ -16,6 +17,7 @@ reached by name and cluster, such as web-1.example, with nothing else to set up:
     ...loginFlags,
     port: Flags.integer({ summary: "Port of the hosts; else the one that each is registered with", min: 1, max: 65_535 }),
     host: Flags.string({ summary: "Reach hosts of this pattern too, besides *.<cluster>", helpValue: "<pattern>", multiple: true, multipleNonGreedy: true }),
+    agent: Flags.boolean({ summary: "With the keys of the local agent, and no tsh for each connection: where sessions are recorded", exclusive: ["identity"] }),
     write: Flags.boolean({ summary: "Keep the lines in ~/.ssh/config", exclusive: ["remove"] }),
     remove: Flags.boolean({ summary: "Take them out of ~/.ssh/config" }),
   };
@@ -29,7 +31,10 @@ reached by name and cluster, such as web-1.example, with nothing else to set up:
     const { home, record, identity } = await openSession(process.env, flags, systemClock.now());
     const { name, knownHosts } = await writeSshFiles(home, record, runningProgram());
     const hosts = [`*.${record.cluster}`, ...(flags.host ?? [])];
-    const block = sshConfigBlock({ name, proxy: record.proxy, hosts, launcher: home.launcher, knownHosts, agents: home.sshAgents, identity, port: flags.port });
+    const shared = { name, proxy: record.proxy, hosts, knownHosts, port: flags.port };
+    const block = flags.agent
+      ? sshAgentConfigBlock({ ...shared, agent: agentPlace(process.env, home).ssh })
+      : sshConfigBlock({ ...shared, launcher: home.launcher, agents: home.sshAgents, identity });
     if (!flags.write && !flags.remove) {
       this.output.stdout.write(block);
       return;

@@ -57,8 +57,16 @@ export const trustLines = (knownHosts: string): string => `  UserKnownHostsFile 
   KbdInteractiveAuthentication no
 `;
 
-const begin = (name: string): string => `# >>> gatehouse ${name} >>>`;
-const end = (name: string): string => `# <<< gatehouse ${name} <<<`;
+/** The line that a block begins with. */
+export const begin = (name: string): string => `# >>> gatehouse ${name} >>>`;
+/** The line that a block ends with. */
+export const end = (name: string): string => `# <<< gatehouse ${name} <<<`;
+
+/** Throws `usage` for what is no pattern, and could end its line. */
+export function checkPatterns(hosts: readonly string[]): void {
+  const bad = hosts.find((host) => !/^[A-Za-z0-9.*?_:-]{1,255}$/.test(host));
+  if (bad !== undefined) throw new GatehouseError("usage", `"${bad}" is not a pattern of host names`, { hint: "write it as *.example or web-*" });
+}
 
 /**
  * The block, newline-terminated. What comes behind it applies to every host, as at the start of a file. The command's shell sees the names of user and host,
@@ -66,8 +74,7 @@ const end = (name: string): string => `# <<< gatehouse ${name} <<<`;
  */
 export function sshConfigBlock(options: SshConfigOptions): string {
   const { name, proxy, hosts, launcher, knownHosts, agents, identity, port } = options;
-  const bad = hosts.find((host) => !/^[A-Za-z0-9.*?_:-]{1,255}$/.test(host));
-  if (bad !== undefined) throw new GatehouseError("usage", `"${bad}" is not a pattern of host names`, { hint: "write it as *.example or web-*" });
+  checkPatterns(hosts);
   const command = [
     commandWord(launcher),
     "proxy ssh",

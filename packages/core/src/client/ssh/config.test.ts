@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { requireTool } from "../../testing/index.ts";
 import { placeBlock } from "./config-block.ts";
-import { knownHostsText, parseHostTarget, sshConfigBlock, writeSshConfig, type SshConfigOptions } from "./index.ts";
+import { knownHostsText, parseHostTarget, sshAgentConfigBlock, sshConfigBlock, writeSshConfig, type SshConfigOptions } from "./index.ts";
 
 const options: SshConfigOptions = {
   name: "gw.example.com",
@@ -40,6 +40,18 @@ describe("the block of ssh_config", () => {
     expect(placeBlock(`Host a\n${one}Host b\n`, options.name, two)).toBe(`Host a\n${two}Host b\n`);
     const other = sshConfigBlock({ ...options, name: "other" });
     expect(placeBlock(placeBlock(written, "other", other), "other", undefined)).toBe(written);
+  });
+
+  it("leads through the gateway as a jump host, with the keys of an agent, and is nothing but that", async () => {
+    const block = sshAgentConfigBlock({ name: options.name, proxy: "[2001:db8::1]:443", hosts: ["*.example"], knownHosts: options.knownHosts, port: undefined, agent: "/run/user/1/100% mine/ssh.sock" });
+    expect(placeBlock(placeBlock("Host a\n", options.name, block), options.name, sshConfigBlock(options))).toBe(`${sshConfigBlock(options)}\nHost a\n`);
+    expect(() => sshAgentConfigBlock({ ...options, port: undefined, hosts: ["a\nb"], agent: "/a" })).toThrow(/not a pattern/);
+    if (!requireTool("ssh", "Debian: openssh-client")) return;
+    await writeFile(join(folder, "config"), block);
+    const [jump, host] = await Promise.all(["gatehouse-gw.example.com", "web-1.example"].map((name) => ssh(["-F", join(folder, "config"), "-G", name])));
+    expect(jump!.stdout).toMatch(/^hostname 2001:db8::1\nport 443\n/m);
+    expect(host!.stdout).toMatch(/^proxyjump %r@gatehouse-gw\.example\.com$/m);
+    for (const { stdout } of [jump!, host!]) expect(stdout).toMatch(/^identityagent \/run\/user\/1\/100% mine\/ssh\.sock$/m);
   });
 
   it("is left alone where its marks are broken", () => {

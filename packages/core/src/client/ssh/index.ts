@@ -9,6 +9,8 @@ export { openRunFolder } from "./run-folder.ts";
 export type { PreparedRun, RunFolder, RunHost, RunProgram } from "./run-folder.ts";
 export { hostKeyAlgorithms, sshConfigBlock } from "./config-block.ts";
 export type { SshConfigOptions } from "./config-block.ts";
+export { sshAgentConfigBlock } from "./agent-config-block.ts";
+export type { SshAgentConfigOptions } from "./agent-config-block.ts";
 export { sshConfigPath, writeSshConfig } from "./config-file.ts";
 export { parseFilePlace } from "./file-place.ts";
 export type { FilePlace } from "./file-place.ts";
