@@ -1,7 +1,4 @@
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import { errorMessage, type Logger } from "../../base/index.ts";
-import type { CreateFile } from "./types.ts";
 
 /** Ends of file names: of a recording that is written, and of one that has ended. */
 export const liveSuffix = ".live";
@@ -14,28 +11,6 @@ export const partSuffix = ".part";
 export function systemReason(error: unknown): string {
   return errorMessage(error).replace(/^([A-Z][A-Z0-9]*: [^,]*), .*$/s, "$1");
 }
-
-/** Creates a file (0640) for writing; one that is there, a link too, is an error. */
-export const createFile: CreateFile = async (path) => {
-  const handle = await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW, 0o640);
-  return {
-    async write(chunks, position) {
-      const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-      const { bytesWritten } = await handle.writev(chunks, position);
-      if (bytesWritten === size) return;
-      // A disk that fills up takes a part; why it takes no more, it says when it is given the rest.
-      const rest = Buffer.concat(chunks).subarray(bytesWritten);
-      for (let at = 0; at < rest.length; ) {
-        const written = (await handle.write(rest, at, rest.length - at, position + bytesWritten + at)).bytesWritten;
-        if (written === 0) throw new Error(`the file took only ${bytesWritten + at} of ${size} bytes`);
-        at += written;
-      }
-    },
-    datasync: () => handle.datasync(),
-    truncate: (size) => handle.truncate(size),
-    close: () => handle.close(),
-  };
-};
 
 /** Runs at most some operations at once: a disk that hangs must not take every thread that the process has for files and names. */
 export class Lanes {

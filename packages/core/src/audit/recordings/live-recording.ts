@@ -2,6 +2,7 @@ import type { Clock } from "../../base/index.ts";
 import { RecordingBuilder, encodeRecordingJson, encodeRecordingResize, type RecordingEnd, type RecordingMarker, type RecordingType, type TerminalSize } from "../../formats/index.ts";
 import { largeBuffer, smallBuffer, type Buffers } from "./buffers.ts";
 import { systemReason, within, type Lanes, type SyncGroup, type Syncable } from "./disk.ts";
+import { filePage } from "./file.ts";
 import { followFile } from "./follow.ts";
 import type { Recording, RecordingFile, RecordingLimits, RecordingListener, RecordingMode, RecordingResult } from "./types.ts";
 
@@ -44,6 +45,9 @@ const maxText = 8192;
 
 /** Chunks that one write takes. */
 const batch = 16;
+/** A disk that takes longer for a chunk, ms, so many times one after the other, while the session is held back for it, is slow: 100 MB/s. */
+const slowChunk = 2.5;
+const slowWrites = 8;
 
 /** {@link Recording} over a file. */
 export class LiveRecording implements Recording, Syncable {
@@ -52,6 +56,8 @@ export class LiveRecording implements Recording, Syncable {
   readonly #target: RecordingTarget;
   readonly #builder = new RecordingBuilder();
   readonly #queue: Sealed[] = [];
+  /** What of the queue is with the disk. */
+  #writing: readonly Sealed[] = [];
   readonly #followers = new Set<() => void>();
   #following = 0;
   #waiting = 0;
@@ -66,6 +72,11 @@ export class LiveRecording implements Recording, Syncable {
   /** It was held back for long enough: from now on there may be gaps. */
   #impatient = false;
   #behindTimer: NodeJS.Timeout | undefined;
+  /** Writes one after the other for which the session was held back; after so many, until then (ms since the epoch) the system's cache takes what it can. */
+  #slow = 0;
+  #slowUntil = 0;
+  /** What waits is to be written, however little it is. */
+  #due = false;
   /** Something waits, and for some time nothing was written. */
   #late = false;
   #lateTimer: NodeJS.Timeout | undefined;
@@ -101,7 +112,7 @@ export class LiveRecording implements Recording, Syncable {
   async begin(header: Buffer): Promise<void> {
     this.#builder.use(this.#context.buffers.take(header.length + 256 > smallBuffer ? largeBuffer : smallBuffer));
     this.#builder.append("h", 0, header);
-    this.#seal(false);
+    this.#seal();
     await this.#writeBatch();
   }
 
@@ -214,7 +225,7 @@ export class LiveRecording implements Recording, Syncable {
     if (this.#gap !== undefined && this.#waiting > limits.waiting / 4) return false;
     if (!this.#builder.ready) {
       if (this.#target.mode === "best_effort" && this.#waiting > 0 && (this.#waiting + largeBuffer > 4 * limits.waiting || buffers.out > 2 * limits.total)) return false;
-      this.#builder.use(buffers.take(this.#flowing ? largeBuffer : smallBuffer));
+      this.#builder.use(this.#flowing ? this.#large() : buffers.take(smallBuffer));
     }
     const gap = this.#gap;
     if (gap === undefined) return true;
@@ -222,6 +233,11 @@ export class LiveRecording implements Recording, Syncable {
     this.#append("g", encodeRecordingJson({ bytes: gap.bytes, why: gap.why }));
     this.#target.listener.gap({ ...gap, over: true });
     return true;
+  }
+
+  /** Memory for a chunk that lies in its pages as it will in those of the file, and ends with one. */
+  #large(): Buffer {
+    return this.#context.buffers.take(largeBuffer).subarray((this.#size + this.#waiting) % filePage);
   }
 
   #append(type: RecordingType, data: Buffer): void {
@@ -245,23 +261,40 @@ export class LiveRecording implements Recording, Syncable {
     this.#flushTimer ??= setTimeout(() => {
       this.#flushTimer = undefined;
       this.#flowing = false;
-      this.#seal(true);
+      this.#due = true;
+      this.#seal();
+      this.#write();
     }, this.#following > 0 ? promptFlush : this.#context.limits.flush).unref();
   }
 
   #full(): void {
     this.#flowing = true;
+    this.#seal();
+    if (this.#following > 0) this.#due = true;
+    if (!this.#isTime()) {
+      this.#flushLater();
+      return;
+    }
     clearTimeout(this.#flushTimer);
     this.#flushTimer = undefined;
-    this.#seal(true);
+    this.#write();
   }
 
-  #seal(pump: boolean): void {
+  #seal(): void {
     if (this.#builder.pending === 0) return;
     const bytes = this.#builder.seal();
     this.#queue.push({ bytes, digest: this.#builder.chain.hash });
     this.#waiting += bytes.length;
-    if (!pump) return;
+  }
+
+  /** Each write costs two changes of thread: a stream that flows has few large ones. */
+  #isTime(): boolean {
+    return this.#due || this.#behind || this.#waiting >= this.#context.limits.waiting / 2;
+  }
+
+  /** Sees to it that what waits is written. */
+  #write(): void {
+    if (this.#queue.length === 0) return;
     this.#lateTimer ??= this.#lateLater();
     this.#pump();
     this.#measure();
@@ -274,11 +307,12 @@ export class LiveRecording implements Recording, Syncable {
   }
 
   async #drain(): Promise<void> {
-    while (this.#queue.length > 0 && !this.#closed) {
+    while (this.#queue.length > 0 && this.#isTime() && !this.#closed) {
       try {
         await this.#writeBatch();
         this.#measure();
       } catch (error) {
+        this.#due = true;
         this.#fail(systemReason(error));
         if (this.#isEnding() || this.#problem !== undefined) return;
         await new Promise<void>((resolve) => {
@@ -288,19 +322,34 @@ export class LiveRecording implements Recording, Syncable {
         if (this.#isEnding()) return;
       }
     }
+    if (this.#queue.length > 0 && !this.#closed && !this.#isEnding()) this.#flushLater();
   }
 
   async #writeBatch(): Promise<void> {
+    const { clock, lanes, limits, buffers } = this.#context;
     const chunks = this.#queue.slice(0, batch);
-    await this.#context.lanes.run(() => this.#target.file.write(chunks.map(({ bytes }) => bytes), this.#size));
-    // What waited has been given up meanwhile.
-    if (this.#queue[0] !== chunks[0]) return;
+    if (chunks.length === this.#queue.length) this.#due = false;
+    // Where the session waits for the disk anyway, the system need not keep a copy.
+    const begun = clock.now();
+    const pastCache = this.#target.mode === "strict" && begun >= this.#slowUntil;
+    this.#writing = chunks;
+    try {
+      await lanes.run(() => this.#target.file.write(chunks.map(({ bytes }) => bytes), this.#size, pastCache));
+    } finally {
+      this.#writing = [];
+      // What waited has been given up meanwhile.
+      if (this.#closed) for (const { bytes } of chunks) buffers.reuse(bytes);
+    }
+    if (this.#closed) return;
+    const now = clock.now();
+    this.#slow = pastCache && this.#behind && now - begun > chunks.length * slowChunk ? this.#slow + 1 : 0;
+    if (this.#slow === slowWrites) this.#slowUntil = now + limits.sync;
     this.#queue.splice(0, chunks.length);
     for (const { bytes, digest } of chunks) {
       this.#size += bytes.length;
       this.#waiting -= bytes.length;
       this.#digest = digest;
-      this.#context.buffers.release(bytes);
+      buffers.release(bytes);
     }
     this.#failure = undefined;
     this.#late = false;
@@ -381,7 +430,7 @@ export class LiveRecording implements Recording, Syncable {
       this.#target.listener.gap({ ...gap, over: true });
     }
     this.#append("x", encodeRecordingJson(end));
-    this.#seal(false);
+    this.#seal();
     const { file } = this.#target;
     const flushing = this.#flush();
     const written = await within(flushing, limits.deadline, false);
@@ -425,8 +474,11 @@ export class LiveRecording implements Recording, Syncable {
       if (this.#builder.pending === 0) this.#builder.append("o", 0, Buffer.alloc(1));
       this.#queue.push({ bytes: this.#builder.seal(), digest: this.#digest });
     }
-    // The disk may still be reading it: it is not used again.
-    for (const { bytes } of this.#queue.splice(0)) this.#context.buffers.drop(bytes);
+    for (const sealed of this.#queue.splice(0)) {
+      this.#context.buffers.drop(sealed.bytes);
+      // The disk may still be reading the others.
+      if (!this.#writing.includes(sealed)) this.#context.buffers.reuse(sealed.bytes);
+    }
     for (const follower of this.#followers) follower();
   }
 }

@@ -4,7 +4,8 @@ import { GatehouseError, errorMessage, syncDirectory, type Clock, type Logger } 
 import { encodeRecordingJson } from "../../formats/index.ts";
 import type { AuditLog } from "../types.ts";
 import { Buffers } from "./buffers.ts";
-import { Lanes, SyncGroup, createFile, endedSuffix, liveSuffix, systemReason, within, type Syncable } from "./disk.ts";
+import { Lanes, SyncGroup, endedSuffix, liveSuffix, systemReason, within, type Syncable } from "./disk.ts";
+import { createFile } from "./file.ts";
 import { LiveRecording, type RecordingContext } from "./live-recording.ts";
 import { sessionDigests } from "./events.ts";
 import { findLeft } from "./left.ts";

@@ -6,9 +6,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { nullLogger, systemClock } from "../../base/index.ts";
 import { RecordingReader, parseRecordingEnd, parseRecordingGap, parseRecordingMarker, type RecordingHeader, type RecordingSummary } from "../../formats/index.ts";
 import type { AuditEventInput } from "../types.ts";
-import { createFile } from "./disk.ts";
+import { createFile, cutAtPages } from "./file.ts";
 import { openRecordings } from "./open.ts";
-import type { CreateFile, Recording, RecordingLimits, RecordingListener, Recordings } from "./types.ts";
+import type { CreateFile, Recording, RecordingLimits, RecordingListener, RecordingMode, Recordings } from "./types.ts";
 
 let folder: string;
 let events: AuditEventInput[];
@@ -71,7 +71,7 @@ const played = async (sid: string, end = ".rec"): Promise<Played> => play(await 
 /** A disk that waits for `gate` before each write, or fails with what it throws. */
 const disk = (gate: () => Promise<void>): CreateFile => async (path) => {
   const file = await createFile(path);
-  return { ...file, write: (chunks, position) => gate().then(() => file.write(chunks, position)) };
+  return { ...file, write: (...args) => gate().then(() => file.write(...args)) };
 };
 
 describe("a recording", () => {
@@ -162,6 +162,54 @@ describe("a recording", () => {
     open();
     const large = header();
     await expect(recordings.open({ ...large, gatehouse: { ...large.gatehouse, command: ["x".repeat(70_000)] } }, "strict", listener())).rejects.toMatchObject({ code: "limit_exceeded" });
+  });
+});
+
+describe("a stream that flows", () => {
+  /** Writes of one recording: whether they may go past the system's cache, and how many bytes of whole pages they have. */
+  async function poured(mode: RecordingMode, gate: () => Promise<void> = () => Promise.resolve()): Promise<{ readonly pastCache: boolean; readonly whole: boolean; readonly bytes: number }[]> {
+    const writes: Awaited<ReturnType<typeof poured>> = [];
+    const create: CreateFile = async (path) => {
+      const file = await createFile(path);
+      return {
+        ...file,
+        async write(chunks, position, pastCache = false) {
+          writes.push({ pastCache, whole: cutAtPages(chunks, position).every((run) => run.whole), bytes: chunks.reduce((sum, chunk) => sum + chunk.length, 0) });
+          await gate();
+          await file.write(chunks, position, pastCache);
+        },
+      };
+    };
+    open({ create });
+    const recording = await recordings.open(header(), mode, listener());
+    const pieces = Array.from({ length: 800 }, () => randomBytes(16_000));
+    for (const piece of pieces) {
+      recording.write("o", piece);
+      if (recording.behind) await vi.waitFor(() => expect(recording.behind).toBe(false), { interval: 1, timeout: 20_000 });
+      else await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await recording.end({ reason: "done" })).toMatchObject({ complete: true });
+    await recording.settle();
+    expect((await played(recording.sid)).output.equals(Buffer.concat(pieces))).toBe(true);
+    return writes;
+  }
+
+  it("is written in large pieces of whole pages, past the system's cache where the session waits for the disk anyway", async () => {
+    const strict = await poured("strict");
+    const large = strict.filter(({ bytes }) => bytes >= 512 * 1024);
+    expect(large.length).toBeGreaterThan(10);
+    // Records are cut anywhere but in their nine bytes of header: now and then a chunk ends before its page does.
+    expect(large.filter(({ whole }) => whole).length).toBeGreaterThan(large.length / 2);
+    expect(large.slice(0, 4).map(({ pastCache }) => pastCache)).toEqual([true, true, true, true]);
+    expect((await poured("best_effort")).filter(({ pastCache }) => pastCache)).toEqual([]);
+  });
+
+  it("is left to the system's cache while the disk is slower", async () => {
+    const writes = await poured("strict", () => new Promise((resolve) => setTimeout(resolve, 20)));
+    // The first eight, and the small ones before them, showed how slow it is.
+    const cached = writes.filter(({ pastCache }) => !pastCache);
+    expect(cached.length).toBeGreaterThan(0);
+    expect(writes.indexOf(cached[0]!)).toBeGreaterThanOrEqual(8);
   });
 });
 

@@ -61,8 +61,8 @@ export interface Recordings {
 
 /** The parts of a file that a recording needs; where disks fail, tests give one that does. */
 export interface RecordingFile {
-  /** Writes all of it, from this byte of the file on. */
-  write(chunks: readonly Buffer[], position: number): Promise<void>;
+  /** Writes all of it, from this byte of the file on; with `pastCache` past the system's cache what can go there, as the disk takes it. */
+  write(chunks: readonly Buffer[], position: number, pastCache?: boolean): Promise<void>;
   datasync(): Promise<void>;
   truncate(size: number): Promise<void>;
   close(): Promise<void>;
