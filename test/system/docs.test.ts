@@ -103,13 +103,13 @@ describe("examples in docs", () => {
         const place = join(world.folder, "docs", page);
         const bin = join(place, "bin");
         await mkdir(bin, { recursive: true });
-        const command = async (name: string, path: string, first: string): Promise<void> => {
-          await writeFile(join(bin, name), `#!/bin/sh\nexec "${process.execPath}" "${path}" ${first} "$@"\n`);
+        const command = async (name: string, path: string, before: string): Promise<void> => {
+          await writeFile(join(bin, name), `#!/bin/sh\n${before}exec "${process.execPath}" "${path}" "$@"\n`);
           await chmod(join(bin, name), 0o755);
         };
         await writeFile(join(place, "client-secret.txt"), world.github.clientSecret);
         await command("tsh", tshPath, "");
-        await command("tctl", tctlPath, `--data-dir "${world.dataDir}"`);
+        await command("tctl", tctlPath, `export TELEPORT_DATA_DIR="${world.dataDir}"\n`);
         // OpenSSH looks for its configuration in the account's home, whatever HOME says.
         for (const name of ["ssh", "scp"]) {
           await writeFile(join(bin, name), `#!/bin/sh\nPATH="$(echo "$PATH" | sed 's,^[^:]*:,,')"\nexec ${name} -F "$HOME/.ssh/config" "$@"\n`);
