@@ -40,8 +40,8 @@ export async function answerLine(line: string, handlers: ControlHandlers, log: (
     return await handle(verb, request, handlers);
   } catch (error) {
     const refusal = toGatehouseError(error);
-    // A refusal is for who asked; a fault of the agent's own is for whoever looks for it later.
-    if (!(error instanceof GatehouseError)) log(`a request failed: ${escapeLine(refusal.message)}`);
+    // A refusal is for who asked; a fault of the agent's own is for whoever looks for it later. A text that could not be read may be a key, which its error would quote.
+    if (!(error instanceof GatehouseError)) log(`a request failed: ${error instanceof SyntaxError ? error.name : escapeLine(refusal.message)}`);
     return formatAgentRefusal(refusal);
   }
 }
