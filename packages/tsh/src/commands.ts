@@ -39,6 +39,7 @@ export const tsh: Program = {
     proxy: { summary: "Run the gateway", load: async () => (await import("./commands/proxy.ts")).Proxy },
     "proxy:ssh": { summary: "Carry one SSH connection to a host, which ssh runs itself", load: async () => (await import("./commands/proxy/ssh.ts")).ProxySsh },
     "proxy:kube": { summary: "Serve Kubernetes clusters here, for tools that cannot run plugins or run too often", load: async () => (await import("./commands/proxy/kube.ts")).ProxyKube },
+    doctor: { summary: "Look for what is wrong, and say what to do about it", load: async () => (await import("./commands/doctor.ts")).Doctor },
     completion: { summary: "Print the script that completes lines in your shell", load: async () => (await import("@gatehouse/core/client/command")).CompletionCommand },
     version: { summary: "Print the version", load: async () => (await import("./commands/version.ts")).Version },
   },

@@ -1,11 +1,12 @@
 import type { StdioOptions } from "node:child_process";
 import { access, constants as modes, readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import type { Environment } from "@gatehouse/core/client/lean";
 import type { PreparedRun } from "@gatehouse/core/client/ssh";
 import { runInFront } from "../child.ts";
 
-/** Absolute path of a program of OpenSSH on PATH, or undefined. */
-export async function findProgram(name: "ssh" | "scp" | "sftp", env: NodeJS.ProcessEnv = process.env): Promise<string | undefined> {
+/** Absolute path of a program on PATH, or undefined. */
+export async function findProgram(name: string, env: Environment = process.env): Promise<string | undefined> {
   const suffixes = process.platform === "win32" ? [".exe"] : [""];
   for (const folder of (env["PATH"] ?? "").split(delimiter).filter((each) => each !== "")) {
     for (const suffix of suffixes) {

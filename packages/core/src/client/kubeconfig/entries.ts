@@ -87,6 +87,14 @@ export function removeEntries(document: Document, proxy: string, keep: ReadonlyS
   return gone;
 }
 
+/** What the users that a gateway's login wrote run, by name: the plugin's command; undefined where the certificate is written in. */
+export function pluginsOf(document: Document, proxy: string): readonly { readonly name: string; readonly command: string | undefined }[] {
+  return items(document, "users").filter((item) => owner(item, "users") === proxy).map((item) => {
+    const command = bodyOf(item, "users").exec?.command;
+    return { name: String(item.get("name")), command: typeof command === "string" ? command : undefined };
+  });
+}
+
 /** A context that a login wrote. */
 export interface OurContext {
   readonly name: string;

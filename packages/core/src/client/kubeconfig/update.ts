@@ -1,6 +1,6 @@
 import { GatehouseError, escapeLine } from "../../base/index.ts";
 import type { Environment } from "../lean/index.ts";
-import { currentContext, initialise, ourContexts, ownerOf, removeEntries, sections, setEntry } from "./entries.ts";
+import { currentContext, initialise, ourContexts, ownerOf, pluginsOf, removeEntries, sections, setEntry } from "./entries.ts";
 import { changeKubeconfig, destination, kubeconfigPaths, readKubeconfig, type KubeconfigFile } from "./files.ts";
 
 /** A Kubernetes cluster as kubeconfig shall know it. */
@@ -171,6 +171,12 @@ export async function kubeContexts(env: Environment, proxy: string): Promise<Kub
   const contexts = files.flatMap((file) => ourContexts(file.document)).filter((context) => context.proxy === proxy);
   const namespaces = new Map(contexts.flatMap(({ name, namespace }) => (namespace === undefined ? [] : [[name, namespace] as const])));
   return { contexts: contexts.map((context) => context.name), current: selected(files).context, namespaces };
+}
+
+/** The plugins that kubectl runs for the entries of this gateway's login, by context; undefined where the certificate is in kubeconfig itself. */
+export async function kubePlugins(env: Environment, proxy: string): Promise<readonly { readonly name: string; readonly command: string | undefined }[]> {
+  const files = await Promise.all(kubeconfigPaths(env).map(readKubeconfig));
+  return files.flatMap((file) => pluginsOf(file.document, proxy));
 }
 
 /** Makes kubectl talk to this context. Throws `not_found`. */

@@ -107,6 +107,12 @@ function find(text: string, name: string): { readonly start: number; readonly st
   return { start, stop: line < 0 ? text.length : line + 1 };
 }
 
+/** The block of this name in a file's text, its marks included; undefined where there is none. Throws `bad_parameter` for marks that are not of one block. */
+export function blockIn(text: string, name: string): string | undefined {
+  const found = find(text, name);
+  return found && text.slice(found.start, found.stop);
+}
+
 /**
  * The file's text with this block in it: in its place where it is there already, else before everything, since ssh takes the first value that it finds.
  * With `block` undefined, without it. Nothing else changes.

@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { GatehouseError, errorMessage, systemErrorCode } from "../../base/index.ts";
 import { ensurePrivateDirectory, readFileLimited, withLock, writeFileAtomic, type Environment } from "../lean/index.ts";
-import { placeBlock } from "./config-block.ts";
+import { blockIn, placeBlock } from "./config-block.ts";
 
 const maxConfig = 4 * 1024 * 1024;
 const lockWait = 10_000;
@@ -18,6 +18,11 @@ async function target(path: string): Promise<string> {
     if (systemErrorCode(error) === "ENOENT") return path;
     throw new GatehouseError("internal", `could not read ${path}: ${errorMessage(error)}`, { cause: error });
   }
+}
+
+/** The block of this name in a file, or undefined. Throws `internal` for a file that cannot be read. */
+export async function readSshBlock(path: string, name: string): Promise<string | undefined> {
+  return blockIn((await readFileLimited(await target(path), { limit: maxConfig })) ?? "", name);
 }
 
 /**

@@ -11,7 +11,7 @@ export { hostKeyAlgorithms, sshConfigBlock } from "./config-block.ts";
 export type { SshConfigOptions } from "./config-block.ts";
 export { sshAgentConfigBlock } from "./agent-config-block.ts";
 export type { SshAgentConfigOptions } from "./agent-config-block.ts";
-export { sshConfigPath, writeSshConfig } from "./config-file.ts";
+export { readSshBlock, sshConfigPath, writeSshConfig } from "./config-file.ts";
 export { parseFilePlace } from "./file-place.ts";
 export type { FilePlace } from "./file-place.ts";
 export { knownHostsText } from "./known-hosts.ts";
