@@ -3,10 +3,12 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { parseAllDocuments, stringify } from "yaml";
+import { requireTool } from "../../packages/core/src/testing/index.ts";
 import { createClientWorld, newMachine, type Machine } from "../support/machine.ts";
 import { run, type Outcome } from "../support/process.ts";
 import { tshPath, type World } from "../support/world.ts";
 
+const hasSsh = requireTool("ssh-add", "Debian: openssh-client");
 let world: World;
 beforeAll(async () => {
   world = await createClientWorld(["example"]);
@@ -157,7 +159,10 @@ describe("logins that come and go while the agent runs", () => {
     const made = certificateOf(await credentials());
     expect(made).not.toBe(old);
     expect(await ask(machine, "credentials", { profile: profileName() })).toContain(JSON.stringify(made).slice(1, -1).replaceAll("\\", "\\\\"));
+    const listed = async (): Promise<string> => (await run("ssh-add", ["-l"], { env: { ...machine.env, SSH_AUTH_SOCK: join(machine.home, ".tsh/run/ssh.sock") } })).stdout;
+    if (hasSsh) expect(await listed()).toContain("gatehouse ana@127.0.0.1 (ECDSA-CERT)");
     expect(await machine.tsh(["logout"], quiet)).toMatchObject({ code: 0 });
+    if (hasSsh) expect(await listed()).not.toContain("gatehouse");
     expect(await ask(machine, "credentials", { profile: profileName() })).toContain('"record":null');
     expect(await credentials()).toMatchObject({ code: 3, stdout: "" });
   });

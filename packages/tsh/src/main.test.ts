@@ -18,7 +18,7 @@ beforeAll(async () => {
 const lean = [
   "packages/tsh/src/{start,version,credentials,write-out}",
   "packages/core/src/base/{clock,duration,errors,index,random,sync-directory,text,version}",
-  "packages/core/src/client/lean/{agent-login,compile-cache,credentials,dbus-message,exec-info,files,home,identity-file,keychain,keystore,lock,logins,memory-keystore,obtain-login,process,profile-head,record,refusals,secret-service,split-keystore}",
+  "packages/core/src/client/lean/{agent-login,compile-cache,credentials,dbus,dbus-message,exec-info,files,home,identity-file,keychain,keystore,lock,logins,memory-keystore,obtain-login,process,profile-head,record,refusals,secret-service,split-keystore}",
   "packages/core/src/client/local-agent/{ask,locked,place,protocol}",
   "packages/core/src/client/terminal/{device}",
   "fastest-levenshtein/mod.js",

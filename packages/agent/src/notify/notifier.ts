@@ -1,5 +1,6 @@
 import { errorMessage } from "@gatehouse/core/base";
-import { notifyOverBus, type Environment } from "@gatehouse/core/client/lean";
+import { notifyOverBus } from "@gatehouse/core/client/desktop";
+import type { Environment } from "@gatehouse/core/client/lean";
 import { desktopCommand, runQuietly, type DesktopCommand } from "./desktop-command.ts";
 
 /** What is shown: plain text, made safe by whoever shows it. */

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
 import { requireTool } from "@gatehouse/core/testing";
-import { notifyOverBus } from "@gatehouse/core/client/lean";
+import { notifyOverBus } from "@gatehouse/core/client/desktop";
 import { desktopCommand, runQuietly } from "./desktop-command.ts";
 import { createNotifier, type Note, type NotifierOptions } from "./index.ts";
 

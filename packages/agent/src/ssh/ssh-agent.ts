@@ -8,6 +8,9 @@ import { chooseUpstream } from "./upstream-choice.ts";
 
 /** Who may be connected at once, unless it is said. */
 const usualClients = 1024;
+/** Whose keys are served, as they are stored at each request. */
+export type ServedLogins = Pick<AgentLogins, "keys"> & Partial<Pick<AgentLogins, "refresh">>;
+
 /** How often keys whose time is over are forgotten, ms; nobody sees them in between. */
 const sweepTime = 30_000;
 
@@ -32,7 +35,7 @@ class LocalSshAgent implements SshAgent {
   #upstream: string | undefined;
   #owned: OwnedPath | undefined;
 
-  constructor(context: AgentContext, { keys }: Pick<AgentLogins, "keys">, lock: AgentLock, options: SshAgentOptions) {
+  constructor(context: AgentContext, { keys, refresh }: ServedLogins, lock: AgentLock, options: SshAgentOptions) {
     const { ask = askToUse(context.env, context.log), confirm, time, maxClients = usualClients } = options;
     this.#context = context;
     const ring = new KeyRing({ clock: context.clock, ask, isLocked: () => lock.isLocked });
@@ -42,7 +45,7 @@ class LocalSshAgent implements SshAgent {
       const comment = keys.list().find((key) => key.blob.equals(blob))?.comment ?? "of a login";
       return ask({ blob, comment });
     };
-    this.#clients = agentClients(maxClients, (socket) => agentDialogue(socket, { held: keys, added: ring, lock, mayUse, time, upstream: upstreamAgent(this.#upstream) }));
+    this.#clients = agentClients(maxClients, (socket) => agentDialogue(socket, { refresh, held: keys, added: ring, lock, mayUse, time, upstream: upstreamAgent(this.#upstream) }));
     this.#sweeper = setInterval(() => ring.sweep(), sweepTime).unref();
   }
 
@@ -92,7 +95,7 @@ class LocalSshAgent implements SshAgent {
 }
 
 /** Offers the agent at the place's `ssh`. Throws `access_denied` where what is there is not this user's alone, `internal` where it cannot be offered. */
-export async function createSshAgent(context: AgentContext, logins: Pick<AgentLogins, "keys">, lock: AgentLock, options: SshAgentOptions): Promise<SshAgent> {
+export async function createSshAgent(context: AgentContext, logins: ServedLogins, lock: AgentLock, options: SshAgentOptions): Promise<SshAgent> {
   const agent = new LocalSshAgent(context, logins, lock, options);
   try {
     await agent.open(options.upstream);

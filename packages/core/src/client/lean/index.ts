@@ -14,7 +14,6 @@ export { fileKeystore, isKeystoreKind } from "./keystore.ts";
 export type { Keystore, KeystoreKind } from "./keystore.ts";
 export { loginAgent } from "./agent-login.ts";
 export type { LoginAgent } from "./agent-login.ts";
-export { notifyOverBus } from "./notifications.ts";
 export { memoryKeystore } from "./memory-keystore.ts";
 export { splitKeystore } from "./split-keystore.ts";
 export { keychainExists, keychainIsStuck, keychainKeystore } from "./keychain.ts";

@@ -20,10 +20,11 @@ async function drained(socket: Duplex, time: number): Promise<void> {
 
 /**
  * Speaks with one client until it goes, or breaks the protocol: then its socket is destroyed. One request is under way at a time; nothing more is read
- * until it is answered and the answer is taken. A client that stops in the middle of a request, or never takes its answers, is dropped after `time` ms.
+ * until it is answered and the answer is taken. A client that stops in the middle of a request, or never takes its answers, is dropped after `time` ms. `refresh` is awaited before
+ * each request is answered.
  */
-export async function agentDialogue(socket: Duplex, options: DialogueOptions & { readonly time?: number | undefined }): Promise<void> {
-  const { time = patience } = options;
+export async function agentDialogue(socket: Duplex, options: DialogueOptions & { readonly time?: number | undefined; readonly refresh?: (() => Promise<void>) | undefined }): Promise<void> {
+  const { time = patience, refresh } = options;
   const dialogue = new Dialogue(options);
   const frames = createAgentFrames();
   let half: { end(): void } | undefined;
@@ -32,6 +33,7 @@ export async function agentDialogue(socket: Duplex, options: DialogueOptions & {
       for (const payload of frames.push(chunk)) {
         half?.end();
         half = undefined;
+        await refresh?.();
         const answer = agentFrame(await dialogue.answer(payload));
         if (!socket.write(answer)) await drained(socket, time);
       }

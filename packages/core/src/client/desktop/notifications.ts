@@ -1,7 +1,7 @@
 import { GatehouseError } from "../../base/index.ts";
-import { busSocket, talkToBus } from "./dbus.ts";
-import { notifyBody } from "./dbus-message.ts";
-import type { Environment } from "./home.ts";
+import { busSocket, talkToBus } from "../lean/dbus.ts";
+import { notifyBody } from "../lean/dbus-message.ts";
+import type { Environment } from "../lean/index.ts";
 
 /** ms that the bus and the desktop may take. */
 const limit = 5000;

@@ -1,0 +1,2 @@
+/** Notes on the desktop of this session. */
+export { notifyOverBus } from "./notifications.ts";
