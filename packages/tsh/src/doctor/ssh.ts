@@ -1,5 +1,6 @@
 import { readFileLimited } from "@gatehouse/core/client";
-import { knownHostsText, readSshBlock, sshConfigBlock, sshConfigPath } from "@gatehouse/core/client/ssh";
+import { agentPlace } from "@gatehouse/core/client/local-agent";
+import { knownHostsText, readSshBlock, sshAgentConfigBlock, sshConfigBlock, sshConfigPath } from "@gatehouse/core/client/ssh";
 import { findProgram } from "../ssh/openssh.ts";
 import { ok, skipped, warning, type Found } from "./finding.ts";
 import { askProgram, atLeast } from "./machine.ts";
@@ -25,10 +26,13 @@ export async function checkSshConfig({ env, home, login, name, profile }: Patien
   const file = sshConfigPath(env);
   const block = await readSshBlock(file, name);
   if (block === undefined) return skipped("plain ssh is not set up for this gateway (tsh config --write)");
-  const hosts = /^Host (.+)$/m.exec(block)?.[1]?.split(" ") ?? [];
-  const port = /^ {2}Port (\d{1,5})$/m.exec(block)?.[1];
-  const identity = /'--identity=([^']+)'/.exec(block)?.[1]?.replaceAll("%%", "%");
-  const now = sshConfigBlock({ name, proxy: profile.web_proxy_addr, hosts, launcher: home.launcher, knownHosts: home.knownHosts(name), agents: home.sshAgents, identity, port: port === undefined ? undefined : Number(port) });
+  // With --agent the jump host stands before the hosts.
+  const own = block.slice(block.lastIndexOf("\nHost "));
+  const hosts = /^Host (.+)$/m.exec(own)?.[1]?.split(" ") ?? [];
+  const port = /^ {2}Port (\d{1,5})$/m.exec(own)?.[1];
+  const identity = /'--identity=([^']+)'/.exec(own)?.[1]?.replaceAll("%%", "%");
+  const shared = { name, proxy: profile.web_proxy_addr, hosts, knownHosts: home.knownHosts(name), port: port === undefined ? undefined : Number(port) };
+  const now = block.includes("# Written by tsh config --agent:") ? sshAgentConfigBlock({ ...shared, agent: agentPlace(env, home).ssh }) : sshConfigBlock({ ...shared, launcher: home.launcher, agents: home.sshAgents, identity });
   if (now !== block) return warning(`the lines in ${file} are not what tsh config writes now`, "tsh config --write");
   const record = await login().catch(() => undefined);
   const known = await readFileLimited(home.knownHosts(name), { limit: maxKnownHosts });
