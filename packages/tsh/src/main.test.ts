@@ -12,7 +12,7 @@ beforeAll(async () => {
   const [first, second] = await Promise.all([build({ ...startOptions(root, "tsh"), write: false }), build({ ...mainOptions(root, "tsh"), write: false })]);
   start = first.metafile;
   main = second.metafile;
-});
+}, 120_000);
 
 /** What kubectl and scripts wait for. A module comes in here when it must. */
 const lean = [
@@ -59,6 +59,12 @@ describe("what is loaded", () => {
     const modules = loadedWith(main, ["packages/tsh/src/main.ts", "packages/tsh/src/completion/complete.ts"]);
     expect(modules).toContain("packages/core/src/client/completion/walk.ts");
     expect(modules.filter((module) => /@oclif|\/zod|\/yaml[@/]|undici|chalk|node:https|src\/commands|client\/(?!lean|completion|local-agent)/.test(module))).toEqual([]);
+  });
+
+  it("for tsh agent run, which stays in memory: no command framework, and nothing that its parts do not need all day", () => {
+    const modules = loadedWith(main, ["packages/tsh/src/main.ts", "packages/tsh/src/agent-run.ts"]);
+    expect(modules).toContain("packages/agent/src/daemon/run.ts");
+    expect(modules.filter((module) => /@oclif|inquirer|chalk|undici|kubernetes|ssh2|\/yaml[@/]|kube-proxy|@napi-rs/.test(module))).toEqual([]);
   });
 
   it("for tsh ssh, scp, sftp and config: ssh2 where there is no OpenSSH alone", () => {

@@ -17,6 +17,7 @@ async function run(argv: readonly string[]): Promise<number | undefined> {
   if (hidden !== undefined) return hidden;
   const help = argv.some((word) => word === "--help" || word === "-h");
   if (argv[0] === "proxy" && argv[1] === "ssh" && !help) return (await import("./proxy-ssh.ts")).proxySsh(argv.slice(2));
+  if (argv[0] === "agent" && argv[1] === "run" && !help) return (await import("./agent-run.ts")).agentRun(argv.slice(2));
   process.once("SIGINT", () => process.exit(130));
   process.once("SIGTERM", () => process.exit(143));
   const [{ runProgram }, { tsh }] = await Promise.all([import("@gatehouse/core/client/command"), import("./commands.ts")]);
