@@ -33,7 +33,7 @@ const proxySsh = [
   "packages/core/src/base/{gate,labels,limits,rate-limit}",
   "packages/core/src/api/{names,refusal,ssh}",
   "packages/core/src/client/{network-errors}",
-  "packages/core/src/client/lean/{own-folder}",
+  "packages/core/src/client/lean/{dbus,notifications}",
   "packages/core/src/client/ssh/{agent-config-block,choose-hosts,config-block,config-file,connect-host,file-place,known-hosts,pump,run-folder,target}",
   "packages/core/src/client/ssh/agent/{bindings,clients,converse,dialogue,held-keys,shared-path,socket,upstream}",
   "packages/core/src/formats/{agent-frames,agent-protocol,bytes,ssh-cert,ssh-keys,ssh-signature,ssh-wire}",
