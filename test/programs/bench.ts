@@ -1,5 +1,6 @@
 import { availableParallelism, loadavg } from "node:os";
 import { benchAudit, benchRealCluster, benchRequests } from "../bench/kube.ts";
+import { benchAgent } from "../bench/agent.ts";
 import { benchStartUp } from "../bench/start-up.ts";
 import { benchDownload, benchMemory } from "../bench/streams.ts";
 import { benchRecording } from "../bench/recording.ts";
@@ -9,6 +10,7 @@ import type { Verdict } from "../bench/table.ts";
 
 const parts: Readonly<Record<string, (print: (text: string) => void) => Promise<readonly Verdict[]>>> = {
   "start-up": benchStartUp,
+  agent: benchAgent,
   requests: benchRequests,
   audit: benchAudit,
   cluster: benchRealCluster,

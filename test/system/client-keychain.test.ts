@@ -1,8 +1,8 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
+import type { ChildProcess } from "node:child_process";
 import { readFile, stat } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "@gatehouse/core/testing";
+import { keyringSessions } from "../support/keyring.ts";
 import { createClientWorld, newMachine, type Machine } from "../support/machine.ts";
 import { run } from "../support/process.ts";
 import { tshPath, type World } from "../support/world.ts";
@@ -25,27 +25,14 @@ function onBus(machine: Machine, address: NodeJS.ProcessEnv): Machine {
 }
 
 describe.skipIf(!hasKeyring)("with a real Secret Service", () => {
-  const children: ChildProcess[] = [];
-  afterEach(async () => {
-    for (const child of children.splice(0).reverse()) {
-      child.kill("SIGCONT");
-      child.kill("SIGKILL");
-      await once(child, "exit");
-    }
-  });
+  const sessions = keyringSessions();
+  afterEach(() => sessions.close());
 
-  /** A session bus of its own, and a keyring on it that this password unlocks (undefined leaves it as it is). */
+  /** A machine on a session bus of its own, and a keyring on that which this password unlocks (undefined leaves it as it is). */
   async function session(password: string | undefined, of?: Machine): Promise<{ readonly machine: Machine; readonly keyring: ChildProcess }> {
-    const bus = spawn("dbus-daemon", ["--session", "--nofork", "--print-address=1"], { stdio: ["ignore", "pipe", "ignore"] });
-    children.push(bus);
-    const [line] = (await once(bus.stdout, "data")) as [Buffer];
-    const address = { DBUS_SESSION_BUS_ADDRESS: line.toString().trim() };
-    const machine = of ? onBus(of, address) : await newMachine(world, "ana", address);
-    const keyring = spawn("gnome-keyring-daemon", ["--foreground", "--components=secrets", ...(password === undefined ? [] : ["--unlock"])], { env: machine.env, stdio: ["pipe", "pipe", "ignore"] });
-    children.push(keyring);
-    keyring.stdin.end(password);
-    await once(keyring.stdout, "data");
-    return { machine, keyring };
+    let machine: Machine | undefined;
+    const { keyring } = await sessions.start(password, async (address) => (machine = of ? onBus(of, address) : await newMachine(world, "ana", address)).env);
+    return { machine: machine!, keyring };
   }
 
   it("keeps the key there and in no file, answers kubectl, and takes it away at logout", async () => {

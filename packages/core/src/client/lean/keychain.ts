@@ -1,3 +1,4 @@
+import { realpathSync } from "node:fs";
 import { createRequire } from "node:module";
 import type * as Keyring from "@napi-rs/keyring";
 import { GatehouseError, errorMessage } from "../../base/index.ts";
@@ -43,8 +44,14 @@ export async function keychainExists(env: Environment): Promise<boolean> {
   return process.platform !== "linux" || (await serviceState(env)) !== "absent";
 }
 
-// By require: import() would first parse this CommonJS module for its exports, which costs kubectl 10 ms a call.
-const loadKeyring = (): typeof Keyring => createRequire(import.meta.url)("@napi-rs/keyring") as typeof Keyring;
+/**
+ * By require: import() would first parse this CommonJS module for its exports, which costs kubectl 10 ms a call. By the path behind all links, where its native
+ * part is beside it: Node 20 sometimes takes a link of node_modules for what it leads to.
+ */
+function loadKeyring(): typeof Keyring {
+  const require = createRequire(import.meta.url);
+  return require(realpathSync.native(require.resolve("@napi-rs/keyring"))) as typeof Keyring;
+}
 
 let stuck = false;
 
