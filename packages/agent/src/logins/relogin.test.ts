@@ -64,6 +64,14 @@ describe("the agent's own login", () => {
     expect(await relogin.wait("gw")).toMatchObject({ record: null, reason: "the agent opens one browser in ten minutes: a login was made there already" });
   });
 
+  it("is one for all gateways whose logins end at once", async () => {
+    const { relogin, state } = newRelogin({ obstacle: () => new Promise((resolve) => setTimeout(resolve, 5, undefined)) });
+    const answers = await Promise.all(["gw", "other", "third"].map((profile) => relogin.wait(profile)));
+    expect(state.browsers).toBe(1);
+    expect(answers[0]).toEqual({ record: "new", reason: null });
+    for (const { reason } of answers.slice(1)) expect(reason).toBe("the agent opens one browser in ten minutes: another login is under way in the browser");
+  });
+
   it("is one at a time for all gateways", async () => {
     const { relogin, state } = newRelogin();
     const [, other] = await Promise.all([relogin.wait("gw"), Promise.resolve().then(() => Promise.resolve()).then(() => relogin.wait("other"))]);

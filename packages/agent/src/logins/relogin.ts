@@ -55,14 +55,15 @@ export function createRelogin(tools: ReloginTools): Relogin {
   };
 
   /** Why no browser is opened now. */
-  const tooSoon = (): string | undefined => {
+  const tooSoon = (profile: string): string | undefined => {
     if (last === undefined || clock.now() < last.at || clock.now() - last.at >= pause) return undefined;
-    const why = underWay.size > 0 ? "another login is under way in the browser" : (last.reason ?? "a login was made there already");
+    const why = [...underWay.keys()].some((other) => other !== profile) ? "another login is under way in the browser" : (last.reason ?? "a login was made there already");
     return `the agent opens one browser in ten minutes: ${escapeLine(why)}`;
   };
 
   const begin = async (profile: string): Promise<string | null> => {
-    const obstacle = tooSoon() ?? (await tools.obstacle());
+    // Another gateway's may have been opened while this looked for a desktop.
+    const obstacle = tooSoon(profile) ?? (await tools.obstacle()) ?? tooSoon(profile);
     return obstacle ?? make(profile);
   };
 
