@@ -141,7 +141,7 @@ describe("the local agent", () => {
     expect((await running(machine)).pid).not.toBe(pid);
   });
 
-  it("makes room for another build, and hands over what is in its memory: a lock stays locked", async () => {
+  it("makes room for another build, but not while it is locked, when nobody is handed what it holds", async () => {
     const machine = await desk();
     await machine.tsh(["agent", "start"]);
     const before = await running(machine);
@@ -149,12 +149,19 @@ describe("the local agent", () => {
     // What the program was built from is written anew: another build, of which this is all that an agent sees.
     const [chunk = ""] = await buildChunk();
     await utimes(chunk, new Date(), new Date());
-    await machine.tsh(["status", "--all"]);
-    const after = await until(machine, ({ running: runs, pid }) => runs && pid !== before.pid);
-    expect(after).toMatchObject({ locked: true });
-    expect(after.build).not.toBe(before.build);
+    const asking = connect(socketOf(machine));
+    asking.write(`${JSON.stringify({ v: 1, verb: "handover" })}\n`);
+    expect(JSON.parse(await lineOf(asking))).toMatchObject({ ok: false, error: { locked: true } });
+    asking.destroy();
+    for (const words of [["status", "--all"], ["agent", "start"], ["agent", "env"]]) await machine.tsh(words);
+    expect(await machine.tsh(["agent", "run"])).toMatchObject({ code: 3, stderr: expect.stringContaining("the local agent is locked") as string });
+    expect(await running(machine)).toMatchObject({ pid: before.pid, build: before.build, locked: true });
     expect(await machine.tsh(["agent", "unlock"], { input: "open barley\n" })).toMatchObject({ code: 4 });
     expect(await machine.tsh(["agent", "unlock"], { input: "open sesame\n" })).toMatchObject({ code: 0 });
+    await machine.tsh(["status", "--all"]);
+    const after = await until(machine, ({ running: runs, pid }) => runs && pid !== before.pid);
+    expect(after).toMatchObject({ locked: false });
+    expect(after.build).not.toBe(before.build);
     expect(await readFile(join(directoryOf(machine), "agent.log"), "utf8")).not.toMatch(/sesame|barley/);
   });
 

@@ -24,10 +24,6 @@ export interface AgentLock {
    * try at once.
    */
   unlock(passphrase: Buffer): Promise<void>;
-  /** What another agent restores; JSON without the passphrase. Null where it is not locked. */
-  state(): Promise<unknown>;
-  /** Throws `bad_parameter` for what is no state. */
-  restore(state: unknown): void;
 }
 
 /** The logins of a person, kept in the agent's memory while they are good. */

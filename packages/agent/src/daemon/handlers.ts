@@ -28,7 +28,7 @@ export function controlHandlers({ identity, parts, settings, ...around }: Handle
   return {
     hello: async ({ sshAgent }) => {
       if (sshAgent !== undefined && sshAgent !== "") await ssh.follow(sshAgent);
-      return identity;
+      return { ...identity, locked: lock.isLocked };
     },
     status: async () => {
       await Promise.all([settings.refresh(), logins.refresh()]);
@@ -68,13 +68,14 @@ export function controlHandlers({ identity, parts, settings, ...around }: Handle
       await lock.unlock(Buffer.from(passphrase));
       return {};
     },
-    handover: async () => {
-      const state = JSON.stringify(await stateOf(parts));
+    // Whoever could ask a locked one for all that it holds would not need the passphrase.
+    handover: open(async () => {
+      const state = JSON.stringify(stateOf(parts));
       // Who cannot hand over all that it has keeps it.
       if (Buffer.byteLength(formatAgentAnswer({ state })) > agentLimits.answer) throw new GatehouseError("limit_exceeded", "the local agent holds more than it can hand over", { hint: "end it: tsh agent stop" });
       await around.leave();
       return { state };
-    },
+    }),
     stop: async () => {
       await around.leave();
       return {};

@@ -14,7 +14,7 @@ export interface AgentParts {
 }
 
 /** What each part said of itself, by its name. */
-type State = Partial<Record<keyof AgentParts, unknown>>;
+type State = Partial<Record<"logins" | "ssh", unknown>>;
 
 /** Of the agent before; what cannot be read is gone without it. */
 function readState(text: string | undefined, log: AgentContext["log"]): State {
@@ -29,13 +29,12 @@ function readState(text: string | undefined, log: AgentContext["log"]): State {
 }
 
 /**
- * Opens the parts, with what {@link stateOf} said of those of the agent before. The lock comes first: what was locked is never open in between. A part that cannot
- * read what another version said goes without it, which is logged.
+ * Opens the parts, with what {@link stateOf} said of those of the agent before. A part that cannot read what another version said goes without it, which is logged.
  */
 export async function openParts(context: AgentContext, settings: LiveSettings, before: string | undefined): Promise<AgentParts> {
   const { env, log } = context;
   const state = readState(before, log);
-  const restore = <P extends { restore(state: unknown): void }>(name: keyof AgentParts, part: P): P => {
+  const restore = <P extends { restore(state: unknown): void }>(name: keyof State, part: P): P => {
     if (state[name] === undefined) return part;
     try {
       part.restore(state[name]);
@@ -49,13 +48,13 @@ export async function openParts(context: AgentContext, settings: LiveSettings, b
     return settings.current.notifications === "on";
   };
   const notifier = createNotifier({ env, platform: process.platform, isOn, log });
-  const lock = restore("lock", createLock(context));
+  const lock = createLock(context);
   const logins = restore("logins", createLogins(context, lock, { relogin: () => settings.current.relogin, notifier }));
   const ssh = restore("ssh", await createSshAgent(context, logins, lock, { upstream: env["SSH_AUTH_SOCK"], confirm: () => settings.current.confirm }));
   return { lock, logins, ssh };
 }
 
-/** All that would be lost with these parts; JSON. */
-export async function stateOf({ lock, logins, ssh }: AgentParts): Promise<State> {
-  return { lock: await lock.state(), logins: logins.state(), ssh: ssh.state() };
+/** All that would be lost with these parts, which are not locked; JSON. */
+export function stateOf({ logins, ssh }: AgentParts): State {
+  return { logins: logins.state(), ssh: ssh.state() };
 }

@@ -62,17 +62,4 @@ describe("the agent's lock", () => {
     await lock.unlock(third);
     for (const each of [first, second, third]) expect(each).toEqual(Buffer.alloc(3));
   });
-
-  it("goes over to another agent, and stays locked there", async () => {
-    const [old, next, open] = [make(), make(), make()];
-    await old.lock(text("abc"));
-    const state: unknown = JSON.parse(JSON.stringify(await old.state()));
-    next.restore(state);
-    expect(next.isLocked).toBe(true);
-    await expect(next.unlock(text("x"))).rejects.toMatchObject({ code: "access_denied" });
-    await next.unlock(text("abc"));
-    open.restore(JSON.parse(JSON.stringify(await next.state())));
-    expect(open.isLocked).toBe(false);
-    expect(() => open.restore({ salt: "AAAA", hash: 3 })).toThrow(/cannot be read/);
-  });
 });

@@ -34,12 +34,6 @@ async function digest(passphrase: Buffer, salt: Buffer): Promise<Buffer> {
   }
 }
 
-function readBytes(value: unknown, length: number): Buffer {
-  const bytes = typeof value === "string" ? Buffer.from(value, "base64") : undefined;
-  if (bytes?.length !== length) throw new GatehouseError("bad_parameter", "the state of the agent's lock cannot be read");
-  return bytes;
-}
-
 class PassphraseLock implements AgentLock {
   readonly #random: AgentContext["random"];
   readonly #log: AgentContext["log"];
@@ -97,18 +91,6 @@ class PassphraseLock implements AgentLock {
     this.#log(`a wrong passphrase to unlock (${this.#failures} in a row)`);
     await this.#wait(Math.min(this.#failures * slowing.step, slowing.most));
     throw new GatehouseError("access_denied", "the passphrase is not the one that the agent was locked with");
-  }
-
-  async state(): Promise<unknown> {
-    const kept = this.#kept;
-    return kept ? { salt: kept.salt.toString("base64"), hash: (await kept.hash).toString("base64"), failures: this.#failures } : null;
-  }
-
-  restore(state: unknown): void {
-    if (state === null || state === undefined) return;
-    const { salt, hash, failures } = state as { readonly salt?: unknown; readonly hash?: unknown; readonly failures?: unknown };
-    this.#kept = { salt: readBytes(salt, lengths.salt), hash: Promise.resolve(readBytes(hash, lengths.hash)) };
-    this.#failures = typeof failures === "number" && failures >= 0 ? failures : 0;
   }
 }
 

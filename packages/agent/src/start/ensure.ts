@@ -26,6 +26,9 @@ const glance = 2000;
 /** ms that an agent takes to start, at most. */
 const startTime = 15_000;
 
+/** Whether this agent is to stay: it is of this build, or is locked and goes only once it is unlocked. */
+const stays = (running: AgentIdentityAnswer | undefined, build: string): running is AgentIdentityAnswer => running !== undefined && (running.build === build || running.locked === true);
+
 /** Whether the person has turned it off: read by what knows YAML only where there is something to read. */
 async function isTurnedOff(home: ClientHome): Promise<boolean> {
   if (!(await stat(join(home.path, "config", "config.yaml")).catch(() => undefined))) return false;
@@ -54,7 +57,8 @@ async function takeMark(place: AgentPlace): Promise<boolean> {
     } catch (error) {
       if (systemErrorCode(error) !== "EEXIST") throw error;
       const info = await stat(path).catch(() => undefined);
-      if (info && Date.now() - info.mtimeMs < startTime) return false;
+      // One of the future is of a clock that was set back.
+      if (info && Math.abs(Date.now() - info.mtimeMs) < startTime) return false;
       await rm(path, { force: true });
     }
   }
@@ -69,13 +73,13 @@ function launch({ env, program }: StartOptions, place: AgentPlace): ChildProcess
 }
 
 /**
- * Makes sure that an agent of this build runs, or is about to: starts one where there is none, and one that takes the place of another build's. Waits for
+ * Makes sure that an agent of this build runs, or is about to: starts one where there is none, and one that takes the place of another build's, unless that is locked. Waits for
  * neither. Throws `access_denied` where its place is not this person's alone, `internal` where nothing can be started.
  */
 export async function ensureAgent(options: StartOptions): Promise<void> {
   const place = agentPlace(options.env, options.home);
   const [running, build] = await Promise.all([askAgent(place, "hello", { sshAgent: options.env["SSH_AUTH_SOCK"] }, glance), agentBuild()]);
-  if (running?.build === build) return;
+  if (stays(running, build)) return;
   await makeAgentDirectory(place.directory);
   if (!(await takeMark(place))) return;
   const child = launch(options, place);
@@ -98,7 +102,7 @@ export async function startAgent(options: StartOptions): Promise<AgentIdentityAn
       if (error instanceof GatehouseError && error.code === "internal") return undefined;
       throw error;
     });
-    if (running?.build === build) return running;
+    if (stays(running, build)) return running;
     await sleep(pause);
   }
   throw new GatehouseError("internal", "the local agent was started, and does not answer", { hint: `its log says why: ${place.log}; or run it here: tsh agent run` });

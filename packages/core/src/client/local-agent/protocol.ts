@@ -18,6 +18,8 @@ export interface AgentIdentityAnswer {
   readonly pid: number;
   /** ms since the epoch. */
   readonly started: number;
+  /** It hands nothing over, and so stays, until it is unlocked. */
+  readonly locked?: boolean | undefined;
 }
 
 /** How the renewal of a login stands. `never`: the gateway does not allow it; `end`: as far as the session goes already. */
@@ -79,7 +81,7 @@ export interface AgentVerbs {
   /** Nothing is signed or given out until the same passphrase comes again. */
   readonly lock: { readonly request: { readonly passphrase: string }; readonly answer: Nothing };
   readonly unlock: { readonly request: { readonly passphrase: string }; readonly answer: Nothing };
-  /** All that would be lost with it, for the agent that takes its place; it stops once this is answered. */
+  /** All that would be lost with it, for the agent that takes its place; it stops once this is answered. Refused while it is locked. */
   readonly handover: { readonly request: Nothing; readonly answer: { readonly state: string } };
   readonly stop: { readonly request: Nothing; readonly answer: Nothing };
 }
