@@ -41,6 +41,14 @@ const proxySsh = [
   "node:https",
 ];
 
+/** What the agent holds all day beside its own parts. */
+const agentRun = [
+  ...proxySsh,
+  "packages/tsh/src/{agent-run}",
+  "packages/core/src/client/desktop/{notifications}",
+  "packages/core/src/formats/{agent-constraints,agent-keys,agent-userauth,cidr,der,der-write,ssh-cert-verify}",
+];
+
 describe("what is loaded", () => {
   it("for tsh version and tsh kube credentials: one file, with no command framework, schema, YAML or Kubernetes library in it, and no module of Node that is not used", () => {
     const modules = loadedWith(start, ["packages/tsh/src/start.ts"]);
@@ -61,10 +69,12 @@ describe("what is loaded", () => {
     expect(modules.filter((module) => /@oclif|\/zod|\/yaml[@/]|undici|chalk|node:https|src\/commands|client\/(?!lean|completion|local-agent)/.test(module))).toEqual([]);
   });
 
-  it("for tsh agent run, which stays in memory: no command framework, and nothing that its parts do not need all day", () => {
+  it("for tsh agent run, which stays in memory: its own parts, and no package, schema, YAML, terminal or client that it does not need all day", () => {
     const modules = loadedWith(main, ["packages/tsh/src/main.ts", "packages/tsh/src/agent-run.ts"]);
     expect(modules).toContain("packages/agent/src/daemon/run.ts");
-    expect(modules.filter((module) => /@oclif|inquirer|chalk|undici|kubernetes|ssh2|kube-proxy|@napi-rs/.test(module))).toEqual([]);
+    const parts = /^packages\/agent\/src\/(?:(?:control|daemon|lock|logins|notify|ssh|start)\/[\w-]+|settings\/(?:change|live|settings)|listen)\.ts$/;
+    const rest = modules.filter((module) => !parts.test(module) && !/^node:(?:child_process|timers\/promises|util)$/.test(module));
+    expect(notAmong(rest, agentRun)).toEqual([]);
   });
 
   it("for tsh ssh, scp, sftp and config: ssh2 where there is no OpenSSH alone", () => {

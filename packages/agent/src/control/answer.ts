@@ -1,34 +1,28 @@
 import { GatehouseError, escapeLine, toGatehouseError } from "@gatehouse/core/base";
 import { agentLimits, agentProtocol, formatAgentAnswer, formatAgentRefusal, type AgentVerb } from "@gatehouse/core/client/local-agent";
-import { lineSchema, requestSchemas } from "./schemas.ts";
+import { checkRequest, isVerb, readLine } from "./requests.ts";
 import type { ControlHandlers } from "./serve.ts";
 
-const isVerb = (verb: string): verb is AgentVerb => Object.hasOwn(requestSchemas, verb);
-
 /** Never quotes what was sent: it may be a key. */
-function parseLine(line: string): { readonly verb: AgentVerb; readonly request: unknown } {
+function parseLine(line: string): { readonly verb: AgentVerb; readonly request: Readonly<Record<string, unknown>> } {
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch {
     throw new GatehouseError("bad_parameter", "the request is no JSON");
   }
-  const parsed = lineSchema.safeParse(value);
-  if (!parsed.success) throw new GatehouseError("bad_parameter", "the request has no version or no verb");
-  const { v, verb, ...request } = parsed.data;
+  const parsed = readLine(value);
+  if (!parsed) throw new GatehouseError("bad_parameter", "the request has no version or no verb");
+  const { v, verb, request } = parsed;
   // Any version may end this agent: the one that takes its place may not speak as this one does.
   if (v !== agentProtocol && verb !== "stop") throw new GatehouseError("not_implemented", `this agent speaks version ${agentProtocol} of the protocol`);
   if (!isVerb(verb)) throw new GatehouseError("bad_parameter", `this agent does not know "${escapeLine(verb)}"`);
   return { verb, request };
 }
 
-async function handle(verb: AgentVerb, request: unknown, handlers: ControlHandlers): Promise<string> {
-  const parsed = requestSchemas[verb].safeParse(request);
-  if (!parsed.success) {
-    const where = parsed.error.issues.map(({ path, code }) => `${path.map(String).join(".")} ${code}`.trim()).join("; ");
-    throw new GatehouseError("bad_parameter", `the request "${verb}" is not as it should be: ${escapeLine(where.slice(0, 300))}`);
-  }
-  const line = formatAgentAnswer(await (handlers[verb] as (request: object) => object | Promise<object>)(parsed.data));
+async function handle(verb: AgentVerb, request: Readonly<Record<string, unknown>>, handlers: ControlHandlers): Promise<string> {
+  checkRequest(verb, request);
+  const line = formatAgentAnswer(await (handlers[verb] as (request: object) => object | Promise<object>)(request));
   if (Buffer.byteLength(line) > agentLimits.answer) throw new GatehouseError("limit_exceeded", "the answer is too long");
   return line;
 }

@@ -122,6 +122,13 @@ describe("the agent's socket", () => {
         expect(JSON.parse(answer)).toMatchObject({ v: 1 });
       }),
     );
+    const whole = { v: 1, verb: "relogin", profile: "p", proxy: "gw:3080", auth: null };
+    const spoilt = [{ profile: "" }, { profile: "p".repeat(513) }, { proxy: 3080 }, { auth: undefined }, { auth: ["s3cret"] }, { s3cret: "s3cret" }, { ["__proto__"]: "s3cret" }, { verb: "toString" }, { v: 1.5 }, { v: 2 }];
+    for (const change of spoilt) {
+      const answer = await answerLine(JSON.stringify({ ...whole, ...change }), handlers, () => undefined);
+      expect(answer, JSON.stringify(change)).toContain('"ok":false');
+      expect(answer).not.toContain("s3cret");
+    }
     expect(await answerLine('{"v":1,"verb":"secret-set","account":"a","text":{"deep":"s3cret"}}', handlers, () => undefined)).not.toContain("s3cret");
     expect(await answerLine("s3cret", handlers, () => undefined)).not.toContain("s3cret");
   });

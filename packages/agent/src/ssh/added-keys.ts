@@ -1,7 +1,8 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { GatehouseError, type Clock } from "@gatehouse/core/base";
 import type { AddedKeys, SessionBindings } from "@gatehouse/core/client/ssh";
-import { agentFlags, agentLimits, parseAddedKey, parseAgentDestinations, sshSign, type AgentDestination, type AgentIdentity, type AgentRequest } from "@gatehouse/core/formats";
+import { agentFlags, agentLimits, sshSign, type AgentIdentity, type AgentRequest } from "@gatehouse/core/formats/ssh";
+import { parseAddedKey, parseAgentDestinations, type AgentDestination } from "@gatehouse/core/formats/ssh-agent";
 import type { AskToUse } from "./askpass.ts";
 import { mayBeSeen, maySign } from "./destinations.ts";
 

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { GatehouseError, createGate, escapeLine } from "@gatehouse/core/base";
 import type { Environment } from "@gatehouse/core/client/lean";
-import { sshFingerprint, type AgentIdentity } from "@gatehouse/core/formats";
+import type { AgentIdentity } from "@gatehouse/core/formats/ssh";
+import { sshFingerprint } from "@gatehouse/core/formats/ssh-agent";
 
 /** Asks the person whether a key may be used; false for no, and where nobody can be asked. */
 export type AskToUse = (key: AgentIdentity) => Promise<boolean>;

@@ -1,6 +1,7 @@
 import { GatehouseError } from "@gatehouse/core/base";
 import type { SessionBindings } from "@gatehouse/core/client/ssh";
-import { parseSignedUserauth, parseSshCertificate, verifySshCertificate, type AgentDestination, type AgentHop } from "@gatehouse/core/formats";
+import { parseSshCertificate } from "@gatehouse/core/formats/ssh";
+import { parseSignedUserauth, verifySshCertificate, type AgentDestination, type AgentHop } from "@gatehouse/core/formats/ssh-agent";
 
 /** Whether text is of a pattern in which `*` stands for anything and `?` for one character (ssh_config(5), PATTERNS). Takes time as the product of their lengths at most. */
 function matches(text: string, pattern: string): boolean {

@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { GatehouseError } from "../base/index.ts";
 import { certifySshKey, newSshKey, sshKeyKinds } from "../testing/index.ts";
 import { jwkBytes } from "./ssh-keys.ts";
-import { SshWriter, parseAddedKey, parseAgentDestinations, parseSignedUserauth, parseSshCertificate, sshPublicKey, type AddedKey } from "./index.ts";
+import { SshWriter, parseSshCertificate, sshPublicKey } from "./index.ts";
+import { parseAddedKey, parseAgentDestinations, parseSignedUserauth, type AddedKey } from "./ssh-agent/index.ts";
 
 /** A key as ssh-add writes it. */
 function contents(key: KeyObject, certificate?: Buffer): SshWriter {
