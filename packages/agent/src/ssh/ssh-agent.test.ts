@@ -1,4 +1,5 @@
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { manualClock } from "@gatehouse/core/base";
@@ -167,6 +168,43 @@ describe.skipIf(!hasSsh)("the ssh-agent, spoken to by OpenSSH", () => {
     expect(agent.agent.upstream).toBe(before.path);
     await agent.agent.follow(agent.path);
     expect(agent.agent.upstream).toBe(before.path);
+  });
+
+  it("passes nothing on to what others can put in the place of the agent before, then or later", async () => {
+    const before = await start({ login: false });
+    const folder = join(before.folder, "ssh-of-a-login");
+    await mkdir(folder, { mode: 0o700 });
+    const real = await realAgent(folder, ends);
+    const agent = await start({ upstream: real });
+    expect(agent.agent.upstream).toBe(real);
+    await chmod(folder, 0o777);
+    expect((await agent.tool("ssh-add", ["-q", await keyFile(agent, "own")])).code).toBe(0);
+    expect(agent.agent.addedKeys).toBe(1);
+    expect((await before.tool("ssh-add", ["-l"], { env: { SSH_AUTH_SOCK: real } })).said).toMatch(/no identities/);
+    await agent.agent.follow(real);
+    await agent.agent.follow(real);
+    expect(agent.agent.upstream).toBeUndefined();
+    expect(agent.lines.filter((line) => line.includes("is not used"))).toHaveLength(1);
+    await chmod(folder, 0o1777);
+    await agent.agent.follow(real);
+    expect(agent.agent.upstream).toBe(real);
+    if (process.getuid?.() !== 0) return;
+    for (const path of [real, folder]) {
+      await chown(path, 65_534, 65_534);
+      await agent.agent.follow(real);
+      expect(agent.agent.upstream).toBeUndefined();
+      await chown(path, 0, 0);
+    }
+  });
+
+  it("lists its own keys where the agent before has stopped answering", async () => {
+    const silent = join((await start({ login: false })).folder, "silent.sock");
+    const server = createServer((socket) => void socket.on("error", () => undefined).resume());
+    await new Promise<void>((resolve) => server.listen(silent, resolve));
+    ends.push(() => server.close());
+    const agent = await start({ upstream: silent, time: 300 });
+    expect(agent.agent.upstream).toBe(silent);
+    expect(await listed(agent)).toMatch(/ana/);
   });
 
   it("never asks itself, by whatever name", async () => {

@@ -4,7 +4,7 @@ import type { AgentContext, AgentLock, AgentLogins, SshAgent } from "../parts.ts
 import { listenAt, type OwnedPath } from "../listen.ts";
 import { KeyRing } from "./added-keys.ts";
 import { askToUse, type AskToUse } from "./askpass.ts";
-import { chooseUpstream } from "./upstream-choice.ts";
+import { chooseUpstream, ownSocket } from "./upstream-choice.ts";
 
 /** Who may be connected at once, unless it is said. */
 const usualClients = 1024;
@@ -22,7 +22,7 @@ export interface SshAgentOptions {
   readonly confirm?: (() => boolean) | undefined;
   /** How a person is asked; `SSH_ASKPASS` of the context's environment otherwise. */
   readonly ask?: AskToUse | undefined;
-  /** ms that a client may take for the rest of a request, and to take its answers. */
+  /** ms that a client may take for the rest of a request, and to take its answers; and that the agent behind may take to list its keys. */
   readonly time?: number | undefined;
   readonly maxClients?: number | undefined;
 }
@@ -33,6 +33,8 @@ class LocalSshAgent implements SshAgent {
   readonly #ring: KeyRing;
   readonly #sweeper: NodeJS.Timeout;
   #upstream: string | undefined;
+  /** The last one that was not this person's; told once. */
+  #refused: string | undefined;
   #owned: OwnedPath | undefined;
 
   constructor(context: AgentContext, { keys, refresh }: ServedLogins, lock: AgentLock, options: SshAgentOptions) {
@@ -45,7 +47,7 @@ class LocalSshAgent implements SshAgent {
       const comment = keys.list().find((key) => key.blob.equals(blob))?.comment ?? "of a login";
       return ask({ blob, comment });
     };
-    this.#clients = agentClients(maxClients, (socket) => agentDialogue(socket, { refresh, held: keys, added: ring, lock, mayUse, time, upstream: upstreamAgent(this.#upstream) }));
+    this.#clients = agentClients(maxClients, (socket) => agentDialogue(socket, { refresh, held: keys, added: ring, lock, mayUse, time, upstream: upstreamAgent(this.#upstream, { locate: ownSocket, time }) }));
     this.#sweeper = setInterval(() => ring.sweep(), sweepTime).unref();
   }
 
@@ -73,6 +75,9 @@ class LocalSshAgent implements SshAgent {
 
   async follow(path: string): Promise<void> {
     this.#upstream = await chooseUpstream(this.#context.place.ssh, this.#upstream, path);
+    if (path === "" || path === this.#upstream || path === this.#refused || (await ownSocket(path)) !== undefined) return;
+    this.#refused = path;
+    this.#context.log(`the ssh-agent at ${path} is not used: it is gone, or others can put another in its place`);
   }
 
   state(): unknown {

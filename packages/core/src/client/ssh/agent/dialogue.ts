@@ -104,7 +104,7 @@ export class Dialogue {
   async #list(payload: Buffer): Promise<Buffer> {
     const { held, added, upstream } = this.#options;
     const own = [...(this.#sessions.isForwarded ? [] : held.list()), ...(added?.list(this.#sessions) ?? [])];
-    const answer = await upstream.ask(payload);
+    const answer = await upstream.ask(payload, true);
     if (own.length === 0) return answer ?? noIdentities;
     const known = (blob: Buffer): boolean => held.has(blob) || added?.has(blob) === true;
     const identities = [...own, ...listed(answer).filter(({ blob }) => !known(blob))].slice(0, agentLimits.identities);
@@ -116,7 +116,7 @@ export class Dialogue {
     // Even where it is locked: what asks over this socket is what it is, and stays so.
     const bound = isBind && this.#sessions.bind(request.contents);
     if (!isBind && this.#options.lock?.isLocked === true) return failure;
-    const answer = await this.#options.upstream.ask(payload);
+    const answer = await this.#options.upstream.ask(payload, isBind);
     if (!isBind) return answer ?? extensionFailure;
     // It is known here, whatever the agent behind makes of it.
     return bound ? success : failure;
