@@ -68,25 +68,32 @@ function readAnswers(socket: TLSSocket, done: () => void): void {
   });
 }
 
-/** Keeps `connections` connections busy with one request each for `seconds`, after a second that does not count; watches the CPU time of process `pid`. */
-export async function load(target: Target, connections: number, seconds: number, pid?: number): Promise<LoadResult> {
+/**
+ * Keeps `connections` connections busy with one request each for `seconds`, after a second that does not count; watches the CPU time of process `pid`. With a
+ * `pause`, ms, each waits so long after an answer: latency then is that of requests that find everything at rest.
+ */
+export async function load(target: Target, connections: number, seconds: number, pid?: number, pause = 0): Promise<LoadResult> {
   const request = requestOf(target.path);
   const sockets = await Promise.all(Array.from({ length: connections }, () => open(target)));
   const latencies = new Float64Array(2_000_000);
   let count = 0;
   let counting = false;
   let stopped = false;
-  for (const socket of sockets) {
+  for (const [index, socket] of sockets.entries()) {
     let sent = 0;
     const send = (): void => {
+      if (stopped) return;
       sent = performance.now();
       socket.write(request);
     };
     readAnswers(socket, () => {
       if (counting && count < latencies.length) latencies[count++] = performance.now() - sent;
-      if (!stopped) send();
+      if (pause === 0) send();
+      else setTimeout(send, pause);
     });
-    send();
+    // Those that pause do not all ask at one time.
+    if (pause === 0) send();
+    else setTimeout(send, (pause * index) / connections);
   }
   await new Promise((resolve) => setTimeout(resolve, 1000));
   counting = true;

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { changeHome, clientHome, openLogins, profileName, parseProxyAddress, selectProfile, writeProfile } from "@gatehouse/core/client";
+import { certifySshKey, newSshKey } from "@gatehouse/core/testing";
 import { cleanEnv, tshPath } from "../support/world.ts";
 import { median, table, verdict } from "./table.ts";
 import type { Verdict } from "./table.ts";
@@ -12,12 +12,12 @@ const rounds = 31;
 /** The gateway of the login. */
 export const proxy = "gateway.example:3080";
 
-/** A home with a login that is valid for an hour, in the file keystore; its certificates are text that nobody looks at here. */
+/** A home with a login that is valid for an hour, in the file keystore. Its SSH certificate is one; those for TLS are text that nobody looks at here. */
 export async function homeWithLogin(folder: string): Promise<NodeJS.ProcessEnv> {
   const env = cleanEnv({ HOME: folder });
   const home = clientHome(env);
   const name = profileName(parseProxyAddress(proxy));
-  const privateKey = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const key = newSshKey("nistp256");
   const certificate = `-----BEGIN CERTIFICATE-----\n${"A".repeat(900)}\n-----END CERTIFICATE-----\n`;
   const now = Date.now();
   await changeHome(home, async () => {
@@ -26,8 +26,8 @@ export async function homeWithLogin(folder: string): Promise<NodeJS.ProcessEnv> 
       proxy,
       cluster: "example",
       username: "ana",
-      privateKey,
-      sshCertificate: "",
+      privateKey: key.export({ type: "pkcs8", format: "pem" }).toString(),
+      sshCertificate: certifySshKey(newSshKey(), key, "user", ["ana"]),
       tlsCertificate: certificate,
       hostKeys: [],
       hostCertificates: [certificate],

@@ -1,6 +1,8 @@
 import { availableParallelism, loadavg } from "node:os";
 import { benchAudit, benchRealCluster, benchRequests } from "../bench/kube.ts";
 import { benchAgent } from "../bench/agent.ts";
+import { benchKubectl } from "../bench/kubectl.ts";
+import { benchKubeProxy } from "../bench/kube-proxy.ts";
 import { benchStartUp } from "../bench/start-up.ts";
 import { benchDownload, benchMemory } from "../bench/streams.ts";
 import { benchRecording } from "../bench/recording.ts";
@@ -11,6 +13,8 @@ import type { Verdict } from "../bench/table.ts";
 const parts: Readonly<Record<string, (print: (text: string) => void) => Promise<readonly Verdict[]>>> = {
   "start-up": benchStartUp,
   agent: benchAgent,
+  kubectl: benchKubectl,
+  "proxy-kube": benchKubeProxy,
   requests: benchRequests,
   audit: benchAudit,
   cluster: benchRealCluster,
