@@ -246,12 +246,16 @@ describe("the keystore memory", () => {
     expect(await ask(machine, "secret-get", { account: profileName() })).toContain('"text":null');
   });
 
-  it("is refused before a browser opens where no agent may run, and lost with one that is killed", async () => {
+  it("is refused before a browser opens where no agent may run, or one is locked, and lost with one that is killed", async () => {
     const { machine, credentials, agent, opened } = await desk();
     for (const [env, why] of [[{ TSH_AGENT: "off" }, "TSH_AGENT=off"], [{ CI: "true" }, "no command starts in CI"]] as const) {
       const refused = await machine.tsh(inMemory(), { env: { ...machine.env, ...env } });
       expect(refused).toMatchObject({ code: 7, stderr: expect.stringContaining(why) as string });
     }
+    await machine.tsh(["agent", "start"]);
+    await ask(machine, "lock", { passphrase: "word" });
+    expect(await machine.tsh(inMemory())).toMatchObject({ code: 3, stderr: expect.stringContaining("the local agent is locked") as string });
+    await ask(machine, "unlock", { passphrase: "word" });
     expect(await opened()).toBe(0);
     expect(await machine.tsh(inMemory())).toMatchObject({ code: 0 });
     process.kill((await agent()).pid, "SIGKILL");
