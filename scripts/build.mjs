@@ -1,5 +1,5 @@
 // Bundles with esbuild: packages/{tsh,tctl}/src/start.ts → packages/{tsh,tctl}/dist/start.cjs, one file in which every command begins and
-// some end; packages/{tsh,tctl}/src/main.ts → packages/{tsh,tctl}/dist/main.js and its lazy chunks; and the programs that tests, the
+// some end; packages/tsh/src/lean.ts → packages/tsh/dist/lean.cjs, where what kubectl and scripts wait for goes on; packages/{tsh,tctl}/src/main.ts → packages/{tsh,tctl}/dist/main.js and its lazy chunks; and the programs that tests, the
 // bench and npm start run, test/programs/*.ts → test/dist/*.js (never part of a release). Beside each command's bundle: commands.json, what completion knows of it.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -7,14 +7,14 @@ import { copyFile, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { commands, mainOptions, outFolder, splitOptions, startOptions } from "./bundle.mjs";
+import { commands, leanOptions, mainOptions, outFolder, splitOptions, startOptions } from "./bundle.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stampFile = join(root, "node_modules/.cache/gatehouse-build");
 
 /** Where the bundles go, and whether what the gateway reads at run time (worker threads, scripts for hosts) belongs beside them, and what completion knows. */
 const bundles = [
-  ...commands.map((name) => ({ out: outFolder(name), beside: name === "tsh", described: true, options: (fresh) => [mainOptions(root, name, fresh), startOptions(root, name, fresh)] })),
+  ...commands.map((name) => ({ out: outFolder(name), beside: name === "tsh", described: true, options: (fresh) => [mainOptions(root, name, fresh), startOptions(root, name, fresh), leanOptions(root, name, fresh)].filter((options) => options !== undefined) })),
   { out: "test/dist", beside: true, options: async (fresh) => [splitOptions(root, (await sources(join(root, "test/programs"))).map((file) => relative(root, file)), fresh)] },
 ];
 

@@ -8,7 +8,7 @@ const require = createRequire(import.meta.url);
 const external = ["@napi-rs/keyring", "@node-rs/argon2", "@photostructure/sqlite", "@oclif/core", "@lydell/node-pty", "playwright-core"];
 
 const packages = {
-  tsh: { entries: ["packages/tsh/src/main.ts", "packages/tsh/src/login-on-terminal.ts"], start: "packages/tsh/src/start.ts", out: "packages/tsh/dist" },
+  tsh: { entries: ["packages/tsh/src/main.ts", "packages/tsh/src/login-on-terminal.ts"], start: "packages/tsh/src/start.ts", lean: "packages/tsh/src/lean.ts", out: "packages/tsh/dist" },
   tctl: { entries: ["packages/tctl/src/main.ts"], start: "packages/tctl/src/start.ts", out: "packages/tctl/dist" },
 };
 
@@ -53,13 +53,13 @@ for(const n of ${JSON.stringify(Object.keys(require(path)))})Object.defineProper
   },
 };
 
-/** What `import()` of a source in `entries` loads is not part of the bundle, but the file that is made of it. */
-const elsewhere = (root, entries) => ({
-  name: "elsewhere",
+/** What `import()` of a source in `entries` loads is not part of the bundle, but the file that is made of it, whose name ends in `extension`. */
+const elsewhere = (root, entries, extension = ".js") => ({
+  name: `elsewhere${extension}`,
   setup(build) {
     const known = new Set(entries.map((entry) => join(root, entry)));
     build.onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ kind, path, resolveDir }) =>
-      kind === "dynamic-import" && known.has(resolve(resolveDir, path)) ? { path: `./${basename(path, ".ts")}.js`, external: true } : undefined,
+      kind === "dynamic-import" && known.has(resolve(resolveDir, path)) ? { path: `./${basename(path, ".ts")}${extension}`, external: true } : undefined,
     );
   },
 });
@@ -82,18 +82,32 @@ export const splitOptions = (root, entryPoints, outdir) => ({
 /** What most commands of this name are, for esbuild. */
 export const mainOptions = (root, name, outdir = packages[name].out) => splitOptions(root, packages[name].entries, outdir);
 
-/** What every command of this name begins in, for esbuild: one file of CommonJS, since Node takes 4 ms to load the first ES module. */
-export const startOptions = (root, name, outdir = packages[name].out) => ({
+/** One file of CommonJS, since Node takes 4 ms to load the first ES module. */
+const oneFile = (root, entry, outdir) => ({
   ...common,
   absWorkingDir: root,
-  entryPoints: [packages[name].start],
+  entryPoints: [entry],
   outdir,
   outExtension: { ".js": ".cjs" },
   format: "cjs",
-  plugins: [elsewhere(root, packages[name].entries), lazyBuiltins],
   // createRequire takes a path as well.
   define: { "import.meta.url": "__filename" },
 });
+
+/** What every command of this name begins in, for esbuild. */
+export const startOptions = (root, name, outdir = packages[name].out) => {
+  const { entries, start, lean } = packages[name];
+  const options = oneFile(root, start, outdir);
+  if (lean === undefined) return { ...options, plugins: [elsewhere(root, entries), lazyBuiltins] };
+  // All that it imports in turn is another such file, which require() loads without the loader of ES modules.
+  return { ...options, supported: { "dynamic-import": false }, plugins: [elsewhere(root, [lean], ".cjs"), lazyBuiltins] };
+};
+
+/** What the command that kubectl and scripts wait for goes on in, for esbuild; undefined for one that has none. */
+export const leanOptions = (root, name, outdir = packages[name].out) => {
+  const { entries, lean } = packages[name];
+  return lean === undefined ? undefined : { ...oneFile(root, lean, outdir), plugins: [elsewhere(root, entries), lazyBuiltins] };
+};
 
 /** Where the bundles of this command go. */
 export const outFolder = (name) => packages[name].out;

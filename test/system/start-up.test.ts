@@ -36,15 +36,30 @@ async function loadedBy(args: readonly string[], env: NodeJS.ProcessEnv = machin
   return { code, ...(JSON.parse(await readFile(out, "utf8")) as { modules: string[]; files: string[] }) };
 }
 
-const lean = ["tsh/bin/tsh.js", "tsh/dist/start.cjs"];
+const begun = ["tsh/bin/tsh.js", "tsh/dist/start.cjs"];
+const lean = [...begun, "tsh/dist/lean.cjs"];
 
 describe("what a command loads when it runs", () => {
-  it("tsh version: one file, and nothing of Node that is not there anyway", async () => {
+  it("tsh version: two files, and nothing of Node that is not there anyway", async () => {
     expect(await loadedBy(["version"])).toMatchObject({ code: 0, files: lean, modules: [] });
   });
 
   it("tsh kube credentials with a good login in a file: hardly more than that", async () => {
     expect(await loadedBy(["kube", "credentials", `--proxy=${world.proxy}`])).toMatchObject({ code: 0, files: lean, modules: ["os"] });
+  });
+
+  it("tsh kube credentials with an agent that has the login: the first file alone", async () => {
+    const runtime = join(world.folder, "runtime");
+    await mkdir(runtime, { mode: 0o700 });
+    const env = { ...machine.env, TSH_AGENT: "", XDG_RUNTIME_DIR: runtime };
+    expect(await run(process.execPath, [tshPath, "agent", "start"], { env })).toMatchObject({ code: 0 });
+    try {
+      const loaded = await loadedBy(["kube", "credentials", `--proxy=${world.proxy}`], env);
+      expect(loaded).toMatchObject({ code: 0, files: begun });
+      for (const heavy of ["crypto", "http", "https", "tls", "tty", "child_process", "worker_threads", "fs/promises"]) expect(loaded.modules).not.toContain(heavy);
+    } finally {
+      await run(process.execPath, [tshPath, "agent", "stop"], { env });
+    }
   });
 
   it("tsh kube credentials that has to refuse: no network, no framework", async () => {

@@ -1,27 +1,26 @@
 import { fileURLToPath } from "node:url";
-import { build, type Metafile } from "esbuild";
+import { build, type BuildOptions, type Metafile } from "esbuild";
 import { beforeAll, describe, expect, it } from "vitest";
 import { loadedWith, notAmong } from "@gatehouse/core/testing";
-import { mainOptions, startOptions } from "../../../scripts/bundle.mjs";
+import { leanOptions, mainOptions, startOptions } from "../../../scripts/bundle.mjs";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 let start: Metafile;
+let second: Metafile;
 let main: Metafile;
 
 beforeAll(async () => {
-  const [first, second] = await Promise.all([build({ ...startOptions(root, "tsh"), write: false }), build({ ...mainOptions(root, "tsh"), write: false })]);
-  start = first.metafile;
-  main = second.metafile;
+  const metafileOf = async (options: BuildOptions): Promise<Metafile> => (await build({ ...options, metafile: true, write: false })).metafile;
+  [start, second, main] = await Promise.all([metafileOf(startOptions(root, "tsh")), metafileOf(leanOptions(root, "tsh")), metafileOf(mainOptions(root, "tsh"))]);
 }, 120_000);
 
 /** What kubectl and scripts wait for. A module comes in here when it must. */
 const lean = [
-  "packages/tsh/src/{start,version,credentials,write-out}",
+  "packages/tsh/src/{lean,version,credentials,credentials-flags,write-out}",
   "packages/core/src/base/{clock,duration,errors,index,random,sync-directory,text,version}",
-  "packages/core/src/client/lean/{agent-login,compile-cache,credentials,dbus,dbus-message,exec-info,files,home,identity-file,keychain,keystore,lock,logins,memory-keystore,obtain-login,process,profile-head,record,refusals,secret-service,split-keystore}",
+  "packages/core/src/client/lean/{agent-login,compile-cache,credentials,dbus,dbus-message,exec-info,files,home,identity-file,keychain,keystore,lock,logins,memory-keystore,obtain-login,process,profile-head,record,refusals,secret-service,split-keystore,target}",
   "packages/core/src/client/local-agent/{ask,locked,place,protocol}",
   "packages/core/src/client/terminal/{device}",
-  "fastest-levenshtein/mod.js",
   ...["fs", "path"].map((name) => `node:${name}`),
   ...["crypto", "fs/promises", "module", "net", "os", "tty"].map((name) => `lazy-builtin:node:${name}`),
 ];
@@ -30,7 +29,9 @@ const lean = [
 const proxySsh = [
   ...lean.map((entry) => entry.replace("lazy-builtin:", "")),
   "packages/tsh/src/{main,proxy-ssh}",
-  "packages/core/src/base/{gate,labels,limits,rate-limit}",
+  "fastest-levenshtein/mod.js",
+  "packages/core/src/client/lean/{held-credentials}",
+  "packages/core/src/base/{gate,nearest,labels,limits,rate-limit}",
   "packages/core/src/api/{names,refusal,ssh}",
   "packages/core/src/client/{network-errors}",
   "packages/core/src/client/lean/{own-folder}",
@@ -49,12 +50,31 @@ const agentRun = [
   "packages/core/src/formats/{agent-constraints,agent-keys,agent-userauth,cidr,der,der-write,ssh-cert-verify}",
 ];
 
+/** What kubectl waits for where the local agent has the login, and what every other command begins with. */
+const held = [
+  "packages/tsh/src/{start,credentials-flags,write-out}",
+  "packages/core/src/base/{clock,errors,index,text}",
+  "packages/core/src/client/lean/{agent-login,exec-info,files,held-credentials,home,profile-head,record,target}",
+  "packages/core/src/client/local-agent/{ask,locked,place,protocol}",
+  ...["fs", "path"].map((name) => `node:${name}`),
+  ...["fs/promises", "net", "os"].map((name) => `lazy-builtin:node:${name}`),
+  // By require() in a function: what it goes on in where that was not enough.
+  "./lean.cjs",
+];
+
 describe("what is loaded", () => {
-  it("for tsh version and tsh kube credentials: one file, with no command framework, schema, YAML or Kubernetes library in it, and no module of Node that is not used", () => {
+  it("for tsh kube credentials where an agent has the login: one small file", () => {
     const modules = loadedWith(start, ["packages/tsh/src/start.ts"]);
+    expect(modules).toContain("packages/core/src/client/lean/held-credentials.ts");
+    expect(notAmong(modules, held)).toEqual([]);
+    expect(Object.keys(start.outputs)).toEqual(["packages/tsh/dist/start.cjs"]);
+  });
+
+  it("for tsh version and tsh kube credentials: one file, with no command framework, schema, YAML or Kubernetes library in it, and no module of Node that is not used", () => {
+    const modules = loadedWith(second, ["packages/tsh/src/lean.ts"]);
     expect(modules).toEqual(expect.arrayContaining(["packages/core/src/client/lean/credentials.ts", "packages/tsh/src/version.ts"]));
     expect(notAmong(modules, lean)).toEqual([]);
-    expect(Object.keys(start.outputs)).toEqual(["packages/tsh/dist/start.cjs"]);
+    expect(Object.keys(second.outputs)).toEqual(["packages/tsh/dist/lean.cjs"]);
   });
 
   it("for tsh proxy ssh: the agent and one connection, and nothing that reads configuration or speaks SSH", () => {

@@ -1,36 +1,30 @@
-import { keepCompiled, keychainIsStuck } from "@gatehouse/core/client/lean";
-import { credentials } from "./credentials.ts";
-import { printVersion } from "./version.ts";
+import { systemClock } from "@gatehouse/core/base";
+import { heldCredentials } from "@gatehouse/core/client/lean";
+import { credentialsFlags } from "./credentials-flags.ts";
+import { writeOut } from "./write-out.ts";
 
-const wantsHelp = (argv: readonly string[]): boolean => argv.some((word) => word === "--help" || word === "-h");
-
-/** The commands that kubectl and scripts wait for: they load nothing that they do not need. Returns their exit code; undefined for every other command. */
-async function leanCommand(argv: readonly string[]): Promise<number | undefined> {
-  if (wantsHelp(argv)) return undefined;
-  if (argv[0] === "version" || argv[0] === "--version") return printVersion(argv.slice(1));
-  if (argv[0] === "kube" && argv[1] === "credentials") return credentials(argv.slice(2));
-  return undefined;
-}
-
-/** Runs tsh with the process's arguments. */
-async function start(): Promise<void> {
-  const argv = process.argv.slice(2);
+/** kubectl's usual question, answered from the local agent with no more code than that takes. False for everything else: nothing has been said then. */
+async function answered(argv: readonly string[]): Promise<boolean> {
+  if (argv[0] !== "kube" || argv[1] !== "credentials" || process.env["TSH_IDENTITY_FILE"] !== undefined) return false;
+  let flags: ReturnType<typeof credentialsFlags>;
   try {
-    const code = await leanCommand(argv);
-    if (code === undefined) {
-      keepCompiled(process.env);
-      await (await import("./main.ts")).main(argv);
-      return;
-    }
-    process.exitCode = code;
-  } catch (error) {
-    await (await import("./main.ts")).report(error, argv);
+    flags = credentialsFlags(argv.slice(2));
+  } catch {
+    // Help, or a mistake, which is told where there are words for it.
+    return false;
   }
-  // A thread that the keychain never answered would hold this process for ever.
-  if (keychainIsStuck()) process.kill(process.pid, "SIGKILL");
+  if (flags.identity !== undefined) return false;
+  const text = await heldCredentials({ env: process.env, clock: systemClock, proxy: flags.proxy });
+  if (text === undefined) return false;
+  writeOut(1, text);
+  return true;
 }
 
-start().catch((error: unknown) => {
+async function run(argv: readonly string[]): Promise<void> {
+  if (!(await answered(argv))) await (await import("./lean.ts")).start(argv);
+}
+
+run(process.argv.slice(2)).catch((error: unknown) => {
   // Not even the report could be made.
   console.error(error);
   process.exitCode = 1;

@@ -1,5 +1,3 @@
-import { closest, distance } from "fastest-levenshtein";
-
 // C0 but for newline and tab, DEL, C1, and the characters that reorder or hide text (bidi marks, zero width, line and paragraph separators).
 const unsafe = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu;
 
@@ -30,18 +28,4 @@ export function escapeInQuotes(text: string): string {
 /** A value as JSON that may go to a terminal whatever is in it; the same value to a parser. */
 export function formatJson(value: unknown, indent?: number): string {
   return escapeInQuotes(JSON.stringify(value, undefined, indent));
-}
-
-/** The known name nearest to a mistyped one, if one is near enough to be meant. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
-  if (known.length === 0) return undefined;
-  const wanted = name.toLowerCase();
-  const best = closest(wanted, known);
-  return distance(wanted, best.toLowerCase()) <= Math.max(2, Math.floor(name.length / 3)) ? best : undefined;
-}
-
-/** `; did you mean "x"?` for a mistyped name, or nothing. */
-export function didYouMean(name: string, known: readonly string[]): string {
-  const best = nearest(name, known);
-  return best === undefined ? "" : `; did you mean "${best}"?`;
 }

@@ -4,7 +4,7 @@ import type { ClientHome, Environment } from "./home.ts";
 import { parseRecord, type LoginRecord } from "./record.ts";
 
 /** ms that the agent may take for a login that it holds: the keystore is there for one that does not answer. */
-const patience = 1000;
+const usualPatience = 1000;
 
 /** Asks this home's agent about a login. */
 export interface LoginAgent {
@@ -14,8 +14,8 @@ export interface LoginAgent {
   relogin(request: AgentVerbs["relogin"]["request"]): Promise<{ readonly record: LoginRecord | undefined; readonly reason: string | undefined } | undefined>;
 }
 
-/** `refused` is told where something is in the agent's place that is not this person's agent. Without an agent all goes on as if there were no such thing. */
-export function loginAgent(home: ClientHome, env: Environment, refused: (why: AgentPlaceRefused) => void): LoginAgent {
+/** `refused` is told where something is in the agent's place that is not this person's agent. Without an agent all goes on as if there were no such thing. `patience`: ms for a login that it holds. */
+export function loginAgent(home: ClientHome, env: Environment, refused: (why: AgentPlaceRefused) => void, patience = usualPatience): LoginAgent {
   const place = agentPlace(env, home);
   const off = agentIsOff(env);
 

@@ -27,6 +27,7 @@ export { formatExecCredential, parseExecInfo } from "./exec-info.ts";
 export type { ExecInfo } from "./exec-info.ts";
 export { obtainLogin } from "./obtain-login.ts";
 export type { ObtainOptions, ObtainedLogin } from "./obtain-login.ts";
+export { heldCredentials } from "./held-credentials.ts";
 export { kubeCredentials } from "./credentials.ts";
 export type { CredentialsAnswer, CredentialsOptions } from "./credentials.ts";
 export { chosenIdentity, gatewayLine, readIdentityFile } from "./identity-file.ts";

@@ -1,14 +1,16 @@
 import { stat } from "node:fs/promises";
-import { GatehouseError, describeDuration, escapeLine, type Clock } from "../../base/index.ts";
+import type { GatehouseError} from "../../base/index.ts";
+import { describeDuration, escapeLine, type Clock } from "../../base/index.ts";
 import { AgentLocked } from "../local-agent/index.ts";
 import { loginAgent, type LoginAgent } from "./agent-login.ts";
-import { clientHome, parseProxyAddress, profileName, type ClientHome, type Environment } from "./home.ts";
+import type { Environment } from "./home.ts";
 import { withLock } from "./lock.ts";
 import { isKeystoreKind } from "./keystore.ts";
 import { openLogins } from "./logins.ts";
-import { currentProfileName, readProfileHead, type ProfileHead } from "./profile-head.ts";
+import type { ProfileHead } from "./profile-head.ts";
 import { isUsable, type LoginRecord } from "./record.ts";
 import { openRefusals, type Refusals } from "./refusals.ts";
+import { findTarget, type Target } from "./target.ts";
 
 /** What a stored login is looked for with. */
 export interface ObtainOptions {
@@ -34,24 +36,6 @@ export interface ObtainedLogin {
 
 /** A little longer than a login may take, ms. */
 const loginWait = 200_000;
-
-interface Target {
-  readonly home: ClientHome;
-  readonly name: string;
-  readonly proxy: string;
-  readonly head: ProfileHead | undefined;
-}
-
-async function findTarget(options: ObtainOptions): Promise<Target> {
-  const home = clientHome(options.env);
-  const asked = options.proxy ?? (options.env["TELEPORT_PROXY"] === "" ? undefined : options.env["TELEPORT_PROXY"]);
-  const name = asked === undefined ? await currentProfileName(home) : profileName(parseProxyAddress(asked));
-  if (name === undefined) throw new GatehouseError("unauthenticated", "not logged in to any gateway", { hint: "log in first: tsh login --proxy=<gateway>" });
-  const head = await readProfileHead(home, name);
-  const proxy = asked === undefined ? head?.web_proxy_addr : parseProxyAddress(asked).text;
-  if (proxy === undefined) throw new GatehouseError("unauthenticated", `the profile ${escapeLine(name)} names no gateway`, { hint: "log in again: tsh login --proxy=<gateway>" });
-  return { home, name, proxy, head };
-}
 
 /** The address as a person writes it: without the port that is the default one. */
 const short = (proxy: string): string => proxy.replace(/:3080$/, "");

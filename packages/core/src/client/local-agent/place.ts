@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import { lstatSync, statSync, type Stats } from "node:fs";
-import { homedir } from "node:os";
+import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { GatehouseError, systemErrorCode } from "../../base/index.ts";
 import { ensurePrivateDirectory } from "../lean/files.ts";
@@ -23,8 +22,25 @@ export interface AgentPlace {
 /** Whether the environment turns the agent off: it is neither started nor asked (`TSH_AGENT=off`). */
 export const agentIsOff = (env: Environment): boolean => env["TSH_AGENT"] === "off";
 
-/** Eight characters that tell homes apart. */
-const mark = (home: ClientHome): string => createHash("sha256").update(home.path).digest("hex").slice(0, 8);
+/**
+ * Eight characters that tell one person's homes apart: FNV-1a of the path, 32 bits. What is nobody else's is seen by who owns the directory; a hash that
+ * nobody could make collide would cost kubectl the loading of a library.
+ */
+function mark(home: ClientHome): string {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(home.path)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}
+
+/** The home directory of the account, whatever `HOME` says now. */
+function accountHome(): string | undefined {
+  try {
+    return userInfo().homedir;
+  } catch {
+    // An id without an account: containers have it.
+    return undefined;
+  }
+}
 
 /** `$XDG_RUNTIME_DIR` where it is this user's: `su` and `sudo -E` leave that of somebody else in the environment, and a login that ended takes its own away. */
 function runtimeDirectory(env: Environment): string | undefined {
@@ -40,7 +56,8 @@ function runtimeDirectory(env: Environment): string | undefined {
  */
 export function agentPlace(env: Environment, home: ClientHome): AgentPlace {
   const runtime = runtimeDirectory(env);
-  const usual = home.path === join(homedir(), ".tsh");
+  const account = accountHome();
+  const usual = account !== undefined && home.path === join(account, ".tsh");
   const suffix = usual ? "" : `-${mark(home)}`;
   const directory = runtime === undefined ? join(home.path, "run") : join(runtime, `gatehouse${suffix}`);
   const socket = (name: string): string => (process.platform === "win32" ? `\\\\.\\pipe\\gatehouse-${mark(home)}-${name}` : join(directory, `${name}.sock`));
