@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { manualClock } from "@gatehouse/core/base";
-import { agentFrame, encodeAgentRequest, encodeOpenSshPrivateKey, formatAuthorizedKey, sshPublicKey, sshVerify } from "@gatehouse/core/formats";
+import { agentFrame, encodeAgentRequest, encodeOpenSshPrivateKey, formatAuthorizedKey, sshPublicKey, sshSign, sshVerify, SshWriter } from "@gatehouse/core/formats";
 import { certifySshKey, newSshKey, requireTool, sshKeyKinds, type SshKeyKind } from "@gatehouse/core/testing";
 import { agentClient, realAgent, startTestAgent, type TestAgent } from "./testing.ts";
 
@@ -141,6 +141,20 @@ describe.skipIf(!hasSsh)("the ssh-agent, spoken to by OpenSSH", () => {
     expect((await ask("-X", "wrong")).said).toMatch(/Failed to unlock/);
     expect((await ask("-X", "sesame")).said).toMatch(/Agent unlocked/);
     expect(await listed(agent)).toMatch(/ana .*\n.* one /);
+  });
+
+  it("is neither locked nor unlocked by a host that it was forwarded to: what kubectl is given hangs on it too", async () => {
+    const agent = await start();
+    const remote = await agent.client();
+    const host = newSshKey();
+    const session = Buffer.from("session");
+    const contents = new SshWriter().string(sshPublicKey(host)).string(session).string(sshSign(host, session)).boolean(true).toBuffer();
+    expect((await remote.ask({ type: "extension", name: "session-bind@openssh.com", contents })).type).toBe("success");
+    expect((await remote.ask({ type: "lock", passphrase: Buffer.from("theirs") })).type).toBe("failure");
+    expect(agent.lock.isLocked).toBe(false);
+    await agent.lock.lock(Buffer.from("mine"));
+    expect((await remote.ask({ type: "unlock", passphrase: Buffer.from("mine") })).type).toBe("failure");
+    expect(agent.lock.isLocked).toBe(true);
   });
 
   it("refuses a smart card, a constraint that it does not know, and what is no key", async () => {

@@ -49,6 +49,8 @@ export class Dialogue {
     const { lock } = this.#options;
     try {
       if (request.type === "extension") return await this.#extension(request, payload);
+      // The root of a host that it was forwarded to could keep its person out of everything that the agent gives, and try passphrases.
+      if (lock && this.#sessions.isForwarded && (request.type === "lock" || request.type === "unlock")) return failure;
       if (lock && (request.type === "lock" || request.type === "unlock")) return (await succeeds(() => lock[request.type](request.passphrase))) ? success : failure;
       if (lock?.isLocked === true) return request.type === "identities" ? noIdentities : failure;
       return await this.#answerOpen(request, payload);
