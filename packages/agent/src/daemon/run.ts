@@ -5,7 +5,7 @@ import { agentPlace, makeAgentDirectory, type AgentIdentityAnswer, type AgentPla
 import { serveControl } from "../control/index.ts";
 import type { AgentContext } from "../parts.ts";
 import { openSettings } from "../settings/index.ts";
-import { agentBuild, startMark } from "../start/index.ts";
+import { agentBuild, recordAgent, startMark } from "../start/index.ts";
 import { controlHandlers } from "./handlers.ts";
 import { watchIdle } from "./idle.ts";
 import { openParts } from "./parts.ts";
@@ -97,6 +97,7 @@ async function begin(context: AgentContext, { signal, onReady, idleTime = usualI
   });
   const control = await serveControl({ path: place.control, random: context.random, handlers, log, onRequest: () => idle.touch() });
   const watch = await watchSocket(place.control, () => end("its socket is gone"), () => settings.refresh());
+  await recordAgent(place);
   log(`version ${version}, build ${build}, listens at ${place.control}`);
   onReady?.(identity, place);
   return {

@@ -3,7 +3,8 @@ export { clientHome, defaultWebPort, joinHostPort, parseProxyAddress, profileNam
 export type { ClientHome, Environment, ProxyAddress } from "./home.ts";
 export { ensurePrivateDirectory, readFileLimited, writeFileAtomic } from "./files.ts";
 export type { ReadOptions } from "./files.ts";
-export { isRunning, processGroup } from "./process.ts";
+export { describeProcess, isOwnAndRuns, isRunning, parseProcess, processGroup } from "./process.ts";
+export type { KnownProcess } from "./process.ts";
 export { openOwnFolder } from "./own-folder.ts";
 export type { OwnFolder } from "./own-folder.ts";
 export { withLock } from "./lock.ts";

@@ -1,9 +1,8 @@
 import { unlinkSync } from "node:fs";
 import { link, mkdir, open, readFile, rm, stat, unlink, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { GatehouseError, describeDuration, randomHex, systemErrorCode, systemRandom } from "../../base/index.ts";
-import { isRunning } from "./process.ts";
+import { describeProcess, hasEnded, parseProcess } from "./process.ts";
 
 /** How long to wait for a lock, and what to say when it stays held. */
 export interface LockOptions {
@@ -17,37 +16,8 @@ export interface LockOptions {
   readonly giveUp?: () => Promise<boolean>;
 }
 
-interface Holder {
-  readonly pid: number;
-  readonly host: string;
-  /** Tells a process from a later one with the same id; undefined where the system does not say. */
-  readonly started: string | undefined;
-}
-
-const maxHolderText = 1024;
 /** A lock on a lock lives for microseconds; older than this its holder was killed. ms. */
 const breakerAge = 10_000;
-
-async function processStart(pid: number): Promise<string | undefined> {
-  if (process.platform !== "linux") return undefined;
-  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
-  // The command name, in parentheses, may hold spaces; the start time is the 20th field after it (proc(5)).
-  return text?.slice(text.lastIndexOf(")") + 2).split(" ")[19];
-}
-
-function parseHolder(text: string): Holder | undefined {
-  if (text.length > maxHolderText) return undefined;
-  const match = /^gatehouse (\d{1,10}) (\S{1,255}) (\d{1,20}|-)\n$/.exec(text);
-  if (!match?.[1] || !match[2] || !match[3]) return undefined;
-  return { pid: Number(match[1]), host: match[2], started: match[3] === "-" ? undefined : match[3] };
-}
-
-async function isDead(holder: Holder): Promise<boolean> {
-  if (holder.host !== hostname()) return false;
-  if (!isRunning(holder.pid)) return true;
-  const started = await processStart(holder.pid);
-  return started !== undefined && holder.started !== undefined && started !== holder.started;
-}
 
 async function create(path: string, content: string): Promise<boolean> {
   const temporary = `${path}.${randomHex(systemRandom, 6)}`;
@@ -98,7 +68,7 @@ async function breakLock(path: string, content: string): Promise<void> {
 async function held(path: string, options: LockOptions): Promise<GatehouseError> {
   const info = await stat(path).catch(() => undefined);
   const content = await readLock(path);
-  const holder = content === undefined ? undefined : parseHolder(content);
+  const holder = content === undefined ? undefined : parseProcess(content);
   const age = info ? `${describeDuration(Math.max(1000, Date.now() - info.mtimeMs))} old` : "just released";
   const who = holder ? `held by process ${holder.pid} on ${holder.host}` : "held by another program, such as kubectl";
   return new GatehouseError("internal", `could not ${options.purpose}: the lock ${path} is ${who} (${age})`, {
@@ -114,13 +84,13 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
  */
 export async function withLock<T>(path: string, options: LockOptions, work: () => Promise<T>): Promise<T | undefined> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const content = `gatehouse ${process.pid} ${hostname()} ${(await processStart(process.pid)) ?? "-"}\n`;
+  const content = await describeProcess(process.pid);
   const deadline = performance.now() + options.wait;
   for (let pause = 10; !(await create(path, content)); pause = Math.min(pause * 2, 200)) {
     if (pause === 10) options.onWait?.();
     const present = await readLock(path);
-    const holder = present === undefined ? undefined : parseHolder(present);
-    if (present !== undefined && holder && (await isDead(holder))) {
+    const holder = present === undefined ? undefined : parseProcess(present);
+    if (present !== undefined && holder && (await hasEnded(holder))) {
       await breakLock(path, present);
       continue;
     }
