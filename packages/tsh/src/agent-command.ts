@@ -1,5 +1,6 @@
 import { toGatehouseError } from "@gatehouse/core/base";
 import { chosenIdentity, clientHome } from "@gatehouse/core/client/lean";
+import { AgentPlaceRefused, isFirstRefusal } from "@gatehouse/core/client/local-agent";
 import { BaseCommand } from "@gatehouse/core/client/command";
 import { formatError } from "@gatehouse/core/client/terminal";
 import { ensureAgent, wantsAgent } from "@gatehouse/agent/start";
@@ -23,6 +24,7 @@ export abstract class AgentCommand extends BaseCommand {
     try {
       if (await wantsAgent(process.env, home)) await ensureAgent({ env: process.env, home, program: runningProgram() });
     } catch (error) {
+      if (error instanceof AgentPlaceRefused && !isFirstRefusal()) return;
       output.stderr.write(formatError(toGatehouseError(error), output.style));
     }
   }

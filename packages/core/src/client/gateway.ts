@@ -1,6 +1,7 @@
 import { adminServerName, createAdminClient, createWebClient, type AdminClient, type WebClient } from "../api/index.ts";
 import { GatehouseError, escapeLine } from "../base/index.ts";
 import { chosenIdentity, clientHome, loginAgent, openLogins, parseProxyAddress, profileName, readIdentityFile, type ClientHome, type Environment, type LoginRecord, type ProxyAddress } from "./lean/index.ts";
+import { isFirstRefusal } from "./local-agent/index.ts";
 import { requireProfile, type Profile } from "./profiles.ts";
 import { createTlsTransport } from "./transport.ts";
 
@@ -67,12 +68,8 @@ async function openIdentity(path: string, env: Environment, proxy: string | unde
   return { home: clientHome(env), name: profileName(parseProxyAddress(record.proxy)), profile, record, admin: connectAdmin(record, { explain: forFile }), identity: path };
 }
 
-let told = false;
-
-/** Once per process: a command reads logins more than once. */
 function tell(why: GatehouseError): void {
-  if (told) return;
-  told = true;
+  if (!isFirstRefusal()) return;
   process.stderr.write(`Note: ${escapeLine(why.message)}${why.hint === undefined ? "" : `; ${escapeLine(why.hint)}`}\n`);
 }
 

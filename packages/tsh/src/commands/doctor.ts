@@ -1,6 +1,7 @@
 import chalk from "chalk";
 import { systemClock } from "@gatehouse/core/base";
 import { BaseCommand, formatFlag } from "@gatehouse/core/client/command";
+import { isFirstRefusal } from "@gatehouse/core/client/local-agent";
 import { formatData, plainStyle, takesColor } from "@gatehouse/core/client/terminal";
 import { proxyFlag } from "../command.ts";
 import { describeFindings, examine, exitCodeFor, findingsData } from "../doctor/index.ts";
@@ -17,6 +18,8 @@ missing, else 1.`;
   /** Looks, and prints what it found. */
   async run(): Promise<void> {
     const { flags } = await this.parse(Doctor);
+    // Its finding says it.
+    isFirstRefusal();
     const findings = await examine({ env: process.env, proxy: flags.proxy, now: systemClock.now() });
     if (flags.format === "text") this.output.stdout.write(describeFindings(findings, takesColor(process.stdout, process.env) ? chalk : plainStyle));
     else this.output.stdout.write(await formatData(findingsData(findings), flags.format));

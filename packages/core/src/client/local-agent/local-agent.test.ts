@@ -42,6 +42,9 @@ describe("the place of the agent", () => {
     expect(place.directory).toMatch(new RegExp(`^${folder}/gatehouse-[0-9a-f]{8}$`));
     expect(agentPlace({ XDG_RUNTIME_DIR: folder }, clientHome({ HOME: join(folder, "else") })).directory).not.toBe(place.directory);
     for (const elsewhere of [undefined, "", "relative", join(folder, "absent")]) expect(agentPlace({ XDG_RUNTIME_DIR: elsewhere }, home).directory).toBe(join(home.path, "run"));
+    const long = clientHome({ HOME: join(folder, "x".repeat(100)) });
+    expect(agentPlace({}, long).directory).toMatch(new RegExp(`^/tmp/gatehouse-${process.geteuid?.()}-[0-9a-f]{8}$`));
+    expect(agentPlace({ XDG_RUNTIME_DIR: folder }, long).directory).toMatch(new RegExp(`^${folder}/gatehouse-`));
     if (process.getuid?.() !== 0) expect(agentPlace({ XDG_RUNTIME_DIR: "/" }, home).directory).toBe(join(home.path, "run"));
   });
 
@@ -49,8 +52,13 @@ describe("the place of the agent", () => {
     const made = join(folder, "a", "b");
     await makeAgentDirectory(made);
     expect(await checkAgentDirectory(made)).toBe(true);
+    await expect(makeAgentDirectory("/dev/null/x/run")).rejects.toThrow(/run cannot be looked at \(ENOTDIR\)/);
     await chmod(folder, 0o777);
     await expect(makeAgentDirectory(join(folder, "c"))).rejects.toThrow(/can be written by others \(mode 777\)/);
+  });
+
+  it.runIf(process.platform === "linux")("is refused with the reason where it cannot be made", async () => {
+    await expect(makeAgentDirectory("/sys/kernel/gatehouse/run")).rejects.toThrow(/^the local agent is not used: \/sys\/kernel\/gatehouse\/run cannot be made \(E[A-Z]+\)$/);
   });
 
   it("is refused with the reason: a link, another type, another's, open to others", async () => {

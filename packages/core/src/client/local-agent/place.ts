@@ -50,8 +50,17 @@ function runtimeDirectory(env: Environment): string | undefined {
   return info?.isDirectory() === true && info.uid === process.geteuid?.() ? path : undefined;
 }
 
+/** Bytes that the path of a socket may have: Linux takes 107, macOS 103. */
+const maxPath = 103;
+
+/** A directory whose sockets have a path that the system takes; one in /tmp where that of a long home has not. */
+function shortEnough(directory: string, home: ClientHome): string {
+  if (process.platform === "win32" || Buffer.byteLength(join(directory, "agent.sock")) <= maxPath) return directory;
+  return join("/tmp", `gatehouse-${process.geteuid?.() ?? "user"}-${mark(home)}`);
+}
+
 /**
- * The place of a home's agent: `$XDG_RUNTIME_DIR/gatehouse`, or `run` in the home where there is no such directory that is this user's. Another home than
+ * The place of a home's agent: `$XDG_RUNTIME_DIR/gatehouse`, or `run` in the home where there is no such directory that is this user's, or one in /tmp where either is too long for a socket. Another home than
  * `~/.tsh` of the account has an agent of its own.
  */
 export function agentPlace(env: Environment, home: ClientHome): AgentPlace {
@@ -59,16 +68,32 @@ export function agentPlace(env: Environment, home: ClientHome): AgentPlace {
   const account = accountHome();
   const usual = account !== undefined && home.path === join(account, ".tsh");
   const suffix = usual ? "" : `-${mark(home)}`;
-  const directory = runtime === undefined ? join(home.path, "run") : join(runtime, `gatehouse${suffix}`);
+  const directory = shortEnough(runtime === undefined ? join(home.path, "run") : join(runtime, `gatehouse${suffix}`), home);
   const socket = (name: string): string => (process.platform === "win32" ? `\\\\.\\pipe\\gatehouse-${mark(home)}-${name}` : join(directory, `${name}.sock`));
   return { directory, control: socket("agent"), ssh: socket("ssh"), lock: join(directory, "agent.lock"), log: join(directory, "agent.log") };
 }
 
 /** Why a path that should be this person's alone is not. */
 export class AgentPlaceRefused extends GatehouseError {
-  constructor(path: string, why: string) {
-    super("access_denied", `the local agent is not used: ${path} ${why}`, { hint: `look at it, and remove it if it is nobody's: ls -ld ${path}` });
+  readonly path: string;
+  /** Follows the path: `is a link`. */
+  readonly why: string;
+
+  /** `remedy`: what to do about it, in place of a look at it. */
+  constructor(path: string, why: string, remedy?: string) {
+    super("access_denied", `the local agent is not used: ${path} ${why}`, { hint: remedy ?? `look at it, and remove it if it is nobody's: ls -ld ${path}` });
+    this.path = path;
+    this.why = why;
   }
+}
+
+let told = false;
+
+/** Whether this process has not yet said that the place is refused: a command meets it more than once, and says it once. */
+export function isFirstRefusal(): boolean {
+  const first = !told;
+  told = true;
+  return first;
 }
 
 function look(path: string): Stats | undefined {
@@ -87,7 +112,7 @@ function checkOne(path: string, kind: "directory" | "socket"): boolean {
   if (kind === "directory" ? !info.isDirectory() : !info.isSocket()) throw new AgentPlaceRefused(path, `is no ${kind}`);
   const own = process.geteuid?.();
   if (own !== undefined && info.uid !== own) throw new AgentPlaceRefused(path, `belongs to another user (uid ${info.uid})`);
-  if ((info.mode & 0o077) !== 0) throw new AgentPlaceRefused(path, `is open to others (mode ${(info.mode & 0o777).toString(8)})`);
+  if ((info.mode & 0o077) !== 0) throw new AgentPlaceRefused(path, `is open to others (mode ${(info.mode & 0o777).toString(8)})`, `chmod go-rwx ${path}`);
   return true;
 }
 
@@ -107,9 +132,13 @@ export function checkAgentDirectory(directory: string): Promise<boolean> {
 /** Makes the directory where it is not there. Throws {@link AgentPlaceRefused} where it is, and is not this user's alone, or where others could put one in its place. */
 export async function makeAgentDirectory(directory: string): Promise<void> {
   if (await checkAgentDirectory(directory)) return;
-  await ensurePrivateDirectory(directory);
+  try {
+    await ensurePrivateDirectory(directory);
+  } catch (error) {
+    throw new AgentPlaceRefused(directory, `cannot be made (${systemErrorCode(error) ?? "unknown"})`, "set XDG_RUNTIME_DIR to a directory that is yours");
+  }
   const parent = dirname(directory);
   const { mode } = lstatSync(parent);
-  if (process.platform !== "win32" && (mode & 0o022) !== 0 && (mode & 0o1000) === 0) throw new AgentPlaceRefused(parent, `can be written by others (mode ${(mode & 0o777).toString(8)})`);
+  if (process.platform !== "win32" && (mode & 0o022) !== 0 && (mode & 0o1000) === 0) throw new AgentPlaceRefused(parent, `can be written by others (mode ${(mode & 0o777).toString(8)})`, `chmod go-w ${parent}`);
   await checkAgentDirectory(directory);
 }

@@ -4,7 +4,7 @@ import { openLoginSource, startKubeProxy, type KubeProxy, type LoginSource } fro
 import { GatehouseError, escapeLine, systemClock, systemRandom } from "@gatehouse/core/base";
 import { connectAdmin, readAccount } from "@gatehouse/core/client";
 import { chosenIdentity, clientHome } from "@gatehouse/core/client/lean";
-import { agentPlace, makeAgentDirectory } from "@gatehouse/core/client/local-agent";
+import { AgentPlaceRefused, agentPlace, makeAgentDirectory } from "@gatehouse/core/client/local-agent";
 import { formatData, hasTerminalDevice } from "@gatehouse/core/client/terminal";
 import { AgentCommand } from "../../agent-command.ts";
 import { runInFront } from "../../child.ts";
@@ -47,6 +47,7 @@ Without a cluster it serves the one that kubectl talks to.`;
     const command = at < 0 ? [] : this.argv.slice(at + 1);
     const { argv, flags } = await this.parse(ProxyKube, at < 0 ? this.argv : this.argv.slice(0, at));
     this.check(flags, argv.length, at >= 0);
+    const runs = await privatePlace();
     this.wakeAgent(flags.identity);
     let table: RequestTable | undefined;
     let started = false;
@@ -71,7 +72,7 @@ Without a cluster it serves the one that kubectl talks to.`;
         table?.resume();
       },
     });
-    const { proxy, chosen } = await this.start(login, flags, argv.map(String));
+    const { proxy, chosen } = await this.start(login, runs, flags, argv.map(String));
     started = true;
     try {
       if (flags.exec) {
@@ -96,21 +97,18 @@ Without a cluster it serves the one that kubectl talks to.`;
     if (flags.namespace !== undefined && flags["listen-unix"] !== undefined) throw new GatehouseError("usage", "--namespace and --listen-unix exclude each other", { hint: "on a socket the client says the namespace" });
   }
 
-  private async start(login: LoginSource, flags: KubeFlags, names: readonly string[]): Promise<{ readonly proxy: KubeProxy; readonly chosen: ChosenClusters }> {
+  private async start(login: LoginSource, runs: string, flags: KubeFlags, names: readonly string[]): Promise<{ readonly proxy: KubeProxy; readonly chosen: ChosenClusters }> {
     const record = await login.current();
     const account = await readAccount(connectAdmin(record), record, undefined);
     if (account.kubeAddress === undefined) throw new GatehouseError("not_found", "this gateway offers no Kubernetes");
     const chosen = await chooseClusters(process.env, record, account, { names, all: flags.all, namespace: flags.namespace });
     const socket = flags["listen-unix"];
-    const { directory } = agentPlace(process.env, clientHome(process.env));
-    // Who could put another kubeconfig in the place of ours would be taken for the gateway.
-    await makeAgentDirectory(directory);
     const proxy = await startKubeProxy({
       ...chosen,
       gateway: account.kubeAddress,
       login,
       listen: socket === undefined ? { port: flags.port ?? 0 } : { socket: resolve(socket) },
-      runs: join(directory, "kube"),
+      runs,
       clock: systemClock,
       random: systemRandom,
     });
@@ -144,6 +142,18 @@ Without a cluster it serves the one that kubectl talks to.`;
     else for (const { server } of proxy.clusters) stdout.write(`curl --unix-socket ${escapeLine(address)} http://localhost${server}/version\n`);
     if (this.hasTable(format)) stderr.write("\n");
   }
+}
+
+/** Where kubeconfigs of running proxies are. Throws `access_denied` where others reach it: who could put another file in the place of ours would be taken for the gateway. */
+async function privatePlace(): Promise<string> {
+  const { directory } = agentPlace(process.env, clientHome(process.env));
+  try {
+    await makeAgentDirectory(directory);
+  } catch (error) {
+    if (!(error instanceof AgentPlaceRefused)) throw error;
+    throw new GatehouseError(error.code, `the proxy's kubeconfig has no safe place: ${error.path} ${error.why}`, { hint: error.hint, cause: error });
+  }
+  return join(directory, "kube");
 }
 
 /** Waits for Ctrl-C, or whoever else ends this; a second one ends it at once. */
