@@ -141,6 +141,31 @@ describe("the local agent", () => {
     expect((await running(machine)).pid).not.toBe(pid);
   });
 
+  it("is ended by its process where it does not answer", async () => {
+    const machine = await desk();
+    await machine.tsh(["agent", "start"]);
+    const { pid } = await running(machine);
+    process.kill(pid, "SIGSTOP");
+    expect(await machine.tsh(["agent", "stop"])).toMatchObject({ code: 0, stderr: "✔ the local agent did not answer, and was ended\n" });
+    expect(await machine.tsh(["agent", "status"])).toMatchObject({ code: 5 });
+    expect(await machine.tsh(["agent", "start"])).toMatchObject({ code: 0 });
+  });
+
+  it("shows who is behind a lock, and what to run, and locks and unlocks once", async () => {
+    const machine = await desk();
+    await machine.logIn();
+    await machine.tsh(["agent", "start"]);
+    expect(await machine.tsh(["agent", "unlock"], { input: "a\n" })).toMatchObject({ code: 5, stderr: "✖ the local agent is not locked\n" });
+    await machine.tsh(["agent", "lock"], { input: "a\n" });
+    expect(await machine.tsh(["agent", "lock"], { input: "b\n" })).toMatchObject({ code: 6, stderr: "✖ the local agent is locked already\n  unlock: tsh agent unlock\n" });
+    expect(await machine.tsh(["status"])).toMatchObject({ code: 3, stderr: "", stdout: expect.stringMatching(/logged in as +ana +\(github\)\n +locked +with the local agent; unlock: tsh agent unlock\n/) as string });
+    const { code, stdout } = await machine.tsh(["status", "--format=json"]);
+    expect([code, JSON.parse(stdout)]).toMatchObject([3, { logged_in: false, locked: true, user: "ana" }]);
+    const { checks } = JSON.parse((await machine.tsh(["doctor", "--format=json"])).stdout) as { checks: readonly { check: string; outcome: string; detail: string }[] };
+    for (const name of ["login", "keystore"]) expect(checks.find(({ check }) => check === name)).toMatchObject({ outcome: "skipped", detail: "the local agent is locked" });
+    expect(await machine.tsh(["agent", "unlock"], { input: "a\n" })).toMatchObject({ code: 0 });
+  });
+
   it("makes room for another build, but not while it is locked, when nobody is handed what it holds", async () => {
     const machine = await desk();
     await machine.tsh(["agent", "start"]);
@@ -172,7 +197,11 @@ describe("the local agent", () => {
     await running(machine);
     await chmod(directory, 0o755);
     expect(await machine.tsh(["status"])).toMatchObject({ code: 0, stderr: expect.stringMatching(/the local agent is not used: .*run is open to others \(mode 755\)/) as string });
+    const told = await machine.tsh(["status"]);
+    expect(told.stderr.match(/the local agent is not used/g)).toHaveLength(1);
+    expect(told.stderr).toContain(`chmod go-rwx ${directory}`);
     expect(await machine.tsh(["agent", "status"])).toMatchObject({ code: 4 });
+    expect(await machine.tsh(["proxy", "kube"])).toMatchObject({ code: 4, stdout: "", stderr: expect.stringMatching(/^✖ the proxy's kubeconfig has no safe place: .*run is open to others \(mode 755\)\n {2}chmod go-rwx .*\n$/) as string });
     await chmod(directory, 0o700);
 
     await machine.tsh(["agent", "stop"]);

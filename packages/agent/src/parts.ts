@@ -17,10 +17,10 @@ export interface AgentContext {
 /** The passphrase that locks the agent as a whole: ssh-agent's lock, and that of `tsh agent lock`. */
 export interface AgentLock {
   readonly isLocked: boolean;
-  /** Locked when it returns; the promise is that of the slow hash. Overwrites the passphrase. Throws `bad_parameter` for an empty one, `access_denied` where it is locked already. */
+  /** Locked when it returns; the promise is that of the slow hash. Overwrites the passphrase. Throws `bad_parameter` for an empty one, `already_exists` where it is locked already. */
   lock(passphrase: Buffer): Promise<void>;
   /**
-   * Overwrites the passphrase. Throws `access_denied` for a wrong one or where it is not locked; every wrong one makes the next wait longer. `limit_exceeded` where too many
+   * Overwrites the passphrase. Throws `access_denied` for a wrong one, `not_found` where it is not locked; every wrong one makes the next wait longer. `limit_exceeded` where too many
    * try at once.
    */
   unlock(passphrase: Buffer): Promise<void>;

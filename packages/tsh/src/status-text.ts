@@ -7,6 +7,8 @@ import { describeValidity, listNames, shortProxy } from "./text.ts";
 export interface ShownLogin {
   readonly profile: Profile;
   readonly record: LoginRecord | undefined;
+  /** The agent gives it to nobody until it is unlocked. */
+  readonly locked?: boolean | undefined;
   /** Contexts of its gateway in kubeconfig. */
   readonly contexts: readonly string[];
   /** Whether commands use it where they are told nothing. */
@@ -22,6 +24,12 @@ function mark({ current, kept, profile }: ShownLogin): string {
   return kept ? `   (kept; to use it: tsh login --proxy=${shortProxy(profile.web_proxy_addr)} --user=${profile.user ?? ""})` : "";
 }
 
+/** Who it is of, as the record says, or the profile where the record is behind a lock. */
+function describePerson({ profile, record, locked, file }: ShownLogin): string {
+  const name = record?.username ?? (locked === true ? profile.user : undefined);
+  return name === undefined ? "nobody" : `${name}   (${file === undefined ? (profile.auth_type ?? "unknown") : "identity file"})`;
+}
+
 const keptIn = { keychain: "the keychain", file: "a file", memory: "the local agent's memory" } as const;
 
 /** A login as indented lines. */
@@ -30,7 +38,8 @@ export function describeStatus(login: ShownLogin, now: number): string {
   const groups = [...new Set((profile.kube_clusters ?? []).flatMap((cluster) => cluster.groups))].sort();
   const cells: readonly (readonly [string, string])[] = [
     ["gateway", `${shortProxy(profile.web_proxy_addr)}${mark(login)}`],
-    ["logged in as", record ? `${record.username}   (${file === undefined ? (profile.auth_type ?? "unknown") : "identity file"})` : "nobody"],
+    ["logged in as", describePerson(login)],
+    ...(login.locked === true ? [["locked", "with the local agent; unlock: tsh agent unlock"] as const] : []),
     ...(record
       ? ([
           ["cluster", `${record.cluster}   ${describeValidity(record.expires, now)}`],
@@ -45,12 +54,13 @@ export function describeStatus(login: ShownLogin, now: number): string {
 }
 
 /** A login for programs. */
-export function statusData({ profile, record, contexts, current, kept, file }: ShownLogin, now: number): Record<string, unknown> {
+export function statusData({ profile, record, locked, contexts, current, kept, file }: ShownLogin, now: number): Record<string, unknown> {
   return {
     proxy: profile.web_proxy_addr,
     current,
     kept,
     logged_in: record !== undefined && record.expires > now,
+    ...(locked === true && { locked, user: profile.user }),
     ...(record && {
       user: record.username,
       auth: profile.auth_type,

@@ -16,8 +16,14 @@ const runCommand: Run = async ([file = "", ...args]) => {
   await promisify(execFile)(file, args, { timeout: patience, windowsHide: true });
 };
 
+/** The command's own words where it had any. */
+function reason(error: unknown): string {
+  const said = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
+  return said === "" ? errorMessage(error) : said;
+}
+
 const failed = (what: string, { system }: ServicePlan, error: unknown): GatehouseError =>
-  new GatehouseError("internal", `${system} did not ${what}: ${escapeLine(errorMessage(error).slice(0, 500))}`, { hint: "commands start the agent by themselves all the same", cause: error });
+  new GatehouseError("internal", `${system} did not ${what}: ${escapeLine(reason(error).slice(0, 500))}`, { hint: "commands start the agent by themselves all the same", cause: error });
 
 /** Lets the system start the agent at every login of its person. Throws `internal` where the system refuses; nothing is left behind then. */
 export async function installService(plan: ServicePlan, run: Run = runCommand): Promise<void> {

@@ -48,9 +48,9 @@ describe("the agent's lock", () => {
   it("refuses an empty passphrase, a second lock, and to open what is open", async () => {
     const lock = make();
     await expect(lock.lock(Buffer.alloc(0))).rejects.toMatchObject({ code: "bad_parameter" });
-    await expect(lock.unlock(text("x"))).rejects.toMatchObject({ code: "access_denied", message: "the agent is not locked" });
+    await expect(lock.unlock(text("x"))).rejects.toMatchObject({ code: "not_found", message: "the local agent is not locked" });
     await lock.lock(text("x"));
-    await expect(lock.lock(text("y"))).rejects.toMatchObject({ code: "access_denied" });
+    await expect(lock.lock(text("y"))).rejects.toMatchObject({ code: "already_exists" });
     await lock.unlock(text("x"));
   });
 

@@ -55,7 +55,7 @@ class PassphraseLock implements AgentLock {
 
   async lock(passphrase: Buffer): Promise<void> {
     if (passphrase.length === 0) throw new GatehouseError("bad_parameter", "an empty passphrase locks nothing");
-    if (this.#kept) throw new GatehouseError("access_denied", "the agent is locked already");
+    if (this.#kept) throw new GatehouseError("already_exists", "the local agent is locked already", { hint: "unlock: tsh agent unlock" });
     const salt = Buffer.from(this.#random(lengths.salt));
     const kept = { salt, hash: digest(passphrase, salt) };
     this.#kept = kept;
@@ -79,7 +79,7 @@ class PassphraseLock implements AgentLock {
 
   async #try(passphrase: Buffer): Promise<void> {
     const kept = this.#kept;
-    if (!kept) throw new GatehouseError("access_denied", "the agent is not locked");
+    if (!kept) throw new GatehouseError("not_found", "the local agent is not locked");
     const [asked, hash] = await Promise.all([digest(passphrase, kept.salt), kept.hash]);
     if (timingSafeEqual(asked, hash)) {
       this.#kept = undefined;
@@ -90,7 +90,7 @@ class PassphraseLock implements AgentLock {
     this.#failures += 1;
     this.#log(`a wrong passphrase to unlock (${this.#failures} in a row)`);
     await this.#wait(Math.min(this.#failures * slowing.step, slowing.most));
-    throw new GatehouseError("access_denied", "the passphrase is not the one that the agent was locked with");
+    throw new GatehouseError("access_denied", "the passphrase is not the one that the local agent was locked with");
   }
 }
 

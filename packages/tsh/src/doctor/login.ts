@@ -1,6 +1,7 @@
 import { X509Certificate, createPrivateKey, createPublicKey } from "node:crypto";
 import { describeDuration } from "@gatehouse/core/base";
 import { keychainExists } from "@gatehouse/core/client";
+import { AgentLocked } from "@gatehouse/core/client/local-agent";
 import { describeEnd } from "@gatehouse/core/client/terminal";
 import { failed, loginNeeded, ok, skipped, thrownBy, warning, type Found } from "./finding.ts";
 import type { Patient } from "./patient.ts";
@@ -9,14 +10,14 @@ import type { Patient } from "./patient.ts";
 const soon = 10 * 60_000;
 
 /** The profile, and the certificate with the key that it is over. */
-export async function checkLogin({ damage, login, loginCommand, now, profile }: Patient): Promise<Found> {
+export async function checkLogin({ address, damage, login, loginCommand, now, profile }: Patient): Promise<Found> {
   if (damage !== undefined) return thrownBy(damage);
-  if (!profile) return loginNeeded("not logged in to any gateway that is meant", loginCommand);
+  if (!profile) return loginNeeded(`not logged in to ${address?.text ?? "any gateway"}`, loginCommand);
   let record;
   try {
     record = await login();
-  } catch {
-    return skipped("its keystore cannot be read");
+  } catch (error) {
+    return skipped(error instanceof AgentLocked ? error.message : "its keystore cannot be read");
   }
   if (!record) return loginNeeded("not logged in", loginCommand);
   if (record.expires <= now) return loginNeeded(`ended ${describeDuration(Math.max(1000, now - record.expires))} ago`, loginCommand);
@@ -34,7 +35,13 @@ export async function checkLogin({ damage, login, loginCommand, now, profile }: 
 export async function checkKeystore({ env, login, profile }: Patient): Promise<Found> {
   const kind = profile?.keystore;
   if (kind === undefined) return (await keychainExists(env)) ? ok("there is a keychain, for the next login") : warning("no keychain here: logins are kept in files that only you can read", "on a desktop, unlock or install one (gnome-keyring)");
-  const record = await login();
-  const name = { keychain: "the keychain", file: "a file", memory: "the local agent's memory" }[kind];
+  let record;
+  try {
+    record = await login();
+  } catch (error) {
+    if (error instanceof AgentLocked) return skipped(error.message);
+    throw error;
+  }
+  const name = { keychain: "the keychain", file: "the login's file", memory: "the local agent's memory" }[kind];
   return ok(`${name} answers${record ? "" : ", and holds no login"}`);
 }

@@ -50,6 +50,8 @@ function words(command: string, error: FrameworkError): string | undefined {
   if (missing.length > 0) return `${command} needs ${missing.join(" and ")}`;
   const option = /^Expected (--[a-z0-9-]+)=(.*) to be one of: (.*)$/s.exec(message);
   if (option) return `${option[1]} is one of ${option[3]}, not "${escapeLine(option[2] ?? "")}"`;
+  const word = /^Expected (.*) to be one of: (.*)$/s.exec(message);
+  if (word) return `${command} takes ${word[2]}, not "${escapeLine(word[1] ?? "")}"`;
   const number = /^Parsing (--[a-z0-9-]+)\s+Expected an integer (.*?)(?:but received|received|$).*?:? ?(\S*)$/s.exec(error.message.replace(/\nSee more help.*$/s, ""));
   if (number) return `${number[1]} is a whole number${(number[2] ?? "").trim() === "" ? "" : ` ${(number[2] ?? "").trim()}`}, not "${escapeLine(number[3] ?? "")}"`;
   const value = /^Flag (--[a-z0-9-]+) expects (?:a value|one of these values: (.*))$/.exec(message);
