@@ -18,6 +18,6 @@ function readValues(path: string, value: unknown): AgentSettings {
 export function readDocument(path: string, text: string): { readonly document: Document.Parsed; readonly settings: AgentSettings } {
   const document = parseDocument(text);
   const [fault] = document.errors;
-  if (fault) throw new GatehouseError("bad_parameter", `${path} is no YAML: ${escapeLine(fault.message.split("\n")[0] ?? "")}`);
+  if (fault) throw new GatehouseError("bad_parameter", `${path} is no YAML: ${escapeLine((fault.message.split("\n")[0] ?? "").replace(/:$/, ""))}`);
   return { document, settings: readValues(path, document.toJS({ maxAliasCount: 10 })) };
 }
