@@ -28,7 +28,7 @@ const lean = [
 /** What ssh waits for, once a command's first file is loaded. */
 const proxySsh = [
   ...lean.map((entry) => entry.replace("lazy-builtin:", "")),
-  "packages/tsh/src/{main,proxy-ssh}",
+  "packages/tsh/src/{load-output,main,proxy-ssh}",
   "fastest-levenshtein/mod.js",
   "packages/core/src/client/lean/{held-credentials}",
   "packages/core/src/base/{gate,nearest,labels,limits,rate-limit}",
@@ -40,6 +40,21 @@ const proxySsh = [
   "packages/core/src/formats/{agent-frames,agent-protocol,bytes,ssh-cert,ssh-keys,ssh-signature,ssh-wire}",
   "node:events",
   "node:https",
+];
+
+/** What people wait for who ask where they are logged in: YAML beside what kubectl waits for, since profiles and kubeconfig are YAML. */
+const status = [
+  ...lean.map((entry) => entry.replace("lazy-builtin:", "")),
+  "packages/tsh/src/{main,load-output,logins,program,status,status-text,text,wake-agent}",
+  "packages/agent/src/start/{build,ensure,environment}",
+  "fastest-levenshtein/mod.js",
+  "packages/core/src/client/lean/{held-credentials}",
+  "packages/core/src/base/{gate,nearest,labels,limits,rate-limit}",
+  "packages/core/src/client/{kept-logins,profile,profiles,stored-login}",
+  "packages/core/src/client/kubeconfig/{entries,files,text,update}",
+  "packages/core/src/client/lean/{own-folder}",
+  "packages/core/src/client/terminal/{data,errors,output,play-filter,play-sequences,spinner,table,thrown,time}",
+  ...["node:child_process", "node:util", "buffer", "process"],
 ];
 
 /** What the agent holds all day beside its own parts. */
@@ -87,6 +102,13 @@ describe("what is loaded", () => {
     const modules = loadedWith(main, ["packages/tsh/src/main.ts", "packages/tsh/src/completion/complete.ts"]);
     expect(modules).toContain("packages/core/src/client/completion/walk.ts");
     expect(modules.filter((module) => /@oclif|\/zod|\/yaml[@/]|undici|chalk|node:https|src\/commands|client\/(?!lean|completion|local-agent)/.test(module))).toEqual([]);
+  });
+
+  it("for tsh status: no command framework, no schema and no network, but YAML", () => {
+    const modules = loadedWith(main, ["packages/tsh/src/main.ts", "packages/tsh/src/status.ts"]);
+    expect(modules).toContain("packages/core/src/client/stored-login.ts");
+    const yaml = /^node_modules\/\.pnpm\/.*\/node_modules\/yaml\//;
+    expect(notAmong(modules.filter((module) => !yaml.test(module)), status)).toEqual([]);
   });
 
   it("for tsh agent run, which stays in memory: its own parts, and no package, schema, YAML, terminal or client that it does not need all day", () => {

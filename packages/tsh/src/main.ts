@@ -1,3 +1,5 @@
+import { loadOutput } from "./load-output.ts";
+
 /** Commands that people do not type: the shells' scripts, completion itself and the build run them. Their words may hold anything. */
 async function hiddenCommand(argv: readonly string[]): Promise<number | undefined> {
   switch (argv[0]) {
@@ -18,6 +20,10 @@ async function run(argv: readonly string[]): Promise<number | undefined> {
   const help = argv.some((word) => word === "--help" || word === "-h");
   if (argv[0] === "proxy" && argv[1] === "ssh" && !help) return (await import("./proxy-ssh.ts")).proxySsh(argv.slice(2));
   if (argv[0] === "agent" && argv[1] === "run" && !help) return (await import("./agent-run.ts")).agentRun(argv.slice(2));
+  if (argv[0] === "status" && !help) {
+    const code = await (await import("./status.ts")).status(argv.slice(1));
+    if (code !== undefined) return code;
+  }
   process.once("SIGINT", () => process.exit(130));
   process.once("SIGTERM", () => process.exit(143));
   const [{ runProgram }, { tsh }] = await Promise.all([import("@gatehouse/core/client/command"), import("./commands.ts")]);
@@ -33,8 +39,7 @@ async function endIfStuck(): Promise<void> {
 
 /** Says what was thrown, and sets the exit code. */
 export async function report(error: unknown, argv: readonly string[]): Promise<void> {
-  const [{ createOutput, explainThrown, reportError }, { default: chalk }] = await Promise.all([import("@gatehouse/core/client/terminal"), import("chalk")]);
-  const output = createOutput({ stdout: process.stdout, stderr: process.stderr, env: process.env, style: chalk });
+  const [{ explainThrown, reportError }, output] = await Promise.all([import("@gatehouse/core/client/terminal"), loadOutput()]);
   const explained = explainThrown(error);
   process.exitCode = explained === undefined ? 130 : reportError(output, explained, { debug: argv.includes("-d") || argv.includes("--debug") });
   await endIfStuck();

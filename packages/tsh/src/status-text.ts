@@ -1,5 +1,6 @@
 import { escapeLine } from "@gatehouse/core/base";
-import type { LoginRecord, Profile } from "@gatehouse/core/client";
+import type { LoginRecord } from "@gatehouse/core/client/lean";
+import type { Profile } from "@gatehouse/core/client/local-logins";
 import { formatFields } from "@gatehouse/core/client/terminal";
 import { describeValidity, listNames, shortProxy } from "./text.ts";
 

@@ -1,8 +1,8 @@
 import { adminServerName, createAdminClient, createWebClient, type AdminClient, type WebClient } from "../api/index.ts";
-import { GatehouseError, escapeLine } from "../base/index.ts";
-import { chosenIdentity, clientHome, loginAgent, openLogins, parseProxyAddress, profileName, readIdentityFile, type ClientHome, type Environment, type LoginRecord, type ProxyAddress } from "./lean/index.ts";
-import { isFirstRefusal } from "./local-agent/index.ts";
+import { GatehouseError } from "../base/index.ts";
+import { chosenIdentity, clientHome, parseProxyAddress, profileName, readIdentityFile, type ClientHome, type Environment, type LoginRecord, type ProxyAddress } from "./lean/index.ts";
 import { requireProfile, type Profile } from "./profiles.ts";
+import { readLogin } from "./stored-login.ts";
 import { createTlsTransport } from "./transport.ts";
 
 /** The gateway before a login. */
@@ -66,20 +66,6 @@ async function openIdentity(path: string, env: Environment, proxy: string | unde
   const record = await readIdentityFile(path, { env, proxy, now });
   const profile: Profile = { web_proxy_addr: record.proxy, user: record.username, cluster: record.cluster };
   return { home: clientHome(env), name: profileName(parseProxyAddress(record.proxy)), profile, record, admin: connectAdmin(record, { explain: forFile }), identity: path };
-}
-
-function tell(why: GatehouseError): void {
-  if (!isFirstRefusal()) return;
-  process.stderr.write(`Note: ${escapeLine(why.message)}${why.hint === undefined ? "" : `; ${escapeLine(why.hint)}`}\n`);
-}
-
-/**
- * The login of a profile, from the local agent where it has one that is good, else from its keystore; or undefined. Throws `internal` where its keystore cannot be read, and
- * `AgentLocked`.
- */
-export async function readLogin(home: ClientHome, env: Environment, name: string, profile: Profile): Promise<LoginRecord | undefined> {
-  if (profile.keystore === undefined) return undefined;
-  return (await loginAgent(home, env, tell).read(name)) ?? openLogins(home, profile.keystore, env).read(name);
 }
 
 /**

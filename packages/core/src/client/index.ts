@@ -1,12 +1,13 @@
 /** What tsh and tctl share: profiles, keystores, kubeconfig, the browser login, the pinned TLS transport. */
 export * from "./lean/index.ts";
-export { changeHome, chosenProxy, listProfiles, profileSchema, readProfile, requireProfile, selectProfile, writeProfile } from "./profiles.ts";
+export { changeHome, chosenProxy, listProfiles, readProfile, requireProfile, selectProfile, writeProfile } from "./profiles.ts";
 export type { Profile } from "./profiles.ts";
 export { gatewayOf, isKept, keptName, orderedProfiles, profilesOf } from "./kept-logins.ts";
 export type { NamedProfile } from "./kept-logins.ts";
 export { chooseLogin, resumeLogin } from "./resume.ts";
 export type { ResumedLogin, ResumeOptions, ResumeTools } from "./resume.ts";
-export { connectAdmin, connectWeb, openSession, readLogin } from "./gateway.ts";
+export { connectAdmin, connectWeb, openSession } from "./gateway.ts";
+export { readLogin } from "./stored-login.ts";
 export type { AdminConnection, Session, SessionChoice, WebConnection } from "./gateway.ts";
 export { renewLogin, renewalProspect } from "./renew.ts";
 export type { RenewTools, RenewalProspect } from "./renew.ts";

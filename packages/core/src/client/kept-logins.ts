@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { GatehouseError } from "../base/index.ts";
-import { readLogin } from "./gateway.ts";
 import { AgentLocked } from "./local-agent/index.ts";
 import { currentProfileName, keystoresOf, openLogins, type ClientHome, type Environment, type LoginRecord } from "./lean/index.ts";
 import { listProfiles, readProfile, writeProfile, type Profile } from "./profiles.ts";
+import { readLogin } from "./stored-login.ts";
 
 /** A profile and the name that it is kept under. */
 export interface NamedProfile {

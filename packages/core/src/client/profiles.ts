@@ -1,7 +1,6 @@
 import { lstat, readdir, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { parse, stringify } from "yaml";
-import { z } from "zod";
 import { GatehouseError, errorMessage, escapeLine, randomHex, systemErrorCode, systemRandom } from "../base/index.ts";
 import {
   currentProfileName,
@@ -15,33 +14,9 @@ import {
   type ClientHome,
   type Environment,
 } from "./lean/index.ts";
+import { parseProfile, type Profile } from "./profile.ts";
 
-const text = z.string().max(1024);
-
-/** A profile: `~/.tsh/<proxyhost>.yaml` (reference §6.1) and what we add. No secret is in it. Keys of other versions are kept. */
-export const profileSchema = z.looseObject({
-  /** `host:port`. */
-  web_proxy_addr: text,
-  ssh_proxy_addr: text.optional(),
-  /** `host:port`. */
-  kube_proxy_addr: text.optional(),
-  user: text.optional(),
-  /** Connector name, or `local`. */
-  auth_type: text.optional(),
-  cluster: text.optional(),
-  /** Where key and certificates are. */
-  keystore: z.enum(["keychain", "file", "memory"]).optional(),
-  ca_pin: text.optional(),
-  roles: z.array(text).max(1000).optional(),
-  logins: z.array(text).max(1000).optional(),
-  /** RFC 3339: end of the login. */
-  valid_until: text.optional(),
-  kube_clusters: z
-    .array(z.object({ name: text, server_name: text, groups: z.array(text).max(10_000), refused: text.optional() }))
-    .max(10_000)
-    .optional(),
-});
-export type Profile = z.infer<typeof profileSchema>;
+export type { Profile } from "./profile.ts";
 
 /** ms to wait for another command that changes the client's files. */
 const lockWait = 15_000;
@@ -62,7 +37,7 @@ export async function readProfile(home: ClientHome, name: string): Promise<Profi
   const source = await readFileLimited(path, { limit: maxProfile });
   if (source === undefined) return undefined;
   try {
-    return profileSchema.parse(parse(source, { maxAliasCount: 0 }));
+    return parseProfile(parse(source, { maxAliasCount: 0 }));
   } catch (error) {
     throw new GatehouseError("internal", `the profile ${path} is damaged: ${escapeLine(errorMessage(error)).slice(0, 300)}`, { hint: "remove it and log in again", cause: error });
   }

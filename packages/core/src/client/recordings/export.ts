@@ -1,6 +1,6 @@
 import { GatehouseError } from "../../base/index.ts";
 import { createAsciicastExport, createJsonExport, readRecording, type RecordingExport, type RecordingSummary } from "../../formats/index.ts";
-import { createTranscript } from "../terminal/index.ts";
+import { createTranscript } from "./transcript.ts";
 import type { Playable } from "./playable.ts";
 
 /** Formats that a recording can be had in: asciicast v2, JSON lines, plain text. */

@@ -11,6 +11,5 @@ export { hasTerminalDevice, openTerminalDevice } from "./device.ts";
 export type { Prompter, TerminalDevice } from "./device.ts";
 export { createPlayFilter, restoreTerminal } from "./play-filter.ts";
 export type { PlayFilter, PlayFilterOptions } from "./play-filter.ts";
-export { createTranscript } from "./transcript.ts";
 export { dataFormats, formatData } from "./data.ts";
 export type { DataFormat } from "./data.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { encodeRecordingJson, type RecordingRecord } from "../../formats/index.ts";
-import { createTranscript } from "./index.ts";
+import { createTranscript } from "./transcript.ts";
 
 const output = (text: string | Uint8Array, type: "o" | "e" = "o"): RecordingRecord => ({ type, at: 0, data: Buffer.from(text as string) });
 const end: RecordingRecord = { type: "x", at: 0, data: encodeRecordingJson({ reason: "exited" }) };

@@ -1,6 +1,6 @@
 import { escapeText } from "../../base/index.ts";
 import { parseRecordingEnd, parseRecordingGap, parseRecordingMarker, type RecordingExport } from "../../formats/index.ts";
-import { createPlayFilter } from "./play-filter.ts";
+import { createPlayFilter } from "../terminal/index.ts";
 
 /**
  * A recording as plain text: what stdout and stderr said, without escape sequences and with every other control character made visible
