@@ -46,7 +46,7 @@ const proxySsh = [
 const status = [
   ...lean.map((entry) => entry.replace("lazy-builtin:", "")),
   "packages/tsh/src/{main,load-output,logins,program,status,status-text,text,wake-agent}",
-  "packages/agent/src/start/{build,ensure,environment}",
+  "packages/agent/src/start/{build,ensure,environment,stop}",
   "fastest-levenshtein/mod.js",
   "packages/core/src/client/lean/{held-credentials}",
   "packages/core/src/base/{gate,nearest,labels,limits,rate-limit}",
