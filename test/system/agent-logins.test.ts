@@ -250,7 +250,7 @@ describe("the keystore memory", () => {
     const { machine, credentials, agent, opened } = await desk();
     for (const [env, why] of [[{ TSH_AGENT: "off" }, "TSH_AGENT=off"], [{ CI: "true" }, "no command starts in CI"]] as const) {
       const refused = await machine.tsh(inMemory(), { env: { ...machine.env, ...env } });
-      expect(refused).toMatchObject({ code: 7, stderr: expect.stringContaining(why) as string });
+      expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining(why) as string });
     }
     await machine.tsh(["agent", "start"]);
     await ask(machine, "lock", { passphrase: "word" });

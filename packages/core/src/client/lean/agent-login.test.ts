@@ -162,11 +162,11 @@ describe("the keystore memory", () => {
   });
 
   it("holds nothing without one, takes nothing, and says so", async () => {
-    for (const [env, why] of [[{}, "none runs"], [{ TSH_AGENT: "off" }, "TSH_AGENT=off"]] as const) {
+    for (const [env, why, code] of [[{}, "none runs", "not_found"], [{ TSH_AGENT: "off" }, "TSH_AGENT=off", "usage"]] as const) {
       const keystore = memoryKeystore(home, env);
       expect(await keystore.getPassword(profile)).toBeUndefined();
       expect(await keystore.deletePassword(profile)).toBe(false);
-      await expect(keystore.setPassword(profile, "x")).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining(why) as string });
+      await expect(keystore.setPassword(profile, "x")).rejects.toMatchObject({ code, message: expect.stringContaining(why) as string });
     }
     await store(undefined, "memory");
     expect((await credentials()).stderr).toBe("tsh: your login to gw.example.com is gone: the local agent that kept it has ended; run: tsh login --proxy=gw.example.com --auth=github\n");
