@@ -175,7 +175,8 @@ describe("tsh doctor", () => {
       expect(await tsh("agent", "start")).toMatchObject({ code: 0 });
       try {
         expect((await examined(ana, env)).found["agent"]).toMatchObject({ outcome: "ok", detail: contains("runs (process") });
-        const directory = join(runtime, "gatehouse");
+        const [mine = ""] = await readdir(runtime);
+        const directory = join(runtime, mine);
         const place = { directory, control: join(directory, "agent.sock"), ssh: join(directory, "ssh.sock") };
         expect(await askAgent(place, "lock", { passphrase: "x" })).toEqual({});
         expect(await examined(ana, env)).toMatchObject({ code: 3, found: { agent: { outcome: "warning", fix: "tsh agent unlock" }, keystore: { outcome: "failed", fix: contains("tsh agent unlock") } } });

@@ -44,7 +44,7 @@ describe("usage", () => {
     ["tsh --proxy=x ssh @web-1", '"@web-1" is not a host\n  write it as host, login@host, login@host:port or login@label=value'],
     ["tsh proxy ssh --what web-1", 'tsh proxy ssh does not know "--what"\n  tsh proxy ssh --help'],
     ["tsh proxy kube --all x", "either --all or names of clusters, not both"],
-    ["tsh completion tcsh", /^✖ tsh completion takes bash, zsh, fish, not "tcsh"\n/],
+    ["tsh completion tcsh", 'tsh completion takes bash, zsh, fish, not "tcsh"\n  tsh completion --help shows what it takes'],
     ["tsh proxy kube x -- ls", "a command behind -- is for --exec\n  tsh proxy kube --exec -- kubectl get pods"],
     ["tsh proxy kube --port=1 --listen-unix=x", "--listen-unix and --port exclude each other\n  tsh proxy kube --help shows what it takes"],
     ["tsh scp a", "tsh scp needs what to copy, and where to\n  tsh scp FILE [login@]host:path"],

@@ -35,13 +35,7 @@ export async function checkLogin({ address, damage, login, loginCommand, now, pr
 export async function checkKeystore({ env, login, profile }: Patient): Promise<Found> {
   const kind = profile?.keystore;
   if (kind === undefined) return (await keychainExists(env)) ? ok("there is a keychain, for the next login") : warning("no keychain here: logins are kept in files that only you can read", "on a desktop, unlock or install one (gnome-keyring)");
-  let record;
-  try {
-    record = await login();
-  } catch (error) {
-    if (error instanceof AgentLocked) return skipped(error.message);
-    throw error;
-  }
+  const record = await login();
   const name = { keychain: "the keychain", file: "the login's file", memory: "the local agent's memory" }[kind];
   return ok(`${name} answers${record ? "" : ", and holds no login"}`);
 }
