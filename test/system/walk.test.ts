@@ -17,14 +17,17 @@ const commands = (
 ).flat();
 
 /** Print no data: they do something, or stream what is not a table. */
-const withoutData = /^tsh (logout|kube login|kube credentials|bot start|play|join|recordings export|config|proxy ssh|scp|sftp)$|^tctl (rm|edit|lock|locks rm|users rm|bots rm|tokens rm|nodes rm|sessions (watch|kill)|audit witness|auth sign|users mfa .*|kubeconfig create|sso .*)$/;
+const withoutData = /^tsh (logout|agent (start|stop|run|env|install|uninstall|lock|unlock)|completion|kube login|kube credentials|bot start|play|join|recordings export|config|proxy ssh|scp|sftp)$|^tctl (rm|edit|completion|lock|locks rm|users rm|bots rm|tokens rm|nodes rm|sessions (watch|kill)|audit witness|auth sign|users mfa .*|kubeconfig create|sso .*)$/;
 
 describe("every command", () => {
   let home: string;
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), "gatehouse-walk-"));
   });
-  afterAll(() => rm(home, { recursive: true, force: true }));
+  afterAll(async () => {
+    await command("tsh agent stop");
+    await rm(home, { recursive: true, force: true });
+  });
 
   const command = (words: string): Promise<Outcome> => {
     const [name, ...args] = words.split(" ");
@@ -34,13 +37,15 @@ describe("every command", () => {
 
   it("is found", () => expect(commands.length).toBeGreaterThan(35));
 
-  it.each(commands.filter((words) => words !== "tsh proxy"))("%s neither asks nor waits where nobody can answer, and ends with a code that has a meaning", async (words) => {
+  it.each(commands.filter((words) => !["tsh proxy", "tsh agent run"].includes(words)))("%s neither asks nor waits where nobody can answer, and ends with a code that has a meaning", async (words) => {
     const { code, signal, stdout, stderr } = await command(words);
     expect([words, signal]).toEqual([words, null]);
     expect([0, 1, 2, 3, 4, 5, 6, 7]).toContain(code);
     // Control sequences are what prompts, colours and spinners are made of.
     expect(stdout + stderr).not.toContain("\u001b");
-    if (code !== 0) expect([words, stderr]).toEqual([words, expect.stringMatching(/^✖ |\n✖ |^tsh: /) as string]);
+    // What the doctor finds is its data.
+    const said = words === "tsh doctor" ? stdout : stderr;
+    if (code !== 0) expect([words, said]).toEqual([words, expect.stringMatching(/^✖ |\n✖ |^tsh: /) as string]);
   }, 60_000);
 
   it.each(commands.filter((words) => !withoutData.test(words)))("%s prints for programs too", async (words) => {
