@@ -21,7 +21,9 @@ async function answered(argv: readonly string[]): Promise<boolean> {
 }
 
 async function run(argv: readonly string[]): Promise<void> {
-  if (!(await answered(argv))) await (await import("./lean.ts")).start(argv);
+  // Nothing is open any more, and kubectl need not wait until Node has found that out.
+  if (await answered(argv)) process.exit(0);
+  await (await import("./lean.ts")).start(argv);
 }
 
 run(process.argv.slice(2)).catch((error: unknown) => {

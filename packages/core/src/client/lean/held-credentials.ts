@@ -3,7 +3,7 @@ import { loginAgent } from "./agent-login.ts";
 import { formatExecCredential, parseExecInfo } from "./exec-info.ts";
 import type { Environment } from "./home.ts";
 import { isUsable } from "./record.ts";
-import { findTarget } from "./target.ts";
+import { findProfile } from "./target.ts";
 
 /** What kubectl waits for, where all is well: shorter than what is waited for where it is not. ms. */
 const patience = 500;
@@ -15,7 +15,7 @@ const patience = 500;
 export async function heldCredentials({ env, clock, proxy }: { readonly env: Environment; readonly clock: Clock; readonly proxy: string | undefined }): Promise<string | undefined> {
   try {
     const info = parseExecInfo(env["KUBERNETES_EXEC_INFO"]);
-    const { home, name } = await findTarget({ env, proxy });
+    const { home, name } = await findProfile({ env, proxy });
     const held = await loginAgent(home, env, () => undefined, patience).read(name);
     return isUsable(held, clock.now()) ? formatExecCredential(held, info) : undefined;
   } catch {

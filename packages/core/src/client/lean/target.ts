@@ -12,15 +12,30 @@ export interface Target {
   readonly head: ProfileHead | undefined;
 }
 
-/** Finds it: `proxy`, else `TELEPORT_PROXY`, else the current profile. Throws `unauthenticated` where none of them says. */
-export async function findTarget({ env, proxy: flag }: { readonly env: Environment; readonly proxy: string | undefined }): Promise<Target> {
-  const home = clientHome(env);
-  const asked = flag ?? (env["TELEPORT_PROXY"] === "" ? undefined : env["TELEPORT_PROXY"]);
+/** What says which login is meant. */
+export interface TargetWords {
+  readonly env: Environment;
+  /** `--proxy`; else `TELEPORT_PROXY`, else the current profile. */
+  readonly proxy: string | undefined;
+}
+
+const askedFor = ({ env, proxy }: TargetWords): string | undefined => proxy ?? (env["TELEPORT_PROXY"] === "" ? undefined : env["TELEPORT_PROXY"]);
+
+/** The home and the name of the profile, which is not read. Throws `unauthenticated` where nothing says which. */
+export async function findProfile(words: TargetWords): Promise<Pick<Target, "home" | "name">> {
+  const home = clientHome(words.env);
+  const asked = askedFor(words);
   const name = asked === undefined ? await currentProfileName(home) : profileName(parseProxyAddress(asked));
   if (name === undefined) throw new GatehouseError("unauthenticated", "not logged in to any gateway", { hint: "log in first: tsh login --proxy=<gateway>" });
+  return { home, name };
+}
+
+/** All of it. Throws `unauthenticated` where nothing says which login. */
+export async function findTarget(words: TargetWords): Promise<Target> {
+  const { home, name } = await findProfile(words);
+  const asked = askedFor(words);
   const head = await readProfileHead(home, name);
   const proxy = asked === undefined ? head?.web_proxy_addr : parseProxyAddress(asked).text;
   if (proxy === undefined) throw new GatehouseError("unauthenticated", `the profile ${escapeLine(name)} names no gateway`, { hint: "log in again: tsh login --proxy=<gateway>" });
   return { home, name, proxy, head };
 }
-

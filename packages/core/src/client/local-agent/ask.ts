@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { GatehouseError, systemErrorCode } from "../../base/index.ts";
 import { checkAgentSocket, type AgentPlace } from "./place.ts";
 import { agentLimits, formatAgentRequest, parseAgentAnswer, type AgentVerb, type AgentVerbs } from "./protocol.ts";
@@ -38,7 +38,6 @@ function readLine(socket: Socket, time: number): Promise<string | undefined> {
  */
 export async function askAgent<V extends AgentVerb>(place: Pick<AgentPlace, "directory" | "control">, verb: V, request: AgentVerbs[V]["request"], time: number = agentLimits.answerTime): Promise<AgentVerbs[V]["answer"] | undefined> {
   if (!(await checkAgentSocket(place.directory, place.control))) return undefined;
-  const { connect } = await import("node:net");
   const socket = connect(place.control);
   // Waits for the connection by itself.
   socket.write(formatAgentRequest(verb, request));

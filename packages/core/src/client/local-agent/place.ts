@@ -1,5 +1,4 @@
 import { lstatSync, statSync, type Stats } from "node:fs";
-import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { GatehouseError, systemErrorCode } from "../../base/index.ts";
 import { ensurePrivateDirectory } from "../lean/files.ts";
@@ -32,16 +31,6 @@ function mark(home: ClientHome): string {
   return (hash >>> 0).toString(16).padStart(8, "0");
 }
 
-/** The home directory of the account, whatever `HOME` says now. */
-function accountHome(): string | undefined {
-  try {
-    return userInfo().homedir;
-  } catch {
-    // An id without an account: containers have it.
-    return undefined;
-  }
-}
-
 /** `$XDG_RUNTIME_DIR` where it is this user's: `su` and `sudo -E` leave that of somebody else in the environment, and a login that ended takes its own away. */
 function runtimeDirectory(env: Environment): string | undefined {
   const path = env["XDG_RUNTIME_DIR"];
@@ -60,15 +49,12 @@ function shortEnough(directory: string, home: ClientHome): string {
 }
 
 /**
- * The place of a home's agent: `$XDG_RUNTIME_DIR/gatehouse`, or `run` in the home where there is no such directory that is this user's, or one in /tmp where either is too long for a socket. Another home than
- * `~/.tsh` of the account has an agent of its own.
+ * The place of a home's agent: `gatehouse-MARK` in `$XDG_RUNTIME_DIR`, or `run` in the home where there is no such directory that is this user's, or one in
+ * /tmp where either is too long for a socket. Each home has an agent of its own.
  */
 export function agentPlace(env: Environment, home: ClientHome): AgentPlace {
   const runtime = runtimeDirectory(env);
-  const account = accountHome();
-  const usual = account !== undefined && home.path === join(account, ".tsh");
-  const suffix = usual ? "" : `-${mark(home)}`;
-  const directory = shortEnough(runtime === undefined ? join(home.path, "run") : join(runtime, `gatehouse${suffix}`), home);
+  const directory = shortEnough(runtime === undefined ? join(home.path, "run") : join(runtime, `gatehouse-${mark(home)}`), home);
   const socket = (name: string): string => (process.platform === "win32" ? `\\\\.\\pipe\\gatehouse-${mark(home)}-${name}` : join(directory, `${name}.sock`));
   return { directory, control: socket("agent"), ssh: socket("ssh"), lock: join(directory, "agent.lock"), log: join(directory, "agent.log") };
 }
