@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { clientHome } from "@gatehouse/core/client";
+import { agentPlace } from "@gatehouse/core/client/local-agent";
 import { tshPath } from "../support/world.ts";
 import { benchKeychain } from "./agent-keychain.ts";
 import { benchSignatures } from "./agent-signatures.ts";
@@ -37,7 +39,7 @@ export async function benchAgent(print: (text: string) => void): Promise<readonl
     await benchKeychain(print);
     await atRest;
     const idle = memory();
-    const signatures = await benchSignatures(join(folder, "runtime/gatehouse/ssh.sock"), print);
+    const signatures = await benchSignatures(agentPlace(env, clientHome(env)).ssh, print);
     print(table(["resident memory of the agent", "MiB"], [["after kube credentials", busy.toFixed(1)], [`after ${String(quiet / 1000)} s of quiet`, idle.toFixed(1)], ["after the signatures", memory().toFixed(1)]]));
     return [verdict("tsh kube credentials, with an agent", median(asked) / median(floor), "≤", 1.4, "× node -e 0"), verdict("resident memory of the agent at rest", idle, "≤", 60, "MiB"), ...signatures];
   } finally {

@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { chmod, chown, lstat, mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { clientHome } from "@gatehouse/core/client";
+import { agentPlace } from "@gatehouse/core/client/local-agent";
 import { requireTool } from "@gatehouse/core/testing";
 import { callsWithKey, filesWithKey, keyTraces, showsKey, type KeyTraces } from "../support/key-traces.ts";
 import { keyringSessions } from "../support/keyring.ts";
@@ -24,6 +26,7 @@ let runtime: string;
 let traces: KeyTraces;
 let agent: number;
 const traced: string[] = [];
+const place = (): ReturnType<typeof agentPlace> => agentPlace(machine.env, clientHome(machine.env));
 
 /** tsh under strace: every program that it starts, and all that it writes. */
 async function tracedTsh(name: string, args: readonly string[]): Promise<Outcome> {
@@ -80,7 +83,7 @@ describe.skipIf(!hasTools)("a private key in the keychain, with an agent that se
   it("answers kubectl, signs for ssh, and is in no file, argument, environment or log", async () => {
     expect(await tracedTsh("status", ["status"])).toMatchObject({ code: 0 });
     expect(await tracedTsh("kube-ls", ["kube", "ls"])).toMatchObject({ code: 0 });
-    const env = { ...machine.env, SSH_AUTH_SOCK: join(runtime, "gatehouse/ssh.sock") };
+    const env = { ...machine.env, SSH_AUTH_SOCK: place().ssh };
     const listed = await run("ssh-add", ["-L"], { env });
     expect(listed).toMatchObject({ code: 0, stdout: expect.stringContaining("-cert-v01@openssh.com ") as string });
     const certificate = listed.stdout.split("\n").find((line) => line.includes("-cert-v01@openssh.com"))!;
@@ -108,12 +111,12 @@ describe.skipIf(!hasTools || process.getuid?.() !== 0)("another user of the mach
     await chmod(runtime, 0o755);
     try {
       for (const name of ["agent.sock", "ssh.sock"]) {
-        const path = join(runtime, "gatehouse", name);
+        const path = join(place().directory, name);
         expect(await run(process.execPath, ["-e", connects, path])).toMatchObject({ code: 0 });
         expect(await asNobody(process.execPath, ["-e", connects, path], {})).toMatchObject({ code: 1, stdout: "EACCES\n" });
         expect((await lstat(path)).mode & 0o077).toBe(0);
       }
-      const listed = await asNobody("ssh-add", ["-l"], { SSH_AUTH_SOCK: join(runtime, "gatehouse/ssh.sock") });
+      const listed = await asNobody("ssh-add", ["-l"], { SSH_AUTH_SOCK: place().ssh });
       expect(listed).toMatchObject({ code: 2, stdout: "" });
     } finally {
       await chmod(runtime, 0o700);
@@ -122,7 +125,7 @@ describe.skipIf(!hasTools || process.getuid?.() !== 0)("another user of the mach
   });
 
   it("who put a socket of their own there is not spoken to: the reason is told, and the login comes from the keychain", async () => {
-    const path = join(runtime, "gatehouse/agent.sock");
+    const path = place().control;
     await chown(path, nobody, nobody);
     try {
       const { outcome, key } = await credentials();
@@ -135,7 +138,7 @@ describe.skipIf(!hasTools || process.getuid?.() !== 0)("another user of the mach
 });
 
 it.skipIf(!hasTools)("a link in the socket's place is not followed, and the reason is told", async () => {
-  const path = join(runtime, "gatehouse/agent.sock");
+  const path = place().control;
   await rename(path, `${path}.real`);
   await symlink(`${path}.real`, path);
   try {
