@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, rename, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -184,6 +184,29 @@ describe("logins that come and go while the agent runs", () => {
     } finally {
       await world.restart();
     }
+  });
+});
+
+describe("a gateway that was replaced by one with authorities of its own", () => {
+  it("is not believed, and every command says what to do; what the agent holds is given out as before", async () => {
+    const { machine, credentials } = await loggedIn();
+    await world.gateway.stop();
+    await rename(world.dataDir, `${world.dataDir}.before`);
+    await world.restart();
+    try {
+      const pinned = expect.stringMatching(/no authority known here vouches for its certificate[^]*tsh login --proxy=\S+ --ca-pin=sha256:/) as string;
+      for (const words of [["kube", "ls"], ["ls"], ["kube", "login", "example"]]) expect([words, await machine.tsh(words)]).toEqual([words, expect.objectContaining({ code: 7, stdout: "", stderr: pinned }) as Outcome]);
+      expect((await machine.tsh(["doctor"])).stdout).toMatch(/✖ +gateway/);
+      // Until when a certificate is good is not the gateway's to say: kubectl is told by TLS whom it has reached.
+      expect((await credentials()).code).toBe(0);
+      expect(await ask(machine, "status")).toContain('"ok":true');
+    } finally {
+      await world.gateway.stop();
+      await rm(world.dataDir, { recursive: true });
+      await rename(`${world.dataDir}.before`, world.dataDir);
+      await world.restart();
+    }
+    expect(await machine.tsh(["kube", "ls"])).toMatchObject({ code: 0 });
   });
 });
 
