@@ -19,7 +19,7 @@ const lean = [
   "packages/tsh/src/{lean,version,credentials,credentials-flags,write-out}",
   "packages/core/src/base/{clock,duration,errors,index,random,sync-directory,text,version}",
   "packages/core/src/client/lean/{agent-login,compile-cache,credentials,dbus,dbus-message,exec-info,files,home,identity-file,keychain,keystore,lock,logins,memory-keystore,obtain-login,process,profile-head,record,refusals,secret-service,split-keystore,target}",
-  "packages/core/src/client/local-agent/{ask,locked,place,protocol}",
+  "packages/core/src/client/local-agent/{ask,locked,pipe-proof,place,protocol,read-line}",
   "packages/core/src/client/terminal/{device}",
   ...["fs", "path"].map((name) => `node:${name}`),
   ...["crypto", "fs/promises", "module", "net", "os", "tty"].map((name) => `lazy-builtin:node:${name}`),
@@ -68,11 +68,11 @@ const agentRun = [
 /** What kubectl waits for where the local agent has the login, and what every other command begins with. */
 const held = [
   "packages/tsh/src/{start,credentials-flags,write-out}",
-  "packages/core/src/base/{clock,errors,index,text}",
+  "packages/core/src/base/{clock,errors,index,random,text}",
   "packages/core/src/client/lean/{agent-login,exec-info,files,held-credentials,home,profile-head,record,target}",
-  "packages/core/src/client/local-agent/{ask,locked,place,protocol}",
+  "packages/core/src/client/local-agent/{ask,locked,pipe-proof,place,protocol,read-line}",
   ...["fs", "path"].map((name) => `node:${name}`),
-  ...["fs/promises", "net", "os"].map((name) => `lazy-builtin:node:${name}`),
+  ...["crypto", "fs/promises", "net", "os"].map((name) => `lazy-builtin:node:${name}`),
   // By require() in a function: what it goes on in where that was not enough.
   "./lean.cjs",
 ];

@@ -1,11 +1,12 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { connect, type Socket } from "node:net";
+import { once } from "node:events";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { GatehouseError, systemRandom } from "@gatehouse/core/base";
-import { AgentLocked, askAgent, formatAgentRequest, type AgentStatus } from "@gatehouse/core/client/local-agent";
+import { AgentLocked, AgentPlaceRefused, askAgent, formatAgentRequest, pipeProof, type AgentStatus } from "@gatehouse/core/client/local-agent";
 import { serveControl, type ControlHandlers, type ControlOptions, type ControlServer } from "./index.ts";
 import { answerLine } from "./answer.ts";
 
@@ -131,5 +132,51 @@ describe("the agent's socket", () => {
     }
     expect(await answerLine('{"v":1,"verb":"secret-set","account":"a","text":{"deep":"s3cret"}}', handlers, () => undefined)).not.toContain("s3cret");
     expect(await answerLine("s3cret", handlers, () => undefined)).not.toContain("s3cret");
+  });
+});
+
+describe("a pipe, whose owner nobody sees", () => {
+  const secret = "5".repeat(64);
+  const withSecret = async (text = secret): Promise<{ directory: string; control: string; secret: string }> => {
+    const file = join(folder, "pipe.secret");
+    await writeFile(file, `${text}\n`, { mode: 0o600 });
+    return { ...place(), secret: file };
+  };
+
+  it("is spoken over by who can read the secret, and nobody else", async () => {
+    await serve({ secret });
+    const pipe = await withSecret();
+    expect(await askAgent(pipe, "hello", {})).toMatchObject({ pid: 1 });
+    expect(await Promise.all(Array.from({ length: 20 }, () => askAgent(pipe, "secret-get", { account: "none" })))).toEqual(Array.from({ length: 20 }, () => ({ text: null })));
+    // Of the proofs that somebody has heard none is any good the next time.
+    const heard = pipeProof(secret, "command", "0".repeat(32));
+    const tries = [[formatAgentRequest("hello", {})], ['{"v":1,"prove":"short"}\n'], [`{"v":1,"prove":"${"0".repeat(32)}"}\n`, `{"v":1,"proof":"${heard}"}\n`, formatAgentRequest("hello", {})], ["s3cret\n"]];
+    for (const said of tries) {
+      const socket = connect(path);
+      const text = textOf(socket);
+      for (const line of said) socket.write(line);
+      expect(await text).toMatch(/"code":"access_denied"[^\n]*\n$/);
+      expect(await text).not.toContain("pid");
+    }
+    await expect(askAgent(await withSecret("6".repeat(64)), "hello", {})).rejects.toThrow(AgentPlaceRefused);
+    expect(await askAgent({ ...place(), secret: join(folder, "none") }, "hello", {})).toBeUndefined();
+  });
+
+  it("that somebody else has opened is told nothing", async () => {
+    const heard: string[] = [];
+    // It gives back what it is sent, and proofs that it has heard elsewhere.
+    const squatter = createServer((socket) => socket.on("error", () => undefined).on("data", (chunk) => {
+      heard.push(chunk.toString());
+      socket.write(`${JSON.stringify({ v: 1, proof: pipeProof(secret, "agent", "0".repeat(32)), nonce: "1".repeat(32) })}\n`);
+    }));
+    squatter.listen(path);
+    await once(squatter, "listening");
+    await chmod(path, 0o600);
+    try {
+      await expect(askAgent(await withSecret(), "secret-set", { account: "a", text: "s3cret" })).rejects.toThrow("answered by somebody who cannot read");
+      expect(heard.join("")).toMatch(/^\{"v":1,"prove":"[0-9a-f]{32}"\}\n$/);
+    } finally {
+      squatter.close();
+    }
   });
 });

@@ -4,6 +4,7 @@ import { agentLimits, formatAgentRefusal, type AgentVerb, type AgentVerbs } from
 import { listenAt } from "../listen.ts";
 import { answerLine } from "./answer.ts";
 import { readLines } from "./lines.ts";
+import { proveToCommand } from "./prove.ts";
 
 /** Who answers each verb. What one throws is its refusal. */
 export type ControlHandlers = { readonly [V in AgentVerb]: (request: AgentVerbs[V]["request"]) => AgentVerbs[V]["answer"] | Promise<AgentVerbs[V]["answer"]> };
@@ -12,6 +13,8 @@ export type ControlHandlers = { readonly [V in AgentVerb]: (request: AgentVerbs[
 export interface ControlOptions {
   /** Path of the socket, in a directory of this person's alone; on Windows the name of a pipe. */
   readonly path: string;
+  /** On Windows: what clients have to prove that they know. */
+  readonly secret?: string | undefined;
   readonly handlers: ControlHandlers;
   readonly random: Random;
   readonly log: (text: string) => void;
@@ -51,13 +54,15 @@ function end(socket: Socket, line?: string): void {
 
 /** Serves the agent's socket until it is closed. Throws what `listenAt` does. */
 export async function serveControl(options: ControlOptions): Promise<ControlServer> {
-  const { path, handlers, log, onRequest, clients: most = agentLimits.clients, lineTime = 10_000 } = options;
+  const { path, secret, handlers, log, onRequest, clients: most = agentLimits.clients, lineTime = 10_000 } = options;
   const clients = new Set<Socket>();
   const asking = new Set<Socket>();
   let closing = false;
 
   async function converse(socket: Socket): Promise<void> {
-    for await (const line of readLines(socket, { limit: agentLimits.request, time: lineTime })) {
+    const lines = readLines(socket, { limit: agentLimits.request, time: lineTime });
+    if (secret !== undefined) await proveToCommand(lines, socket, secret);
+    for await (const line of lines) {
       onRequest?.();
       asking.add(socket);
       await send(socket, await answerLine(line, handlers, log), lineTime);

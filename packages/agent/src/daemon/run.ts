@@ -1,6 +1,6 @@
 import { rm, stat } from "node:fs/promises";
-import { systemErrorCode, version, type Clock, type Random } from "@gatehouse/core/base";
-import { withLock, type ClientHome, type Environment } from "@gatehouse/core/client/lean";
+import { randomHex, systemErrorCode, version, type Clock, type Random } from "@gatehouse/core/base";
+import { withLock, writeFileAtomic, type ClientHome, type Environment } from "@gatehouse/core/client/lean";
 import { agentPlace, makeAgentDirectory, type AgentIdentityAnswer, type AgentPlace } from "@gatehouse/core/client/local-agent";
 import { serveControl } from "../control/index.ts";
 import type { AgentContext } from "../parts.ts";
@@ -95,7 +95,10 @@ async function begin(context: AgentContext, { signal, onReady, idleTime = usualI
       end("told to stop, or to make room");
     },
   });
-  const control = await serveControl({ path: place.control, random: context.random, handlers, log, onRequest: () => idle.touch() });
+  const secret = place.secret === undefined ? undefined : randomHex(context.random, 32);
+  // Before the pipe is there: who finds it has to find this too.
+  if (place.secret !== undefined) await writeFileAtomic(place.secret, `${secret ?? ""}\n`, 0o600);
+  const control = await serveControl({ path: place.control, secret, random: context.random, handlers, log, onRequest: () => idle.touch() });
   const watch = await watchSocket(place.control, () => end("its socket is gone"), () => settings.refresh());
   await recordAgent(place);
   log(`version ${version}, build ${build}, listens at ${place.control}`);

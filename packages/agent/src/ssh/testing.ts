@@ -75,7 +75,7 @@ export async function startTestAgent(options: Partial<SshAgentOptions> & { reado
   const context: AgentContext = {
     env: { PATH: process.env["PATH"], ...env },
     home: clientHome({ TELEPORT_HOME: folder }),
-    place: { directory: join(folder, "run"), control: join(folder, "run", "agent.sock"), ssh: path, lock: join(folder, "run", "agent.lock"), log: join(folder, "run", "agent.log") },
+    place: { directory: join(folder, "run"), control: join(folder, "run", "agent.sock"), ssh: path, secret: undefined, lock: join(folder, "run", "agent.lock"), log: join(folder, "run", "agent.log") },
     clock,
     random: systemRandom,
     log: (text) => void lines.push(text),

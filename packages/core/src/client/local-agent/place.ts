@@ -12,6 +12,8 @@ export interface AgentPlace {
   readonly control: string;
   /** Socket for ssh (`SSH_AUTH_SOCK`); on Windows the name of a pipe. */
   readonly ssh: string;
+  /** On Windows, where nobody sees whose a pipe is: a file of this person's alone, by which agent and commands know each other. */
+  readonly secret: string | undefined;
   /** Held by the process that starts, replaces or stops it. */
   readonly lock: string;
   /** What it says of itself; never a secret. */
@@ -56,7 +58,7 @@ export function agentPlace(env: Environment, home: ClientHome): AgentPlace {
   const runtime = runtimeDirectory(env);
   const directory = shortEnough(runtime === undefined ? join(home.path, "run") : join(runtime, `gatehouse-${mark(home)}`), home);
   const socket = (name: string): string => (process.platform === "win32" ? `\\\\.\\pipe\\gatehouse-${mark(home)}-${name}` : join(directory, `${name}.sock`));
-  return { directory, control: socket("agent"), ssh: socket("ssh"), lock: join(directory, "agent.lock"), log: join(directory, "agent.log") };
+  return { directory, control: socket("agent"), ssh: socket("ssh"), secret: process.platform === "win32" ? join(directory, "pipe.secret") : undefined, lock: join(directory, "agent.lock"), log: join(directory, "agent.log") };
 }
 
 /** Why a path that should be this person's alone is not. */

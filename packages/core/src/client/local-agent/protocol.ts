@@ -104,7 +104,8 @@ export function formatAgentRefusal(error: Pick<GatehouseError, "code" | "message
   return `${JSON.stringify({ v: agentProtocol, ok: false, error: { code, message, hint, ...(error instanceof AgentLocked ? { locked: true } : {}) } })}\n`;
 }
 
-const asObject = (value: unknown): Readonly<Record<string, unknown>> => (typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {});
+/** An object as it came, or an empty one. */
+export const asObject = (value: unknown): Readonly<Record<string, unknown>> => (typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {});
 
 /**
  * Reads an answer's line; undefined for one of another version of the protocol. The shape of what is answered is the caller's to check where it matters:
