@@ -106,6 +106,13 @@ describe("the local agent", () => {
     await expect(lstat(join(directoryOf(machine), "ssh.sock"))).rejects.toThrow("ENOENT");
   });
 
+  it("asks before it signs where it was started so", async () => {
+    const machine = await desk();
+    expect(await machine.tsh(["agent", "start", "--confirm"])).toMatchObject({ code: 0 });
+    expect((await machine.tsh(["agent", "config"])).stdout).toMatch(/confirm +true/);
+    expect(await machine.tsh(["agent", "start", "--confrim"])).toMatchObject({ code: 2, stdout: "" });
+  });
+
   it("stays away in CI, where it is turned off, and where the person has said so", async () => {
     for (const extra of [{ CI: "true" }, { TSH_AGENT: "off" }]) {
       const machine = await desk(extra);
