@@ -25,9 +25,15 @@ export function readLine(socket: Socket, time: number): Promise<string | undefin
     const fail = (error: Error): void =>
       settle(() => (gone.has(systemErrorCode(error) ?? "") ? resolve(undefined) : reject(new GatehouseError("internal", `cannot speak with the local agent: ${error.message}`, { cause: error }))));
     const closed = (): void => settle(() => resolve(undefined));
-    const timer = setTimeout(() => {
-      settle(() => reject(new GatehouseError("internal", `the local agent did not answer within ${time / 1000} s`, { hint: "restart it: tsh agent stop" })));
-    }, time);
+    let timer: NodeJS.Timeout | undefined;
+    const arm = (): void => {
+      timer = setTimeout(() => {
+        settle(() => reject(new GatehouseError("internal", `the local agent did not answer within ${time / 1000} s`, { hint: "restart it: tsh agent stop" })));
+      }, time);
+    };
+    // A Unix socket is connected at once or never: the first timer of a process is made while the agent is at work.
+    if (socket.connecting && process.platform !== "win32") socket.once("connect", arm);
+    else arm();
     socket.on("data", take).on("error", fail).on("close", closed);
   });
 }
