@@ -30,8 +30,6 @@ export interface AgentLock {
 export interface AgentLogins {
   credentials(profile: string): Promise<string | null>;
   relogin(request: AgentVerbs["relogin"]["request"]): Promise<AgentVerbs["relogin"]["answer"]>;
-  /** A command stored or removed a login. */
-  changed(profile: string): Promise<void>;
   /** Sees logins and logouts that nobody told of; to be awaited before {@link AgentLogins.keys} are listed or sign. Waits a second at most for a keystore. */
   refresh(): Promise<void>;
   list(): readonly AgentLogin[];

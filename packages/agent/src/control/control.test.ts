@@ -36,7 +36,6 @@ const handlers: ControlHandlers = {
     throw new AgentLocked();
   },
   relogin: () => new Promise((resolve) => (release = () => resolve({ record: null, reason: "later" }))),
-  changed: () => ({}),
   "secret-get": ({ account }) => ({ text: secrets.get(account) ?? null }),
   "secret-set": ({ account, text }) => {
     secrets.set(account, text);
@@ -105,7 +104,7 @@ describe("the agent's socket", () => {
 
   it("lets an answer under way go out before it closes", async () => {
     await serve();
-    const asked = askAgent(place(), "relogin", { profile: "p", proxy: "gw:3080", auth: null });
+    const asked = askAgent(place(), "relogin", { profile: "p" });
     await expect.poll(() => release !== undefined).toBe(true);
     await server?.leave();
     const closed = server?.close();
@@ -123,8 +122,9 @@ describe("the agent's socket", () => {
         expect(JSON.parse(answer)).toMatchObject({ v: 1 });
       }),
     );
-    const whole = { v: 1, verb: "relogin", profile: "p", proxy: "gw:3080", auth: null };
-    const spoilt = [{ profile: "" }, { profile: "p".repeat(513) }, { proxy: 3080 }, { auth: undefined }, { auth: ["s3cret"] }, { s3cret: "s3cret" }, { ["__proto__"]: "s3cret" }, { verb: "toString" }, { v: 1.5 }, { v: 2 }];
+    const whole = { v: 1, verb: "secret-set", account: "p", text: "t" };
+    expect(await answerLine(JSON.stringify(whole), handlers, () => undefined)).toContain('"ok":true');
+    const spoilt = [{ account: "" }, { account: "p".repeat(513) }, { account: 3080 }, { text: undefined }, { text: ["s3cret"] }, { s3cret: "s3cret" }, { ["__proto__"]: "s3cret" }, { verb: "toString" }, { v: 1.5 }, { v: 2 }];
     for (const change of spoilt) {
       const answer = await answerLine(JSON.stringify({ ...whole, ...change }), handlers, () => undefined);
       expect(answer, JSON.stringify(change)).toContain('"ok":false');

@@ -6,7 +6,6 @@ type Field = (value: unknown) => boolean;
 
 const text = (least: number, most: number): Field => (value) => typeof value === "string" && value.length >= least && value.length <= most;
 const orAbsent = (field: Field): Field => (value) => value === undefined || field(value);
-const orNull = (field: Field): Field => (value) => value === null || field(value);
 
 /** Name of a profile or of an entry in a keystore. */
 const name = text(1, 512);
@@ -17,8 +16,7 @@ const fields: { readonly [V in AgentVerb]: { readonly [F in keyof Required<Agent
   hello: { sshAgent: orAbsent(text(0, 1024)) },
   status: {},
   credentials: { profile: name },
-  relogin: { profile: name, proxy: text(1, 512), auth: orNull(text(0, 256)) },
-  changed: { profile: name },
+  relogin: { profile: name },
   "secret-get": { account: name },
   "secret-set": { account: name, text: text(0, 256 * 1024) },
   "secret-delete": { account: name },

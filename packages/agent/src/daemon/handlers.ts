@@ -50,10 +50,6 @@ export function controlHandlers({ identity, parts, settings, ...around }: Handle
       await settings.refresh();
       return logins.relogin(request);
     }),
-    changed: async ({ profile }) => {
-      await logins.changed(profile);
-      return {};
-    },
     "secret-get": open(({ account }) => ({ text: logins.secrets.get(account) ?? null })),
     "secret-set": open(({ account, text }) => {
       logins.secrets.set(account, text);

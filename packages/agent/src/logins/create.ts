@@ -156,9 +156,6 @@ export function createLogins(context: AgentContext, lock: Pick<AgentLock, "isLoc
       unlocked();
       return answer;
     },
-    async changed(profile) {
-      await vault.get(profile);
-    },
     async refresh() {
       minded();
       let late: NodeJS.Timeout | undefined;

@@ -132,7 +132,7 @@ describe("the agent's logins", () => {
     logins.secrets.set("other", "secret");
     await logins.refresh();
     locked = true;
-    for (const ask of [() => logins.credentials("gw.example.com"), () => logins.relogin({ profile: "gw.example.com", proxy: "gw.example.com", auth: null })]) {
+    for (const ask of [() => logins.credentials("gw.example.com"), () => logins.relogin({ profile: "gw.example.com" })]) {
       await expect(ask()).rejects.toMatchObject({ code: "unauthenticated", message: "the local agent is locked", hint: "unlock: tsh agent unlock" });
     }
     expect(() => logins.secrets.get("other")).toThrow("locked");

@@ -131,7 +131,7 @@ describe("a login that has ended", () => {
     await store(record("stored", -1000));
     await agent(({ verb }) => (verb === "relogin" ? formatAgentAnswer({ record: formatRecord(record("new")), reason: null }) : given(null)));
     expect(user(await credentials())).toBe("new");
-    expect(asked.at(-1)).toEqual({ v: 1, verb: "relogin", profile, proxy: `${profile}:3080`, auth: "github" });
+    expect(asked.at(-1)).toEqual({ v: 1, verb: "relogin", profile });
   });
 
   it("is told with the agent's reason where it has one, once", async () => {

@@ -121,7 +121,7 @@ async function loginOnce(target: Target, options: ObtainOptions, refusals: Refus
 
 /** The agent's one login for everybody, where the person has opted in; or why there was none. */
 async function loginByAgent(target: Target, agent: LoginAgent, now: () => number): Promise<{ readonly record: LoginRecord | undefined; readonly why: string | undefined }> {
-  const answer = await agent.relogin({ profile: target.name, proxy: target.proxy, auth: target.head?.auth_type ?? null });
+  const answer = await agent.relogin({ profile: target.name });
   return { record: isUsable(answer?.record, now()) ? answer.record : undefined, why: answer?.reason };
 }
 

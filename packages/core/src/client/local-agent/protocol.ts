@@ -69,11 +69,9 @@ export interface AgentVerbs {
    * `reason`: why there was none, for people; null where nothing is to be said besides what the caller says anyway.
    */
   readonly relogin: {
-    readonly request: { readonly profile: string; readonly proxy: string; readonly auth: string | null };
+    readonly request: { readonly profile: string };
     readonly answer: { readonly record: string | null; readonly reason: string | null };
   };
-  /** A command stored or removed the login of a profile. */
-  readonly changed: { readonly request: { readonly profile: string }; readonly answer: Nothing };
   /** The keystore `memory`: one text per account, gone with the agent. */
   readonly "secret-get": { readonly request: { readonly account: string }; readonly answer: { readonly text: string | null } };
   readonly "secret-set": { readonly request: { readonly account: string; readonly text: string }; readonly answer: Nothing };
