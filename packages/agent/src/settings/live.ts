@@ -23,19 +23,26 @@ async function mark(path: string): Promise<string> {
 export async function openSettings(home: ClientHome, log: (text: string) => void): Promise<LiveSettings> {
   let seen: string | undefined;
   let current = usualSettings;
+  let reading: Promise<void> = Promise.resolve();
+  const read = async (): Promise<void> => {
+    try {
+      current = await readSettings(home);
+    } catch (error) {
+      log(errorMessage(error));
+    }
+  };
   const live: LiveSettings = {
     get current() {
       return current;
     },
     async refresh() {
       const now = await mark(settingsPath(home));
-      if (now === seen) return;
-      seen = now;
-      try {
-        current = await readSettings(home);
-      } catch (error) {
-        log(errorMessage(error));
+      if (now !== seen) {
+        seen = now;
+        reading = reading.then(read);
       }
+      // Who finds that another is at it already waits for the same.
+      await reading;
     },
   };
   await live.refresh();

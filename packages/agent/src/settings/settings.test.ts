@@ -19,6 +19,17 @@ async function write(text: string): Promise<void> {
 const usual = { relogin: "ask", agent: "on", confirm: false, notifications: "on" };
 
 describe("settings", () => {
+  // The first of all: in a process that has read no settings yet, what reads them is loaded meanwhile.
+  it("are seen by all who look at once, also by those who come while the file is read", async () => {
+    const live = await openSettings(home, () => undefined);
+    await write("relogin: agent\n");
+    const seen = await Promise.all(Array.from({ length: 40 }, async () => {
+      await live.refresh();
+      return live.current.relogin;
+    }));
+    expect(new Set(seen)).toEqual(new Set(["agent"]));
+  });
+
   it("are the usual ones where nothing is said", async () => {
     expect(await readSettings(home)).toEqual(usual);
     await write("# nothing yet\n");

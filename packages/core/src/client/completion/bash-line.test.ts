@@ -65,10 +65,12 @@ describe("a word for bash", () => {
   it("makes the line that was meant, in each quote, as bash reads it", () => {
     fc.assert(fc.property(text, fc.nat(40), fc.constantFrom("", "'", '"'), (value, cut, quote) => {
       const part = value.slice(0, Math.min(cut, value.length));
+      // Single quotes cannot hold one: it would end them.
+      fc.pre(quote !== "'" || !part.includes("'"));
       const typed = quote === "" ? bashWord(part) : quote === "'" ? `'${part}` : `"${part.replace(/[$`"\\]/g, "\\$&")}`;
       const line = readBashLine(`tsh ssh ${typed}`);
       const answer = bashReply(line, breaks, value, false);
-      if (line.patched || answer === undefined) return;
+      if (answer === undefined) return;
       const from = quote === "" ? readlineStart(typed) : 1;
       expect(readBashLine(`tsh ssh ${typed.slice(0, from)}${answer}`).current).toBe(value);
     }));
