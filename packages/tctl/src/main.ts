@@ -1,18 +1,13 @@
-/** Commands that people do not type: the shells' scripts, completion itself and the build run them. Their words may hold anything. */
-async function hiddenCommand(argv: readonly string[]): Promise<number | undefined> {
-  switch (argv[0]) {
-    case "__complete":
-      return (await import("./completion/complete.ts")).complete(argv.slice(1));
-    case "__names":
-      return (await import("./completion/fetch.ts")).fetchAndKeep(argv.slice(1));
-    case "__commands":
-      return (await import("./completion/commands.ts")).printCommands();
-  }
-  return undefined;
-}
+import { reportThrown, runHidden, type HiddenCommands } from "@gatehouse/core/client/main";
+
+const hiddenCommands: HiddenCommands = {
+  complete: () => import("./completion/complete.ts"),
+  fetch: () => import("./completion/fetch.ts"),
+  describe: () => import("./completion/commands.ts"),
+};
 
 async function run(argv: readonly string[]): Promise<void> {
-  const hidden = await hiddenCommand(argv);
+  const hidden = await runHidden(argv, hiddenCommands);
   if (hidden !== undefined) {
     process.exitCode = hidden;
     return;
@@ -28,8 +23,6 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     await run(argv);
   } catch (error) {
-    const [{ explainThrown, processOutput }, { reportError }] = await Promise.all([import("@gatehouse/core/client/command"), import("@gatehouse/core/client/terminal")]);
-    const explained = explainThrown(error);
-    process.exitCode = explained === undefined ? 130 : reportError(processOutput(), explained, { debug: argv.includes("-d") || argv.includes("--debug") });
+    process.exitCode = await reportThrown(error, argv);
   }
 }

@@ -28,7 +28,8 @@ const lean = [
 /** What ssh waits for, once a command's first file is loaded. */
 const proxySsh = [
   ...lean.map((entry) => entry.replace("lazy-builtin:", "")),
-  "packages/tsh/src/{load-output,main,proxy-ssh}",
+  "packages/tsh/src/{main,proxy-ssh}",
+  "packages/core/src/client/main/{hidden,report}",
   "fastest-levenshtein/mod.js",
   "packages/core/src/client/lean/{held-credentials}",
   "packages/core/src/base/{gate,nearest,labels,limits,rate-limit}",
@@ -45,11 +46,12 @@ const proxySsh = [
 /** What people wait for who ask where they are logged in: YAML beside what kubectl waits for, since profiles and kubeconfig are YAML. */
 const status = [
   ...lean.map((entry) => entry.replace("lazy-builtin:", "")),
-  "packages/tsh/src/{main,load-output,logins,program,status,status-text,text,wake-agent}",
+  "packages/tsh/src/{main,logins,program,status,status-text,text,wake-agent}",
   "packages/agent/src/start/{build,ensure,environment,stop}",
   "fastest-levenshtein/mod.js",
   "packages/core/src/client/lean/{held-credentials}",
   "packages/core/src/base/{gate,nearest,labels,limits,rate-limit}",
+  "packages/core/src/client/main/{hidden,report}",
   "packages/core/src/client/{kept-logins,profile,profiles,stored-login}",
   "packages/core/src/client/kubeconfig/{entries,files,text,update}",
   "packages/core/src/client/lean/{own-folder}",
@@ -101,7 +103,7 @@ describe("what is loaded", () => {
   it("for what a shell waits for: no command, no schema, no network", () => {
     const modules = loadedWith(main, ["packages/tsh/src/main.ts", "packages/tsh/src/completion/complete.ts"]);
     expect(modules).toContain("packages/core/src/client/completion/walk.ts");
-    expect(modules.filter((module) => /@oclif|\/zod|\/yaml[@/]|undici|chalk|node:https|src\/commands|client\/(?!lean|completion|local-agent)/.test(module))).toEqual([]);
+    expect(modules.filter((module) => /@oclif|\/zod|\/yaml[@/]|undici|chalk|node:https|src\/commands|client\/(?!lean|completion|local-agent|main)/.test(module))).toEqual([]);
   });
 
   it("for tsh status: no command framework, no schema and no network, but YAML", () => {

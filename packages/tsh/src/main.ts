@@ -1,21 +1,14 @@
-import { loadOutput } from "./load-output.ts";
+import { reportThrown, runHidden, type HiddenCommands } from "@gatehouse/core/client/main";
 
-/** Commands that people do not type: the shells' scripts, completion itself and the build run them. Their words may hold anything. */
-async function hiddenCommand(argv: readonly string[]): Promise<number | undefined> {
-  switch (argv[0]) {
-    case "__complete":
-      return (await import("./completion/complete.ts")).complete(argv.slice(1));
-    case "__names":
-      return (await import("./completion/fetch.ts")).fetchAndKeep(argv.slice(1));
-    case "__commands":
-      return (await import("./completion/commands.ts")).printCommands();
-  }
-  return undefined;
-}
+const hiddenCommands: HiddenCommands = {
+  complete: () => import("./completion/complete.ts"),
+  fetch: () => import("./completion/fetch.ts"),
+  describe: () => import("./completion/commands.ts"),
+};
 
 /** Runs any command but those that `start.ts` runs itself. Returns its exit code where the framework did not set one. */
 async function run(argv: readonly string[]): Promise<number | undefined> {
-  const hidden = await hiddenCommand(argv);
+  const hidden = await runHidden(argv, hiddenCommands);
   if (hidden !== undefined) return hidden;
   const help = argv.some((word) => word === "--help" || word === "-h");
   if (argv[0] === "proxy" && argv[1] === "ssh" && !help) return (await import("./proxy-ssh.ts")).proxySsh(argv.slice(2));
@@ -39,9 +32,7 @@ async function endIfStuck(): Promise<void> {
 
 /** Says what was thrown, and sets the exit code. */
 export async function report(error: unknown, argv: readonly string[]): Promise<void> {
-  const [{ explainThrown, reportError }, output] = await Promise.all([import("@gatehouse/core/client/terminal"), loadOutput()]);
-  const explained = explainThrown(error);
-  process.exitCode = explained === undefined ? 130 : reportError(output, explained, { debug: argv.includes("-d") || argv.includes("--debug") });
+  process.exitCode = await reportThrown(error, argv);
   await endIfStuck();
 }
 

@@ -1,7 +1,7 @@
 import { systemClock } from "@gatehouse/core/base";
 import { chosenIdentity } from "@gatehouse/core/client/lean";
+import { loadOutput } from "@gatehouse/core/client/main";
 import { formatError } from "@gatehouse/core/client/terminal";
-import { loadOutput } from "./load-output.ts";
 import { exitCodeOf, findLogins, showLogins, type LoginChoice } from "./logins.ts";
 import { wakeAgent } from "./wake-agent.ts";
 import { writeOut } from "./write-out.ts";

@@ -3,7 +3,6 @@ export { runProgram } from "./program.ts";
 export type { CommandEntry, Program } from "./program.ts";
 export { BaseCommand, debugFlag, formatFlag } from "./flags.ts";
 export { deviceOutput, devicePrompter, processOutput, withPrompter } from "./io.ts";
-export { explainThrown } from "../terminal/index.ts";
 export { durationFlag } from "./usage.ts";
 export { describeProgram } from "./manifest.ts";
 export { CompletionCommand } from "./completion.ts";

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Clock } from "../../base/index.ts";
 import type { ClientHome, Environment } from "../lean/index.ts";
+import { fetchCommand } from "../main/index.ts";
 import { markTried, nameAges, readNames, type NameLists } from "./cache.ts";
 import type { NameKind } from "./places.ts";
 
@@ -13,9 +14,6 @@ export interface NameSource {
   /** Arguments of this program that fetch: the hidden command, and the flags that choose the gateway. */
   readonly command: readonly string[];
 }
-
-/** First word of the hidden command that fetches names: key and kinds follow. */
-export const fetchCommand = "__names";
 
 /** Runs the fetching command by itself, so that it goes on when this process is gone. Resolves at its end, or after `wait` ms. Never throws: a shell's line is no place for it. */
 async function fetchBeside(source: NameSource, kinds: readonly NameKind[], env: Environment, wait: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { GatehouseError, systemClock } from "../../base/index.ts";
 import { clientHome, type ClientHome, type Environment } from "../lean/index.ts";
+import { completeCommand } from "../main/index.ts";
 import { completeFor } from "./complete.ts";
 import type { NameSource } from "./fetch-soon.ts";
 import { manifestName, readManifest } from "./manifest.ts";
@@ -18,8 +19,6 @@ export interface CompletedProgram {
 
 /** ms from the start of the process within which a shell is answered. */
 const patience = 1500;
-/** First word of the hidden command that a shell's script runs: the shell and its words follow. */
-export const completeCommand = "__complete";
 
 /**
  * Answers a shell's script: `args` are the shell's name and what it gives. Resolves with what to print. What it throws is for who runs it by hand: the

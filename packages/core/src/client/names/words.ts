@@ -1,5 +1,6 @@
 import { GatehouseError } from "../../base/index.ts";
-import { fetchCommand, nameKinds, type NameKind } from "../completion/index.ts";
+import { nameKinds, type NameKind } from "../completion/index.ts";
+import { fetchCommand } from "../main/index.ts";
 
 /** What the hidden command that fetches names is told. */
 export interface FetchWords {
