@@ -20,14 +20,14 @@ const choices: { readonly [N in Name]: readonly AgentSettings[N][] } = { relogin
 /** Where nothing is said. */
 export const usualSettings: AgentSettings = { relogin: "ask", agent: "on", confirm: false, notifications: "on" };
 
-/** Their names, in the order in which they are shown. */
-export const settingNames = Object.keys(usualSettings) as readonly Name[];
-
 /** Whether there is a setting of this name. */
 export const isSettingName = (name: string): name is Name => Object.hasOwn(usualSettings, name);
 
+/** Their names, in the order in which they are shown. */
+export const settingNames = Object.keys(usualSettings).filter(isSettingName);
+
 /** Whether a setting may be this. */
-export const isChoice = (name: Name, value: unknown): value is AgentSettings[Name] => (choices[name] as readonly unknown[]).includes(value);
+export const isChoice = (name: Name, value: unknown): value is AgentSettings[Name] => choices[name].some((choice) => choice === value);
 
 /** What a setting may be, for people. */
 export const describeChoices = (name: Name): string => choices[name].map(String).join(" or ");

@@ -17,7 +17,7 @@ export interface Keystore {
 export type KeystoreKind = "keychain" | "file" | "memory";
 
 /** Whether a profile's word names a keystore. */
-export const isKeystoreKind = (text: string | undefined): text is KeystoreKind => text === "keychain" || text === "file" || text === "memory";
+export const isKeystoreKind = (kind: unknown): kind is KeystoreKind => kind === "keychain" || kind === "file" || kind === "memory";
 
 /** Keeps secrets in files of mode 0600 in a directory of mode 0700. */
 export function fileKeystore(directory: string): Keystore {
