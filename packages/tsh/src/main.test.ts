@@ -116,7 +116,7 @@ describe("what is loaded", () => {
   it("for tsh agent run, which stays in memory: its own parts, and no package, schema, YAML, terminal or client that it does not need all day", () => {
     const modules = loadedWith(main, ["packages/tsh/src/main.ts", "packages/tsh/src/agent-run.ts"]);
     expect(modules).toContain("packages/agent/src/daemon/run.ts");
-    const parts = /^packages\/agent\/src\/(?:(?:control|daemon|lock|logins|notify|ssh|start)\/[\w-]+|settings\/(?:change|live|settings)|listen)\.ts$/;
+    const parts = /^packages\/agent\/src\/(?:(?:control|daemon|lock|logins|notify|ssh|start)\/[\w-]+|settings\/(?:change|live|settings)|take-over)\.ts$/;
     const rest = modules.filter((module) => !parts.test(module) && !/^node:(?:child_process|timers\/promises|util)$/.test(module));
     expect(notAmong(rest, agentRun)).toEqual([]);
   });

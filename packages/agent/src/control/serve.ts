@@ -1,7 +1,7 @@
 import { createServer, type Socket } from "node:net";
 import { GatehouseError, errorMessage, type Random } from "@gatehouse/core/base";
 import { agentLimits, formatAgentRefusal, type AgentVerb, type AgentVerbs } from "@gatehouse/core/client/local-agent";
-import { listenAt } from "../listen.ts";
+import { takeOverPath } from "../take-over.ts";
 import { answerLine } from "./answer.ts";
 import { readLines } from "./lines.ts";
 import { proveToCommand } from "./prove.ts";
@@ -52,7 +52,7 @@ function end(socket: Socket, line?: string): void {
   socket.once("close", () => clearTimeout(timer)).end(line ?? "", () => socket.destroy());
 }
 
-/** Serves the agent's socket until it is closed. Throws what `listenAt` does. */
+/** Serves the agent's socket until it is closed. Throws what `takeOverPath` does. */
 export async function serveControl(options: ControlOptions): Promise<ControlServer> {
   const { path, secret, handlers, log, onRequest, clients: most = agentLimits.clients, lineTime = 10_000 } = options;
   const clients = new Set<Socket>();
@@ -88,7 +88,7 @@ export async function serveControl(options: ControlOptions): Promise<ControlServ
       (error: unknown) => (error instanceof GatehouseError && !socket.destroyed ? end(socket, formatAgentRefusal(error)) : socket.destroy()),
     );
   });
-  const owned = await listenAt(server, path, options.random);
+  const owned = await takeOverPath(server, path, options.random);
   server.on("error", (error) => log(`the socket failed: ${errorMessage(error)}`));
 
   return {

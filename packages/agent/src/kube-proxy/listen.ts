@@ -7,8 +7,8 @@ import type { ListenPlace } from "./types.ts";
 const host = "127.0.0.1";
 const causes: Readonly<Record<string, string>> = { EADDRINUSE: "another process listens there", EACCES: "this user may not listen there" };
 
-/** Listens, and resolves to `127.0.0.1:port` or the path of the socket. Throws `bad_parameter` where that cannot be, and what {@link prepareSocketPlace} throws. */
-export async function listenAt(server: Server, place: ListenPlace): Promise<string> {
+/** Listens where nobody else does, and resolves to `127.0.0.1:port` or the path of the socket. Throws `bad_parameter` where that cannot be, and what {@link prepareSocketPlace} throws. */
+export async function listenWhereFree(server: Server, place: ListenPlace): Promise<string> {
   const isSocket = "socket" in place;
   if (isSocket) await prepareSocketPlace(place.socket);
   await new Promise<void>((resolve, reject) => {

@@ -4,7 +4,7 @@ import { openOwnFolder, type OwnFolder } from "@gatehouse/core/client/lean";
 import { createLocalAuthority, type LocalAuthority, type LocalIssue } from "./credentials.ts";
 import { createHandlers } from "./handlers.ts";
 import { renewLocalKubeconfig, writeLocalKubeconfig } from "./kubeconfig.ts";
-import { listenAt } from "./listen.ts";
+import { listenWhereFree } from "./listen.ts";
 import { createPortListener, createSocketListener, type LocalListener } from "./listener.ts";
 import { prefixOf } from "./paths.ts";
 import { RequestLog } from "./requests.ts";
@@ -64,7 +64,7 @@ export async function startKubeProxy(options: KubeProxyOptions): Promise<KubePro
   const authority = "socket" in listen ? undefined : createLocalAuthority(clock, random);
   const issued = authority?.issue();
   const listener = authority && issued ? createPortListener(handlers, authority, issued.server, limits.headerSize) : createSocketListener(handlers, limits.headerSize);
-  const address = await listenAt(listener.server, listen);
+  const address = await listenWhereFree(listener.server, listen);
   const base = authority ? `https://${address}` : "";
   const served = clusters.map((cluster) => ({ ...cluster, server: `${base}${prefixOf(cluster, clusters)}` }));
   let run: Run | undefined;

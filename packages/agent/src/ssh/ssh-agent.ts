@@ -1,7 +1,7 @@
 import { GatehouseError } from "@gatehouse/core/base";
 import { agentClients, agentDialogue, upstreamAgent, type AgentClients } from "@gatehouse/core/client/ssh";
 import type { AgentContext, AgentLock, AgentLogins, SshAgent } from "../parts.ts";
-import { listenAt, type OwnedPath } from "../listen.ts";
+import { takeOverPath, type OwnedPath } from "../take-over.ts";
 import { KeyRing } from "./added-keys.ts";
 import { askToUse, type AskToUse } from "./askpass.ts";
 import { chooseUpstream, ownSocket } from "./upstream-choice.ts";
@@ -52,7 +52,7 @@ class LocalSshAgent implements SshAgent {
   }
 
   async open(upstream: string | undefined): Promise<void> {
-    this.#owned = await listenAt(this.#clients.server, this.#context.place.ssh, this.#context.random);
+    this.#owned = await takeOverPath(this.#clients.server, this.#context.place.ssh, this.#context.random);
     // Only now is it known whether that leads back here.
     if (upstream !== undefined) await this.follow(upstream);
   }

@@ -29,7 +29,7 @@ async function inode(path: string): Promise<number | undefined> {
  * Listens at a path in a directory that is this user's alone, in place of whoever was there before: at no moment there is nothing. Throws `access_denied` where
  * the directory, or what is at the path, is not this user's alone; `internal` where it cannot be bound.
  */
-export async function listenAt(server: Server, path: string, random: Random): Promise<OwnedPath> {
+export async function takeOverPath(server: Server, path: string, random: Random): Promise<OwnedPath> {
   if (process.platform === "win32") {
     server.listen({ path, backlog });
     await once(server, "listening");
