@@ -24,6 +24,8 @@ export interface DialogueOptions {
   readonly onSigned?: (() => void) | undefined;
 }
 
+const lockedAnswer = ({ type }: AgentRequest): Buffer => (type === "identities" ? noIdentities : failure);
+
 /** Whether it came to an end without an error of ours. */
 async function succeeds(work: () => Promise<void> | boolean): Promise<boolean> {
   try {
@@ -43,6 +45,11 @@ export class Dialogue {
     this.#options = options;
   }
 
+  /** A method: it changes while others are asked. */
+  #isLocked(): boolean {
+    return this.#options.lock?.isLocked === true;
+  }
+
   /** The answer's payload. Overwrites a request that carried a secret. Throws `bad_parameter` for a request that is none. */
   async answer(payload: Buffer): Promise<Buffer> {
     const request = parseAgentRequest(payload);
@@ -52,8 +59,10 @@ export class Dialogue {
       // The root of a host that it was forwarded to could keep its person out of everything that the agent gives, and try passphrases.
       if (lock && this.#sessions.isForwarded && (request.type === "lock" || request.type === "unlock")) return failure;
       if (lock && (request.type === "lock" || request.type === "unlock")) return (await succeeds(() => lock[request.type](request.passphrase))) ? success : failure;
-      if (lock?.isLocked === true) return request.type === "identities" ? noIdentities : failure;
-      return await this.#answerOpen(request, payload);
+      if (this.#isLocked()) return lockedAnswer(request);
+      const answer = await this.#answerOpen(request, payload);
+      // It may have been locked while the agent behind was asked, or the person.
+      return this.#isLocked() ? lockedAnswer(request) : answer;
     } finally {
       if (request.type === "add" || request.type === "lock" || request.type === "unlock") payload.fill(0);
     }
@@ -77,7 +86,7 @@ export class Dialogue {
         return (await upstream.ask(payload)) ?? (added ? success : failure);
       case "add": {
         const answer = await upstream.ask(payload);
-        if (answer || !added) return answer ?? failure;
+        if (answer || !added || this.#isLocked()) return answer ?? failure;
         return (await succeeds(() => added.add(request.contents, sessions))) ? success : failure;
       }
       case "lock":
@@ -94,11 +103,11 @@ export class Dialogue {
   }
 
   async #signHeld({ blob, data }: AgentRequest & { readonly type: "sign" }): Promise<Buffer | undefined> {
-    const { held, mayUse, lock, onSigned } = this.#options;
+    const { held, mayUse, onSigned } = this.#options;
     if (this.#sessions.isForwarded) return undefined;
     if (mayUse && !(await mayUse(blob))) return undefined;
     // It may have been locked while the person was asked.
-    const signature = lock?.isLocked === true ? undefined : held.sign(blob, data);
+    const signature = this.#isLocked() ? undefined : held.sign(blob, data);
     if (signature) onSigned?.();
     return signature;
   }
@@ -117,9 +126,9 @@ export class Dialogue {
     const isBind = request.name === "session-bind@openssh.com";
     // Even where it is locked: what asks over this socket is what it is, and stays so.
     const bound = isBind && this.#sessions.bind(request.contents);
-    if (!isBind && this.#options.lock?.isLocked === true) return failure;
+    if (!isBind && this.#isLocked()) return failure;
     const answer = await this.#options.upstream.ask(payload, isBind);
-    if (!isBind) return answer ?? extensionFailure;
+    if (!isBind) return (this.#isLocked() ? failure : answer) ?? extensionFailure;
     // It is known here, whatever the agent behind makes of it.
     return bound ? success : failure;
   }
