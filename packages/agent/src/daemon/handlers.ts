@@ -12,6 +12,8 @@ export interface HandlerOptions {
   readonly sshSocket: string;
   readonly clients: () => number;
   readonly idleExit: () => number | undefined;
+  /** The sockets are being taken away, or are: what is put in now goes with the process. */
+  readonly isLeaving: () => boolean;
   /** Takes the sockets away, so that another may put its own there; the process ends once who asked is answered. */
   readonly leave: () => Promise<void>;
 }
@@ -22,6 +24,11 @@ export function controlHandlers({ identity, parts, settings, ...around }: Handle
   /** Nothing is given out of a locked agent, and nothing put in. */
   const open = <Q, A>(work: (request: Q) => A): ((request: Q) => A) => (request) => {
     if (lock.isLocked) throw new AgentLocked();
+    return work(request);
+  };
+  /** What changes the agent is refused where it would be told as done and be gone: a lock above all, which its successor would not have. */
+  const lasting = <Q, A>(work: (request: Q) => A): ((request: Q) => A) => (request) => {
+    if (around.isLeaving()) throw new GatehouseError("unavailable", "the local agent is ending, or another takes its place", { hint: "try again" });
     return work(request);
   };
 
@@ -51,15 +58,17 @@ export function controlHandlers({ identity, parts, settings, ...around }: Handle
       return logins.relogin(request);
     }),
     "secret-get": open(({ account }) => ({ text: logins.secrets.get(account) ?? null })),
-    "secret-set": open(({ account, text }) => {
-      logins.secrets.set(account, text);
-      return {};
-    }),
-    "secret-delete": open(({ account }) => ({ removed: logins.secrets.delete(account) })),
-    lock: async ({ passphrase }) => {
+    "secret-set": lasting(
+      open(({ account, text }) => {
+        logins.secrets.set(account, text);
+        return {};
+      }),
+    ),
+    "secret-delete": lasting(open(({ account }) => ({ removed: logins.secrets.delete(account) }))),
+    lock: lasting(async ({ passphrase }) => {
       await lock.lock(Buffer.from(passphrase));
       return {};
-    },
+    }),
     unlock: async ({ passphrase }) => {
       await lock.unlock(Buffer.from(passphrase));
       return {};

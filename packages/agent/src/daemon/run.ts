@@ -90,6 +90,7 @@ async function begin(context: AgentContext, { signal, onReady, idleTime = usualI
     sshSocket: place.ssh,
     clients: () => control.clients + parts.ssh.clients,
     idleExit: () => idle.end,
+    isLeaving: () => left !== undefined,
     async leave() {
       await leave();
       end("told to stop, or to make room");

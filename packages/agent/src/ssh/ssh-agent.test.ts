@@ -1,6 +1,8 @@
+import { scrypt } from "node:crypto";
 import { chmod, chown, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
 import { manualClock } from "@gatehouse/core/base";
 import { agentFrame, encodeAgentRequest, encodeOpenSshPrivateKey, formatAuthorizedKey, sshPublicKey, sshSign, sshVerify, SshWriter } from "@gatehouse/core/formats";
@@ -251,6 +253,17 @@ describe.skipIf(!hasSsh)("the ssh-agent, spoken to by OpenSSH", () => {
 });
 
 describe("the ssh-agent's socket", () => {
+  it("answers nobody any more from the moment that it ends: what it held may be another's", async () => {
+    const agent = await start();
+    const client = await agent.client();
+    // Its path is removed by a thread that files and hashes share.
+    const busy = Array.from({ length: 16 }, () => promisify(scrypt)("a", "b", 32));
+    const closing = agent.agent.close();
+    const gone = (): string => "gone";
+    expect(await Promise.race([client.ask({ type: "remove-all" }).then(({ type }) => type, gone), client.closed.then(gone)])).toBe("gone");
+    await Promise.all([closing, ...busy]);
+  });
+
   it("is refused where something else is in its place, or in a directory that is open to others", async () => {
     const agent = await start();
     await agent.agent.close();

@@ -93,9 +93,10 @@ class LocalSshAgent implements SshAgent {
 
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
-    await this.#owned?.release();
+    // First: what a client is told as done from here on would not be true of the agent that takes this one's place.
     this.#clients.close();
     this.#ring.clear();
+    await this.#owned?.release();
   }
 }
 
