@@ -271,6 +271,43 @@ describe("the renewal of a login", () => {
     }
   });
 
+  it("is made of what is held by then, where another one's has to be stored first", async () => {
+    await store({ ...newRecord("ana", 12 * hour), renewableUntil: start + 30 * hour }, "a.example.com");
+    clock.advance(4 * hour);
+    await store({ ...newRecord("bo", 12 * hour), renewableUntil: start + 30 * hour }, "b.example.com");
+    const kept = openLogins(home, "file", {});
+    let [writes, give] = [0, (): void => undefined];
+    const gate = new Promise<void>((resolve) => (give = resolve));
+    const write: LoginStore["write"] = async (profile, record) => {
+      writes += 1;
+      if (writes === 1) throw new GatehouseError("internal", "the keychain is locked");
+      await gate;
+      await kept.write(profile, record);
+    };
+    const asked: string[] = [];
+    const logins = create({
+      open: () => ({ ...kept, write }),
+      renew: (before) => {
+        asked.push(before.username);
+        return Promise.resolve(renewed(before));
+      },
+    });
+    await logins.credentials("a.example.com");
+    clock.set(start + 8 * hour);
+    await logins.refresh();
+    await until(() => said.some((text) => text.includes("could not store the renewed login")));
+    clock.set(start + 11.5 * hour);
+    await logins.refresh();
+    await until(() => writes === 2);
+    // The login is the same, and what was read of it before is overwritten.
+    await writeFile(home.profile("b.example.com"), profileText("file"));
+    await logins.credentials("b.example.com");
+    give();
+    await until(() => asked.length === 2 || said.some((text) => text.includes("could not renew")));
+    expect(said.filter((text) => text.includes("could not renew"))).toEqual([]);
+    expect(asked).toEqual(["ana", "bo"]);
+  });
+
   it("that no keystore takes is given out from memory, and handed on", async () => {
     const record = { ...newRecord("ana", 12 * hour), renewableUntil: start + 30 * hour };
     await store(record);

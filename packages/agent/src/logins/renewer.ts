@@ -134,15 +134,19 @@ export function createRenewer(tools: RenewerTools): Renewer {
       const now = clock.now();
       const present = new Set(logins.map(({ profile }) => profile));
       for (const profile of [...plans.keys()]) if (!present.has(profile)) plans.delete(profile);
-      for (const item of [...waiting.values()]) {
-        if (item.renewed.expires <= now) waiting.delete(item.profile);
-        else if (item.at <= now) await store(item);
-      }
+      const unstored = [...waiting.values()];
+      // Begun before anything is waited for: a login may be read anew meanwhile, and this one is overwritten then.
       const due = logins.flatMap((login) => {
         const own = plans.get(login.profile);
         return own?.at !== undefined && own.at <= now && !own.busy && login.expires > now && !waiting.has(login.profile) ? [renew(login, own)] : [];
       });
-      await Promise.all(due);
+      const storing = async (): Promise<void> => {
+        for (const item of unstored) {
+          if (item.renewed.expires <= now) waiting.delete(item.profile);
+          else if (item.at <= now) await store(item);
+        }
+      };
+      await Promise.all([...due, storing()]);
     },
     next() {
       const times = [...[...plans.values()].flatMap(({ at, busy }) => (at === undefined || busy ? [] : [at])), ...[...waiting.values()].map(({ at }) => at)];
