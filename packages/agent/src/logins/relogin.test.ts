@@ -72,6 +72,25 @@ describe("the agent's own login", () => {
     for (const { reason } of answers.slice(1)) expect(reason).toBe("the agent opens one browser in ten minutes: another login is under way in the browser");
   });
 
+  it("is there for whoever looked before it was made, and asks after", async () => {
+    let looks = 0;
+    let ended: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => (ended = resolve));
+    const { relogin, state } = newRelogin({
+      fresh: async () => {
+        looks += 1;
+        // What the second one sees is from before, and reaches it after.
+        if (looks === 2) return over.then(() => null);
+        return state.stored;
+      },
+    });
+    const [first, second] = [relogin.wait("gw"), relogin.wait("gw")];
+    expect(await first).toEqual({ record: "new", reason: null });
+    ended();
+    expect(await second).toEqual({ record: "new", reason: null });
+    expect(state.browsers).toBe(1);
+  });
+
   it("is one at a time for all gateways", async () => {
     const { relogin, state } = newRelogin();
     const [, other] = await Promise.all([relogin.wait("gw"), Promise.resolve().then(() => Promise.resolve()).then(() => relogin.wait("other"))]);

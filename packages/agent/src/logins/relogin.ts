@@ -77,7 +77,9 @@ export function createRelogin(tools: ReloginTools): Relogin {
         underWay.set(profile, waiting);
       }
       const reason = await waiting;
-      return { record: reason === null ? await tools.fresh(profile) : null, reason };
+      // It may be there all the same: made by somebody else, or while it was looked for.
+      const record = await tools.fresh(profile);
+      return { record, reason: record === null ? reason : null };
     },
     get isUnderWay() {
       return underWay.size > 0;
