@@ -12,8 +12,8 @@ const betweenRenewals = 10_000;
 export interface MetadataSource {
   /** Throws `internal` where the metadata cannot be read or is of no use. */
   current(): Promise<IdentityProvider>;
-  /** Reads it anew, at most once in ten seconds; whether its keys are others since. Throws nothing: what cannot be read has not changed. */
-  renewed(): Promise<boolean>;
+  /** Whether the keys are others by now than those of `seen`: it is read anew where nobody has since, at most once in ten seconds. Throws nothing: what cannot be read has not changed. */
+  renewed(seen: IdentityProvider): Promise<boolean>;
 }
 
 interface Held {
@@ -59,11 +59,14 @@ export function createMetadataSource(connector: SamlConnector, clock: Clock, fet
         hint: "an administrator gives the connector the provider's new metadata",
       });
     },
-    async renewed() {
+    async renewed(seen) {
       const before = held;
-      if (url === undefined || !before || clock.now() - before.at < betweenRenewals) return false;
-      const after = await readOnce().catch(() => before);
-      return after.provider.certificates.join() !== before.provider.certificates.join();
+      if (url === undefined || !before) return false;
+      const isOther = ({ provider }: Held): boolean => provider.certificates.join() !== seen.certificates.join();
+      // Another login had it read, while this one was verified.
+      if (isOther(before)) return true;
+      if (clock.now() - before.at < betweenRenewals) return false;
+      return isOther(await readOnce().catch(() => before));
     },
   };
 }

@@ -28,7 +28,7 @@ export function createSamlProvider(connector: SamlConnector, options: ProviderOp
     try {
       return await attempt(provider);
     } catch (error) {
-      if (!(error instanceof UnknownKey) || !(await source.renewed())) throw error;
+      if (!(error instanceof UnknownKey) || !(await source.renewed(provider))) throw error;
       return attempt(await source.current());
     }
   };
