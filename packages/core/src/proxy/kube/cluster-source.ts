@@ -128,14 +128,13 @@ export class ClusterSource {
       const entry = file && entryOf(file.kubeconfig, context);
       if (!always && this.#view.upstream !== undefined && this.failure === undefined && entry?.content === this.#content) return;
       const read = entry ? await readContext(this, entry, this.#options) : await readServiceAccount(this, this.#options);
-      const signature = await signatureOf(read.files);
       if (this.#closed) {
         read.upstream.token?.close();
         return;
       }
       this.#content = entry?.content;
       this.#files = read.files;
-      this.#signature = this.#seen = signature;
+      this.#signature = this.#seen = read.signature;
       this.#failures = 0;
       this.#next = read.renew ? performance.now() + renewal : 0;
       this.#succeeded(read.upstream);

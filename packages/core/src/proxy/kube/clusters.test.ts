@@ -146,6 +146,21 @@ describe("the clusters of a gateway", () => {
     expect(changes).toBeGreaterThanOrEqual(2);
   });
 
+  it("take up a file that is rotated while they are read", async () => {
+    await write("ca.crt", CERT);
+    await write("next.crt", certificate(9n));
+    const token = JSON.stringify({ apiVersion: "client.authentication.k8s.io/v1", kind: "ExecCredential", status: { token: "t" } });
+    // The authorities have been read when the plugin runs.
+    await write("plugin", `#!/bin/sh\n[ -e ${path("next.crt")} ] && mv ${path("next.crt")} ${path("ca.crt")}\necho '${token}'\n`);
+    await chmod(path("plugin"), 0o755);
+    const user = { exec: { apiVersion: "client.authentication.k8s.io/v1", command: path("plugin"), interactiveMode: "Never" } };
+    const config = stringify({ "current-context": "a", clusters: [{ name: "a", cluster: { server: "https://a.example.com", "certificate-authority": "ca.crt" } }], contexts: [{ name: "a", context: { cluster: "a", user: "a" } }], users: [{ name: "a", user }] });
+    const directory = await openWith({ kubeconfigFile: await write("k", config) });
+    const rotated = await readFile(path("ca.crt"), "utf8");
+    expect(rotated).not.toBe(CERT);
+    await soon(() => expect(directory.clusters[0]!.upstream!.ca).toBe(rotated));
+  }, 20_000);
+
   it("stay as they are while a file cannot be read, is cut short, or loses an entry; and it is told", async () => {
     const text = configOf({ a: { token: "a" }, b: { token: "b" } }, "a");
     const directory = await openWith({ kubeconfigFile: await write("k", text) });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Cluster } from "@kubernetes/client-node";
 import { GatehouseError, errorMessage, fileProblem } from "../../base/index.ts";
 import type { Logger } from "../../base/index.ts";
-import type { ContextEntry } from "./kubeconfig-file.ts";
+import { signatureOf, type ContextEntry } from "./kubeconfig-file.ts";
 import { fixedToken, readTokenFile, rotatingToken } from "./token.ts";
 import type { KubeUpstream, TokenSource } from "./types.ts";
 import { checkUpstream } from "./upstream.ts";
@@ -28,6 +28,8 @@ export interface ReadUpstream {
   readonly upstream: KubeUpstream;
   /** Files besides the kubeconfig that they came from. */
   readonly files: readonly string[];
+  /** `signatureOf` these files from before they were read: what is written meanwhile is seen as a change. */
+  readonly signature: string;
   /** They were given for a while and must be asked for again (a plugin's certificate). */
   readonly renew: boolean;
 }
@@ -37,6 +39,8 @@ const defaultServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
 /** The API server as a pod sees it (reference §5.8). Throws `bad_parameter` where this is no pod with a service account. */
 export async function readServiceAccount(cluster: UpstreamName, { env, logger, serviceAccountDirectory = defaultServiceAccount }: ReadOptions): Promise<ReadUpstream> {
   const caFile = join(serviceAccountDirectory, "ca.crt");
+  const files = [caFile];
+  const signature = await signatureOf(files);
   const ca = await readFile(caFile, "utf8").catch((error: unknown) => {
     throw new GatehouseError("bad_parameter", `Kubernetes cluster "${cluster.name}" names no kubeconfig, and there is no service account of a pod: ${caFile} ${fileProblem(error)}`, {
       hint: "set proxy_service.kubernetes.kubeconfig_file, or run the gateway in a pod with a service account",
@@ -57,7 +61,8 @@ export async function readServiceAccount(cluster: UpstreamName, { env, logger, s
       certificate: undefined,
       token: await rotatingToken(cluster.name, () => readTokenFile(join(serviceAccountDirectory, "token")), logger),
     },
-    files: [caFile],
+    files,
+    signature,
     renew: false,
   };
 }
@@ -69,6 +74,8 @@ export async function readContext(cluster: UpstreamName, { cluster: server, conf
   const bad: Bad = (problem, cause) => new GatehouseError("bad_parameter", problem, { cause });
   if (server.proxyUrl) throw bad("it has a proxy-url, which the gateway does not support");
   if (user.impersonateUser) throw bad(`its user "${user.name}" impersonates another; the gateway's own credentials must be its own`);
+  const files = [server.caData ? undefined : server.caFile, user.certData ? undefined : user.certFile, user.keyData ? undefined : user.keyFile].filter((file): file is string => Boolean(file));
+  const signature = await signatureOf(files);
   const ca = await material(server.caFile, server.caData, bad);
   if (ca === undefined && !server.skipTLSVerify) throw bad("its cluster has no certificate authority (certificate-authority-data), and does not say insecure-skip-tls-verify");
   const given = await ownCredentials(user, tokenFile, cluster.name, logger, bad);
@@ -89,8 +96,7 @@ export async function readContext(cluster: UpstreamName, { cluster: server, conf
     token?.close();
     throw bad(errorMessage(error), error);
   }
-  const files: readonly (string | undefined)[] = [server.caData ? undefined : server.caFile, user.certData ? undefined : user.certFile, user.keyData ? undefined : user.keyFile];
-  return { upstream, files: files.filter((file): file is string => Boolean(file)), renew };
+  return { upstream, files, signature, renew };
 }
 
 function withScheme(server: Cluster): string {
