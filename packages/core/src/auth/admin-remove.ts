@@ -13,7 +13,7 @@ import { unclaim } from "./nodes/index.ts";
 import { kinds } from "./records.ts";
 import { fromStored, readConnector, readUser, shownName, storedName } from "./stored-resources.ts";
 import type { Admin, AdminChange, Caller } from "./types.ts";
-import { endLateSessions, identitiesOf, userDeletions } from "./user-change.ts";
+import { endLate, identitiesOf, userDeletions } from "./user-change.ts";
 
 const maxNamed = 10;
 
@@ -106,8 +106,8 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
     // Nobody comes in through it any more: whoever did so far is found.
     if (isConnectorKind(kind)) await forgetConnector(context, kind, name);
     const change = await conclude(context, caller, { kind, name: shownName(kind, resource, name), outcome: "deleted", revision: found.revision, fields: resource?.kind === "lock" ? lockFields(resource) : undefined });
-    if (kind === "user") await endLateSessions(context, name);
-    if (kind === "bot") await endLateSessions(context, botUserName(name));
+    if (kind === "user") await endLate(context, name);
+    if (kind === "bot") await endLate(context, botUserName(name));
     return change;
   }
 

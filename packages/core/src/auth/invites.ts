@@ -9,7 +9,7 @@ import { lockoutName } from "./lockout.ts";
 import { identityRecord, kinds, readRecord } from "./records.ts";
 import { readUser, toStored } from "./stored-resources.ts";
 import type { Admin } from "./types.ts";
-import { checkRoles, endLateSessions, endUser, localIdentity } from "./user-change.ts";
+import { checkRoles, endLate, endUser, localIdentity } from "./user-change.ts";
 
 function newUser(context: Context, by: string, name: string, roles: readonly string[], traits: Traits): User {
   const created_by = { time: new Date(context.clock.now()).toISOString(), user: { name: by } };
@@ -58,7 +58,7 @@ export function createInvites(context: Context): Pick<Admin, "inviteUser" | "res
         { op: "delete", kind: kinds.attempts, name: lockoutName(name) },
         invite.operation,
       ]);
-      await endLateSessions(context, name);
+      await endLate(context, name, invite.operation.name);
       await context.snapshot.settled();
       await audit.emit({ ...auditEvents.userReset, user: callerName(caller), name, expires: new Date(invite.expires).toISOString() });
       return { token: invite.token, expires: invite.expires };

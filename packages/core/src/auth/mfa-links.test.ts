@@ -319,6 +319,32 @@ describe("one's own second factors", () => {
     }
   });
 
+  it("are registered by no link that came between the parts of a reset", async () => {
+    await open("otp");
+    const bo = await signUp("bo", "app");
+    const { store } = world;
+    let between: (() => Promise<unknown>) | undefined;
+    const slow = await world.another({
+      preference: { type: "local", second_factor: "otp" },
+      store: {
+        ...store,
+        async transact(operations) {
+          if (operations.some(({ op, kind }) => op === "delete" && kind === "password")) {
+            const { token } = await auth.mfa.link(await identityOf(logIn("bo", codeNow(bo.secret))), { purpose: "add" });
+            nextStep();
+            const { next, pass } = await auth.links.confirm(token, { password, code: codeNow(bo.secret), answer: undefined }, origin);
+            between = () => auth.links.finish(token, { code: codeNow(next?.totp?.secret ?? ""), credential: undefined, name: "planted" }, origin, pass);
+          }
+          return store.transact(operations);
+        },
+      },
+    });
+    const { token } = await slow.admin.resetUser(localAdmin, "bo", hour);
+    await expect(between?.()).rejects.toMatchObject({ code: "not_found" });
+    expect((await auth.mfa.of(localAdmin, "bo")).devices).toEqual([]);
+    expect(await auth.links.read(token)).toMatchObject({ purpose: "reset" });
+  });
+
   it("are read and removed by administrators, and go with a reset and with the user", async () => {
     await open("on");
     await signUp("bo", "app", "key");

@@ -52,10 +52,10 @@ export async function prepareUser(context: Context, by: string, given: User, exi
   return { resource, operations: isLocal ? [localIdentity(context, name)] : [] };
 }
 
-/** Deletions of the invites of a user. */
-async function inviteDeletions(context: Context, name: string): Promise<readonly Operation[]> {
+/** Deletions of the links of a user, but for the one that is stored as `kept`. */
+async function inviteDeletions(context: Context, name: string, kept?: string): Promise<readonly Operation[]> {
   const items = await context.store.list(kinds.invite);
-  return items.filter((item) => readRecord(inviteRecord, item).user === name).map((item) => ({ op: "delete", kind: kinds.invite, name: item.name }));
+  return items.filter((item) => item.name !== kept && readRecord(inviteRecord, item).user === name).map((item) => ({ op: "delete", kind: kinds.invite, name: item.name }));
 }
 
 /** Deletions of the login sessions concerned. */
@@ -79,9 +79,9 @@ export async function endUser(context: Context, name: string): Promise<void> {
   await deleteAll(context, [...(await sessionDeletions(context, name)), ...(await inviteDeletions(context, name))]);
 }
 
-/** Ends the user's sessions again, once nothing lets them log in any more: a login may have been faster than {@link endUser}. */
-export async function endLateSessions(context: Context, name: string): Promise<void> {
-  await deleteAll(context, await sessionDeletions(context, name));
+/** Does the same again, once nothing lets them log in any more: a login, or a link that somebody with the old password confirmed, may have been faster than {@link endUser}. The link stored as `kept` stays. */
+export async function endLate(context: Context, name: string, kept?: string): Promise<void> {
+  await deleteAll(context, [...(await sessionDeletions(context, name)), ...(await inviteDeletions(context, name, kept))]);
 }
 
 /** Sessions that end in one transaction with their user; of more than these the rest end before. */
