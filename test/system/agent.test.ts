@@ -133,8 +133,11 @@ describe("the local agent", () => {
     const all = await Promise.all(Array.from({ length: 6 }, () => machine.tsh(["agent", "start"])));
     expect(new Set(all.map(({ code, stderr }) => `${code} ${stderr}`)).size).toBe(1);
     expect(all[0]).toMatchObject({ code: 0, stderr: expect.stringMatching(/^✔ the local agent runs \(process \d+\)\n$/) as string });
-    const log = await readFile(join(directoryOf(machine), "agent.log"), "utf8");
-    expect(log.match(/listens at/g)).toHaveLength(1);
+    // It answers before it has written that it does.
+    await machine.tsh(["agent", "stop"]);
+    const log = (): Promise<string> => readFile(join(directoryOf(machine), "agent.log"), "utf8");
+    await expect.poll(log, { timeout: 20_000 }).toContain("ends: ");
+    expect((await log()).match(/listens at/g)).toHaveLength(1);
   });
 
   it("is there again after it was killed", async () => {
