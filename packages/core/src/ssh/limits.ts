@@ -10,4 +10,5 @@ export const defaultTransportLimits: TransportLimits = {
   rekeyBytes: 1024 ** 3,
   rekeyTime: 3_600_000,
   rekeysPerMinute: 30,
+  unansweredBytes: 256 * 1024 * 1024,
 };

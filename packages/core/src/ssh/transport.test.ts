@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import fc from "fast-check";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { sshPublicKey, sshSign, SshWriter } from "../formats/index.ts";
 import { certifySshKey, newSshKey } from "../testing/index.ts";
 import { connectTransport, disconnectReason, serveTransport, type AuthAttempt, type ConnectOptions, type ServeOptions, type Transport, type TransportEnd } from "./index.ts";
@@ -273,6 +273,96 @@ describe("a transport's limits", () => {
     await expect.poll(() => got.length).toBe(300);
     expect(got).toEqual(Array.from({ length: 300 }, (_, index) => index));
     await expect.poll(() => server.algorithms !== first).toBe(true);
+  });
+
+  it("changes keys while it reads nothing, and keeps what comes meanwhile", async () => {
+    const [client, server] = await pair();
+    const first = server.algorithms;
+    const got: number[] = [];
+    server.start({ onPayload: (payload) => (got.push(payload.readUInt32BE(1)), got.length === 1 && server.pause()), onEnd: () => undefined });
+    client.start({ onPayload: () => undefined, onEnd: () => undefined });
+    for (let i = 0; i < 50; i++) client.send(newMessage(94).uint32(i).raw(Buffer.alloc(20_000)).toBuffer());
+    await expect.poll(() => got.length).toBe(1);
+    server.rekey();
+    await expect.poll(() => server.algorithms !== first).toBe(true);
+    expect(got).toEqual([0]);
+    for (let i = 50; i < 60; i++) client.send(newMessage(94).uint32(i).toBuffer());
+    server.resume();
+    await expect.poll(() => got.length).toBe(60);
+    expect(got).toEqual(Array.from({ length: 60 }, (_, index) => index));
+  });
+
+  it("changes keys on both sides of a relay at once while it is busy both ways", async () => {
+    const limits = { highWater: 64 * 1024 };
+    const [[left, leftEnd], [rightEnd, right]] = await Promise.all([pair({}, { limits }), pair({ limits })]);
+    const ends: TransportEnd[] = [];
+    const relay = (from: Transport, to: Transport): void => {
+      from.start({
+        onPayload: (payload) => {
+          if (!to.send(payload)) from.pause();
+        },
+        onDrain: () => to.resume(),
+        onEnd: (end) => ends.push(end),
+      });
+    };
+    const got = { left: 0, right: 0 };
+    const [count, payload] = [300, Buffer.alloc(30_000, 94)];
+    left.start({ onPayload: () => got.left++, onEnd: (end) => ends.push(end) });
+    right.start({ onPayload: () => got.right++, onEnd: (end) => ends.push(end) });
+    for (let i = 0; i < count; i++) for (const each of [left, right]) each.send(payload);
+    relay(leftEnd, rightEnd);
+    relay(rightEnd, leftEnd);
+    await expect.poll(() => got.left > 20 && got.right > 20, { interval: 1 }).toBe(true);
+    for (const each of [leftEnd, rightEnd]) each.rekey();
+    await expect.poll(() => got, { timeout: 10_000 }).toEqual({ left: count, right: count });
+    expect(ends).toEqual([]);
+  });
+
+  it("waits for a peer that is stopped with new keys, and not for one that goes on with the old", async () => {
+    const [outgoing, incoming] = await socketPair();
+    const [client, server] = await Promise.all([
+      connectTransport({ socket: outgoing, user: "ana", verifyHost: () => undefined, credentials: () => [{ method: "none" }] }),
+      serveTransport({ socket: incoming, hostKeys, authenticate: accept, limits: { unansweredBytes: 1_000_000 } }),
+    ]);
+    const first = server.algorithms;
+    let end: TransportEnd | undefined;
+    server.start({ onPayload: () => undefined, onEnd: (each) => (end = each) });
+    client.start({ onPayload: () => undefined, onEnd: () => undefined });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    outgoing.pause();
+    server.rekey();
+    vi.advanceTimersByTime(3_000_000);
+    expect(end).toBeUndefined();
+    outgoing.resume();
+    await expect.poll(() => server.algorithms !== first).toBe(true);
+    outgoing.pause();
+    server.rekey();
+    for (let i = 0; i < 40; i++) client.send(Buffer.alloc(30_000, 94));
+    await expect.poll(() => end).toMatchObject({ by: "loss", error: { code: "limit_exceeded", message: expect.stringContaining("does not answer") as string } });
+  });
+
+  it("lets a peer ask for new keys as often as it likes where it carries something with each", async () => {
+    const [client, server] = await pair({ limits: { rekeyBytes: 300_000 } }, { limits: { rekeysPerMinute: 3 } });
+    let [keys, received] = [0, 0];
+    let end: TransportEnd | undefined;
+    let last = server.algorithms;
+    server.start({
+      onPayload: (payload) => {
+        received += payload.length;
+        if (server.algorithms !== last) keys++;
+        last = server.algorithms;
+      },
+      onEnd: (each) => (end = each),
+    });
+    client.start({ onPayload: () => undefined, onEnd: () => undefined });
+    const payload = Buffer.alloc(30_000, 94);
+    for (let i = 1; i <= 200; i++) {
+      client.send(payload);
+      await expect.poll(() => received === i * payload.length || end !== undefined, { interval: 1 }).toBe(true);
+      expect(end).toBeUndefined();
+    }
+    expect(keys).toBeGreaterThan(10);
   });
 
   it("keeps the answers to its own pings apart from the others'", async () => {

@@ -13,6 +13,8 @@ const minute = 60_000;
 const coalesceBelow = 8 * 1024;
 const flushAt = 256 * 1024;
 const maxReplies = 1024;
+/** A peer that carried so many bytes since the last key exchange may ask for the next one whenever it likes. */
+const worthKeys = 256 * 1024;
 const keepalive = newMessage(message.globalRequest).string("keepalive@openssh.com").raw(Buffer.of(1)).toBuffer();
 const maxPayload = maxPacket - 512;
 
@@ -58,6 +60,8 @@ export class Connection implements Transport {
   #flushPlanned = false;
   #drainWanted = false;
   #sinceRekey = 0;
+  /** What came since this side asked for new keys and the peer has not answered. */
+  #unanswered: number | undefined;
   #peerRekeys: number[] = [];
   readonly #replies: (Ping | undefined)[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -72,7 +76,7 @@ export class Connection implements Transport {
       write: (bytes) => this.#write(bytes),
       payload: (payload) => this.#onPayload(payload),
       keys: (algorithms) => this.#onKeys(algorithms),
-      rekeyByPeer: () => this.#onRekeyByPeer(),
+      exchange: (asked) => this.#onExchange(asked),
       disconnected: (reason, text) => {
         this.#finish({ by: "peer", reason, text });
         this.#leave();
@@ -91,7 +95,7 @@ export class Connection implements Transport {
     if (this.#signal?.aborted === true) this.#onAbort();
     else this.#wire.start();
     // A socket that was paused on its way here would stay so.
-    if (this.#holds.size === 0) this.#socket.resume();
+    this.#steer();
   }
 
   get peerVersion(): string {
@@ -154,13 +158,19 @@ export class Connection implements Transport {
   hold(reason: string): void {
     this.#holds.add(reason);
     this.#wire.hold();
-    this.#socket.pause();
+    this.#steer();
   }
 
   unhold(reason: string): void {
     if (!this.#holds.delete(reason) || this.#holds.size > 0 || this.#end) return;
-    this.#socket.resume();
     this.#wire.release();
+    this.#steer();
+  }
+
+  #steer(): void {
+    if (this.#end) return;
+    if (this.#wire.stopped) this.#socket.pause();
+    else this.#socket.resume();
   }
 
   ping(): Promise<void> {
@@ -176,8 +186,11 @@ export class Connection implements Transport {
 
   rekey(): void {
     if (this.#end || this.#wire.rekeying) return;
-    this.#limitTime(this.limits.handshakeTime, "a new SSH key exchange");
+    // No time is set for the answer: the peer may be stopped for a while.
+    clearTimeout(this.#timer);
+    this.#unanswered = 0;
     this.#wire.rekey();
+    this.#steer();
   }
 
   disconnect(reason: number, text: string): void {
@@ -205,6 +218,7 @@ export class Connection implements Transport {
 
   readonly #onData = (chunk: Buffer): void => {
     this.#wire.receive(chunk);
+    if (this.#holds.size > 0) this.#steer();
   };
 
   readonly #onDrain = (): void => {
@@ -231,6 +245,7 @@ export class Connection implements Transport {
 
   #onPayload(payload: Buffer): void {
     this.#count(payload.length);
+    if (this.#unanswered !== undefined) this.#countUnanswered(payload.length);
     const number = payload[0] ?? 0;
     if (this.#establishing) {
       if (number < firstConnectionMessage) this.#establishing.onMessage(payload);
@@ -247,6 +262,7 @@ export class Connection implements Transport {
     const first = this.#algorithms === undefined;
     this.#algorithms = algorithms;
     this.#sinceRekey = 0;
+    this.#unanswered = undefined;
     if (!first) {
       if (!this.#establishing) this.#planRekey();
       return;
@@ -256,15 +272,25 @@ export class Connection implements Transport {
     this.#establishing?.onKeys();
   }
 
-  #onRekeyByPeer(): void {
-    const now = this.#clock.now();
-    this.#peerRekeys = this.#peerRekeys.filter((time) => now - time < minute);
-    this.#peerRekeys.push(now);
-    if (this.#peerRekeys.length > this.limits.rekeysPerMinute) {
+  #onExchange(asked: boolean): void {
+    this.#unanswered = undefined;
+    if (!asked && this.#sinceRekey < worthKeys && this.#tooOften()) {
       this.fail(new GatehouseError("limit_exceeded", "the SSH peer asks for new keys too often"), disconnectReason.protocolError);
     } else if (!this.#establishing) {
       this.#limitTime(this.limits.handshakeTime, "a new SSH key exchange");
     }
+  }
+
+  #tooOften(): boolean {
+    const now = this.#clock.now();
+    this.#peerRekeys = this.#peerRekeys.filter((time) => now - time < minute);
+    this.#peerRekeys.push(now);
+    return this.#peerRekeys.length > this.limits.rekeysPerMinute;
+  }
+
+  #countUnanswered(bytes: number): void {
+    this.#unanswered = (this.#unanswered ?? 0) + bytes;
+    if (this.#unanswered > this.limits.unansweredBytes) this.fail(new GatehouseError("limit_exceeded", "the SSH peer does not answer a key exchange"), disconnectReason.protocolError);
   }
 
   #count(bytes: number): void {

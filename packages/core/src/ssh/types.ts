@@ -26,8 +26,10 @@ export interface TransportLimits {
   readonly rekeyBytes: number;
   /** … and after so much time. */
   readonly rekeyTime: number;
-  /** Key exchanges that the peer may start within a minute. */
+  /** Key exchanges that the peer may start within a minute, those not counted that follow at least 256 KiB. */
   readonly rekeysPerMinute: number;
+  /** Bytes that the peer may send before it answers a key exchange; that it says nothing at all is no fault. */
+  readonly unansweredBytes: number;
 }
 
 /** One attempt of a client at user authentication. */

@@ -13,6 +13,9 @@ const maxPacketBeforeAuth = 35_000;
 const maxText = 1024;
 /** How long the first bytes of a client are looked into before it is offered everything, ms. */
 const proposalTime = 1000;
+/** What may come before a peer answers a key exchange while nobody takes it, bytes; each message is counted as so many more. */
+const maxKept = 16 * 1024 * 1024;
+const keptOverhead = 256;
 
 /** What happens on the wire. */
 export interface WireEvents {
@@ -22,8 +25,8 @@ export interface WireEvents {
   readonly payload: (payload: Buffer) => void;
   /** A key exchange is done. */
   readonly keys: (algorithms: TransportAlgorithms) => void;
-  /** The peer has begun one. */
-  readonly rekeyByPeer: () => void;
+  /** The peer has begun its part of one; `asked`: it was this side that asked for it. */
+  readonly exchange: (asked: boolean) => void;
   readonly disconnected: (reason: number, text: string) => void;
   /** Nothing more comes in or goes out. */
   readonly failed: (error: Error) => void;
@@ -47,6 +50,11 @@ export class Wire {
   #receiving = false;
   #closed = false;
   #rest: Buffer | undefined;
+  /** Messages that came while held, in the middle of a key exchange. */
+  #kept: Buffer[] = [];
+  #keptBytes = 0;
+  /** The first key exchange is done. */
+  #keyed = false;
   #gcmOffer: PreparedHostKeys["offers"]["gcm"] | undefined;
   #hostKey: Buffer | undefined;
   /** Of a client that may take AES-GCM: what it has sent so far, and what ends the wait. */
@@ -106,6 +114,14 @@ export class Wire {
     return this.#protocol._kexinit !== undefined;
   }
 
+  /**
+   * Nothing is to be read from the peer now. A key exchange reads on while held: two connections that wait for each other's room would else wait forever, once
+   * each has its room full of what may only go out with the new keys.
+   */
+  get stopped(): boolean {
+    return this.#held && !(this.#keyed && this.rekeying && this.#keptBytes < maxKept);
+  }
+
   /** Sends the identification. */
   start(): void {
     this.#protocol.start?.();
@@ -127,13 +143,21 @@ export class Wire {
       if (proposal !== "more") this.#begin(proposal);
       return;
     }
-    if (this.#receiving || this.#held || this.#rest) {
-      this.#rest = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
-      return;
-    }
+    this.#rest = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
+    this.#goOn();
+  }
+
+  /** Hands on what was kept, and parses what waits. */
+  #goOn(): void {
+    if (this.#receiving) return;
     this.#receiving = true;
     try {
-      this.#parse(chunk);
+      this.#handOn();
+      while (this.#rest && !this.stopped) {
+        const rest = this.#rest;
+        this.#rest = undefined;
+        this.#parse(rest);
+      }
     } catch (error) {
       this.#fail(broken(error));
     } finally {
@@ -151,17 +175,14 @@ export class Wire {
     if (early.bytes.length > 0) this.receive(early.bytes);
   }
 
-  /** Stops after the packet that is being handled, until `release`. */
+  /** Hands on no message after the one that is being handled, until `release`. */
   hold(): void {
     this.#held = true;
   }
 
   release(): void {
     this.#held = false;
-    if (this.#receiving) return;
-    const rest = this.#rest;
-    this.#rest = undefined;
-    if (rest) this.receive(rest);
+    this.#goOn();
   }
 
   /** Sends one message, or keeps a copy until the key exchange that is going on ends. */
@@ -176,7 +197,9 @@ export class Wire {
   }
 
   rekey(): void {
-    if (!this.#closed && !this.rekeying) this.#protocol.rekey();
+    if (this.#closed || this.rekeying) return;
+    this.#protocol.rekey();
+    this.#goOn();
   }
 
   /** Sends a disconnect, even in the middle of a key exchange. Nothing may follow it. */
@@ -190,6 +213,8 @@ export class Wire {
     clearTimeout(this.#early?.timer);
     this.#early = undefined;
     this.#rest = undefined;
+    this.#kept = [];
+    this.#keptBytes = 0;
     this.#queue = [];
     this.#queued = 0;
     this.#protocol.cleanup();
@@ -198,12 +223,24 @@ export class Wire {
   #parse(chunk: Buffer): void {
     let at = 0;
     while (!this.#closed && at < chunk.length) {
-      if (this.#held) {
+      if (this.stopped) {
         this.#rest = chunk.subarray(at);
         return;
       }
       at = this.#protocol._parse(chunk, at, chunk.length) ?? chunk.length;
+      if (this.#kept.length > 0) this.#handOn();
     }
+  }
+
+  #handOn(): void {
+    let handed = 0;
+    for (const payload of this.#kept) {
+      if (this.#held || this.#closed) break;
+      handed++;
+      this.#keptBytes -= payload.length + keptOverhead;
+      this.#dispatch(payload);
+    }
+    this.#kept = this.#kept.slice(handed);
   }
 
   #encrypt(payload: Uint8Array): void {
@@ -224,19 +261,28 @@ export class Wire {
       case message.unimplemented:
       case message.debug:
         return;
-      case message.disconnect: {
-        const reader = readMessage(payload, "the SSH disconnect");
-        this.#events.disconnected(reader.uint32(), reader.string().toString("utf8", 0, maxText));
-        return;
-      }
       case message.kexInit:
-        if (!this.rekeying) this.#events.rekeyByPeer();
+        this.#events.exchange(this.rekeying);
         if (!this.#closed) handle(payload);
         return;
       default:
         if (payload[0] > message.kexInit && payload[0] < message.userauthRequest) throw new GatehouseError("bad_parameter", "the SSH peer sent a message of the key exchange out of turn");
-        this.#events.payload(payload);
+        if (!this.#held && this.#kept.length === 0) {
+          this.#dispatch(payload);
+          return;
+        }
+        this.#kept.push(payload);
+        this.#keptBytes += payload.length + keptOverhead;
     }
+  }
+
+  #dispatch(payload: Buffer): void {
+    if (payload[0] !== message.disconnect) {
+      this.#events.payload(payload);
+      return;
+    }
+    const reader = readMessage(payload, "the SSH disconnect");
+    this.#events.disconnected(reader.uint32(), reader.string().toString("utf8", 0, maxText));
   }
 
   /** Tells the peer that the message that is being handled means nothing here. */
@@ -266,6 +312,7 @@ export class Wire {
     const [incoming, outgoing] = this.#server ? [negotiated.cs, negotiated.sc] : [negotiated.sc, negotiated.cs];
     if (isGcm(outgoing.cipher)) this.#protocol._cipher = new GcmCipher(this.#protocol._cipher as unknown as Ssh2GcmCipher);
     if (isGcm(incoming.cipher)) this.#protocol._decipher = new GcmDecipher(this.#protocol._decipher as unknown as Ssh2GcmDecipher);
+    this.#keyed = true;
     const waiting = this.#queue;
     this.#queue = [];
     this.#queued = 0;

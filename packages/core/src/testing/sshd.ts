@@ -56,8 +56,8 @@ export async function startSshd(directory: string, config: readonly string[]): P
     "KbdInteractiveAuthentication no",
     "AuthorizedKeysFile none",
     "PermitRootLogin yes",
-    "LogLevel VERBOSE",
     ...config,
+    "LogLevel VERBOSE",
   ];
   const file = join(directory, "sshd_config");
   await writeFile(file, `${lines.join("\n")}\n`, { mode: 0o600 });
