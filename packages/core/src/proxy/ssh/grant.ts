@@ -110,11 +110,10 @@ export class Grant {
   }
 }
 
-/** Why a person may no longer be connected at all, if so. Never throws. */
-export function personLost(context: Pick<SshContext, "logger">, person: Person): Lost | undefined {
+/** Why a person may no longer be connected at all, if so; where they may, `more` is asked. Never throws. */
+export function personLost(context: Pick<SshContext, "logger">, person: Person, more: (identity: Identity) => Lost | undefined = () => undefined): Lost | undefined {
   try {
-    person.identity();
-    return undefined;
+    return more(person.identity());
   } catch (error) {
     return lostBy(context, error);
   }

@@ -122,17 +122,23 @@ describe.skipIf(!available)("the SSH proxy under attack", () => {
   });
 
   describe("by somebody who is let in", () => {
-    async function enter(options: Parameters<typeof openSshWorld>[0] = {}): Promise<{ at: SshWorld; transport: Transport; got: Buffer[]; ended: Promise<string>; served(): Promise<string> }> {
+    async function enter(options: Parameters<typeof openSshWorld>[0] = {}): Promise<{ at: SshWorld; transport: Transport; got: Buffer[]; ended: Promise<string>; served(): Promise<string>; enterAgain(onPayload?: (payload: Buffer) => void, onEnd?: () => void): Promise<Transport> }> {
       const { at, served } = await start(options);
       const person = await at.logIn("eve", ["ops"]);
-      const transport = await connectTransport({ socket: open(at.port), user: hostLogin, verifyHost: () => undefined, credentials: () => [{ method: "publickey", privateKey: person.privateKey, certificate: person.sshCertificate }] });
+      const connectAgain = (): Promise<Transport> => connectTransport({ socket: open(at.port), user: hostLogin, verifyHost: () => undefined, credentials: () => [{ method: "publickey", privateKey: person.privateKey, certificate: person.sshCertificate }] });
+      const enterAgain = async (onPayload: (payload: Buffer) => void = () => undefined, onEnd: () => void = () => undefined): Promise<Transport> => {
+        const another = await connectAgain();
+        another.start({ onPayload, onEnd });
+        return another;
+      };
+      const transport = await connectAgain();
       const got: Buffer[] = [];
       const ended = new Promise<string>((resolve) => {
         transport.start({ onPayload: (payload) => got.push(payload), onEnd: (end) => resolve(end.by === "loss" ? "loss" : end.text) });
       });
-      return { at, transport, got, ended, served };
+      return { at, transport, got, ended, served, enterAgain };
     }
-    const openChannel = (sender: number, kind = "session", data = Buffer.alloc(0), window = 1 << 20): Buffer => encodeSshMessage({ type: "channel_open", kind, sender, window, maxPacket: 32_768, data });
+    const openChannel = (sender: number, kind = "session", data: Buffer = Buffer.alloc(0), window = 1 << 20): Buffer => encodeSshMessage({ type: "channel_open", kind, sender, window, maxPacket: 32_768, data });
 
     it.each([
       ["a channel that is not open", encodeSshMessage({ type: "channel_data", channel: 7, data: Buffer.from("x") }), /a channel that is not open/],
@@ -165,6 +171,62 @@ describe.skipIf(!available)("the SSH proxy under attack", () => {
       expect([got.filter((payload) => payload[0] === 99).length, got.filter((payload) => payload[0] === 100).length]).toEqual([64, 36]);
       expect(await served()).toBe("served\n");
       transport.destroy();
+    });
+
+    describe("connections that lead to no host", () => {
+      const forward = new SshWriter().string("web-1").uint32(22).string("127.0.0.1").uint32(1).toBuffer();
+
+      it("are bounded for each person, who is told, and others are not kept out", async () => {
+        const { at, served, transport, got, enterAgain } = await enter({ limits: { unusedPerPerson: 3 } });
+        const others = [await enterAgain(), await enterAgain()];
+        await expect(enterAgain()).rejects.toThrow();
+        expect(at.last("auth")).toMatchObject({ user: "eve", success: false, rule: "limit", error: "3 connections of yours are open and lead to no host" });
+        expect(await served()).toBe("served\n");
+        // One that leads to a host leaves its place to another, until it leads nowhere again.
+        transport.send(openChannel(0, "direct-tcpip", forward));
+        await expect.poll(() => got.some((payload) => payload[0] === 91)).toBe(true);
+        others.push(await enterAgain());
+        await expect(enterAgain()).rejects.toThrow();
+        transport.send(encodeSshMessage({ type: "channel_close", channel: 0 }));
+        await expect.poll(() => got.some((payload) => payload[0] === 97)).toBe(true);
+        for (const other of others.splice(0, 2)) other.destroy();
+        await expect.poll(() => at.proxy.connections).toBe(2);
+        others.push(await enterAgain());
+        await expect(enterAgain()).rejects.toThrow();
+      });
+
+      it("end after a time, and are told; what leads to one stays", async () => {
+        const { at, transport, got, ended, enterAgain } = await enter({ limits: { unusedTimeout: 900_000 } });
+        let stays = true;
+        const leading = await enterAgain((payload) => got.push(payload), () => (stays = false));
+        leading.send(openChannel(0, "direct-tcpip", forward));
+        await expect.poll(() => got.some((payload) => payload[0] === 91), { timeout: 5000 }).toBe(true);
+        // That a channel is open is not enough.
+        transport.send(openChannel(0));
+        await expect.poll(() => got.filter((payload) => payload[0] === 91).length).toBe(2);
+        at.ahead = 890_000;
+        at.proxy.streams.recheck();
+        await transport.ping();
+        at.ahead = 901_000;
+        at.proxy.streams.recheck();
+        expect(await ended).toBe("access ended: the connection led to no host for 15 min, the longest time that is allowed");
+        await leading.ping();
+        leading.send(encodeSshMessage({ type: "channel_close", channel: 0 }));
+        await expect.poll(() => got.some((payload) => payload[0] === 97)).toBe(true);
+        at.proxy.streams.recheck();
+        await leading.ping();
+        expect(stays).toBe(true);
+        at.ahead += 901_000;
+        at.proxy.streams.recheck();
+        await expect.poll(() => stays).toBe(false);
+      });
+
+      it("end as soon as an idle stream does, where that is sooner", async () => {
+        const { at, ended } = await enter({ clientIdleTimeout: 600_000 });
+        at.ahead = 601_000;
+        at.proxy.streams.recheck();
+        expect(await ended).toMatch(/led to no host for 10 min/);
+      });
     });
 
     it("refuses other channels, and requests that it does not know", async () => {

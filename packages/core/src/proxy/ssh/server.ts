@@ -11,6 +11,7 @@ import { keepAliveTime } from "./dial.ts";
 import type { HostKeys } from "./host-keys.ts";
 import { Person, type Ends } from "./person.ts";
 import { refusalLine, refuse } from "./refusals.ts";
+import { Unused } from "./unused.ts";
 
 /** What one connection's attempts have come to. */
 interface Attempts {
@@ -29,6 +30,7 @@ export class SshServer {
   /** Connections that have not authenticated, oldest first. */
   readonly #halfOpen = new Map<Socket, string>();
   readonly #perAddress = new Map<string, number>();
+  readonly #unused: Unused;
   readonly #open = new Set<Socket>();
   readonly #ports = new Set<Server>();
   readonly #stop = new AbortController();
@@ -37,6 +39,7 @@ export class SshServer {
     this.#context = context;
     this.#connector = connector;
     this.#hostKeys = hostKeys;
+    this.#unused = new Unused(context.limits.unusedPerPerson);
     // Every connection listens to it.
     setMaxListeners(0, this.#stop.signal);
   }
@@ -115,6 +118,7 @@ export class SshServer {
         signal: this.#stop.signal,
       });
     } catch (error) {
+      if (attempts.person !== undefined) this.#unused.remove(attempts.person.username);
       this.#unserved(error, ends, attempts);
       return;
     } finally {
@@ -122,10 +126,11 @@ export class SshServer {
     }
     const { person } = attempts;
     if (person === undefined || this.#context.closing()) {
+      if (person !== undefined) this.#unused.remove(person.username);
       transport.disconnect(disconnectReason.byApplication, "the gateway is shutting down");
       return;
     }
-    new SshConnection(this.#context, this.#connector, person, transport, () => undefined).start();
+    new SshConnection(this.#context, this.#connector, person, transport, this.#unused).start();
   }
 
   async #authenticate(attempt: AuthAttempt, ends: Ends, attempts: Attempts): Promise<AuthVerdict> {
@@ -139,7 +144,11 @@ export class SshServer {
       user = certificate.username;
       const person = new Person(context, certificate, ends);
       person.identity();
-      if (attempt.proven) attempts.person = person;
+      this.#unused.admit(person.username);
+      if (attempt.proven && attempts.person === undefined) {
+        attempts.person = person;
+        this.#unused.add(person.username);
+      }
       return { accept: true };
     } catch (error) {
       // Whoever is nobody yet may try as often as they like, but not fill the log with it.

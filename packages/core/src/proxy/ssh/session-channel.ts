@@ -24,15 +24,18 @@ export class SessionChannel {
   readonly #connector: Connector;
   readonly #person: Person;
   readonly #channel: Channel;
+  readonly #leads: () => void;
   readonly #gone = new AbortController();
   #variables = 0;
   #running = false;
 
-  constructor(context: SshContext, connector: Connector, person: Person, channel: Channel) {
+  /** `leads` is called once it leads somewhere. */
+  constructor(context: SshContext, connector: Connector, person: Person, channel: Channel, leads: () => void) {
     this.#context = context;
     this.#connector = connector;
     this.#person = person;
     this.#channel = channel;
+    this.#leads = leads;
     channel.once("close", () => this.#gone.abort(new GatehouseError("unavailable", "the client is gone")));
   }
 
@@ -106,6 +109,7 @@ export class SessionChannel {
     }
     reply(true);
     channel.exitStatus = 0;
+    this.#leads();
     connected.begin(channel, ({ message }) => {
       channel.sendStderr(`\r\n${message}\r\n`);
       channel.exitStatus = 1;
@@ -123,6 +127,7 @@ export class SessionChannel {
     channel.once("close", () => socket.destroy());
     reply(true);
     channel.exitStatus = 0;
+    this.#leads();
     pump(channel, socket, ignore);
     pump(socket, channel, ignore);
   }

@@ -13,6 +13,10 @@ export interface SshLimits {
   readonly halfOpenPerAddress: number;
   /** Connections of SSH itself; at the bound new ones are closed. */
   readonly connections: number;
+  /** Of them, of one person, that lead to no host; at the bound new ones are refused. */
+  readonly unusedPerPerson: number;
+  /** How long one may lead to no host. */
+  readonly unusedTimeout: number;
   /** Channels of one connection. */
   readonly channels: number;
   /** Connections to hosts that are being made, of one person. */
