@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GatehouseError } from "../base/index.ts";
 import { encodeOpenSshPrivateKey, formatAuthorizedKey, sshPublicKey, SshReader, SshWriter, verifySshCertificate } from "../formats/index.ts";
 import { certifySshKey, newSshKey, requireTool, sshKeyKinds } from "../testing/index.ts";
-import { serveTransport, type AuthAttempt, type AuthVerdict, type Transport } from "./index.ts";
+import { serveTransport, type AuthAttempt, type AuthVerdict, type Transport, type TransportLimits } from "./index.ts";
 
 const available = requireTool("ssh", "apt-get install openssh-client");
 const run = promisify(execFile);
@@ -53,6 +53,7 @@ describe.skipIf(!available)("real ssh, to a server of ours", () => {
   let decide: (attempt: AuthAttempt) => AuthVerdict;
   let transports: Transport[] = [];
   let failures: unknown[] = [];
+  let limits: Partial<TransportLimits> = {};
 
   const trustAuthority = (attempt: AuthAttempt): AuthVerdict => {
     if (attempt.method === "none") return { accept: false };
@@ -68,7 +69,7 @@ describe.skipIf(!available)("real ssh, to a server of ours", () => {
     directory = await mkdtemp(join(tmpdir(), "gatehouse-ssh-"));
     await writeFile(join(directory, "known_hosts"), `@cert-authority * ${formatAuthorizedKey(authorityKey)}\n`);
     server = createServer((socket) => {
-      serveTransport({ socket, hostKeys, authenticate: (attempt) => decide(attempt) }).then(
+      serveTransport({ socket, hostKeys, authenticate: (attempt) => decide(attempt), limits }).then(
         (transport) => {
           transports.push(transport);
           echoSession(transport);
@@ -91,6 +92,7 @@ describe.skipIf(!available)("real ssh, to a server of ours", () => {
     decide = trustAuthority;
     transports = [];
     failures = [];
+    limits = {};
     const key = newSshKey(kind);
     const identity = join(directory, kind);
     await writeFile(identity, encodeOpenSshPrivateKey(key), { mode: 0o600 });
@@ -125,6 +127,15 @@ describe.skipIf(!available)("real ssh, to a server of ours", () => {
     const result = await pipe(["-o", "RekeyLimit=1M", ...args, "cat"], input);
     expect(result.error).toBe("");
     expect(result.output.equals(input)).toBe(true);
+  });
+
+  it("changes keys while bytes flow, as often as it asks itself", async () => {
+    const args = await flags();
+    limits = { rekeyBytes: 500_000 };
+    const input = Buffer.alloc(5_000_000, "0123456789abcdef");
+    const result = await pipe(["-v", ...args, "cat"], input);
+    expect(result.output.equals(input)).toBe(true);
+    expect(result.error.split("SSH2_MSG_NEWKEYS received").length - 1).toBeGreaterThan(5);
   });
 
   it.each(["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr"])("carries bytes with %s", async (cipher) => {
