@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { access, mkdtemp, readFile, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { withLock } from "./lock.ts";
+import { describeProcess } from "./process.ts";
 
 let folder: string;
 let path: string;
@@ -16,6 +17,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
+/** Of a process that cannot be: numbers end at 2^22 on Linux, at 99999 on macOS. */
+const dead = `gatehouse 999999999 ${hostname()} 1\n`;
 const options = { wait: 5000, purpose: "change the file" };
 const gone = async (): Promise<boolean> => access(path).then(() => false, () => true);
 
@@ -78,8 +81,23 @@ describe("a lock", () => {
     expect(await gone()).toBe(true);
   });
 
+  it("of a dead process is broken by one process, however long that one takes", async () => {
+    await writeFile(path, dead);
+    const breaker = `${path}.break`;
+    await writeFile(breaker, await describeProcess(process.pid));
+    await utimes(breaker, 1, 1);
+    const refused = withLock(path, { ...options, wait: 60 }, () => Promise.resolve());
+    await expect(refused).rejects.toThrow(new RegExp(`config\\.lock\\.break is held by process ${process.pid} on `));
+    expect(await readFile(path, "utf8")).toBe(dead);
+  });
+
+  it("is broken also where who began to has been killed, and who has begun to break that one's", async () => {
+    for (const left of [path, `${path}.break`, `${path}.break.break`]) await writeFile(left, dead);
+    expect(await withLock(path, options, () => Promise.resolve("in"))).toBe("in");
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it("of an earlier process with the same id, or of another machine, is told apart", async () => {
-    const { hostname } = await import("node:os");
     await writeFile(path, `gatehouse ${process.pid} ${hostname()} 1\n`);
     if (process.platform === "linux") expect(await withLock(path, options, () => Promise.resolve("in"))).toBe("in");
     await writeFile(path, "gatehouse 999999999 elsewhere 1\n");

@@ -1,5 +1,5 @@
 import { unlinkSync } from "node:fs";
-import { link, mkdir, open, readFile, rm, stat, unlink, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { GatehouseError, describeDuration, randomHex, systemErrorCode, systemRandom } from "../../base/index.ts";
 import { describeProcess, hasEnded, parseProcess } from "./process.ts";
@@ -15,9 +15,6 @@ export interface LockOptions {
   /** Asked while waiting: true gives up and resolves with undefined. */
   readonly giveUp?: () => Promise<boolean>;
 }
-
-/** A lock on a lock lives for microseconds; older than this its holder was killed. ms. */
-const breakerAge = 10_000;
 
 async function create(path: string, content: string): Promise<boolean> {
   const temporary = `${path}.${randomHex(systemRandom, 6)}`;
@@ -47,22 +44,14 @@ async function readLock(path: string): Promise<string | undefined> {
   return readFile(path, "utf8").catch((error: unknown) => (systemErrorCode(error) === "ENOENT" ? undefined : ""));
 }
 
-/** Removes a lock whose holder is dead. One process at a time does so, else it could remove the lock of the next holder. */
-async function breakLock(path: string, content: string): Promise<void> {
-  const breaker = `${path}.break`;
-  try {
-    await (await open(breaker, "wx", 0o600)).close();
-  } catch (error) {
-    if (systemErrorCode(error) !== "EEXIST") throw error;
-    const info = await stat(breaker).catch(() => undefined);
-    if (info && Date.now() - info.mtimeMs > breakerAge) await rm(breaker, { force: true });
-    return;
-  }
-  try {
+/**
+ * Removes a lock whose holder is dead. One process at a time does so, else it could remove the lock of the next holder; that one has a lock too, told dead
+ * from alive in the same way: by its age a stopped breaker would look dead, and go on beside the next.
+ */
+async function breakLock(path: string, content: string, options: LockOptions): Promise<void> {
+  await withLock(`${path}.break`, options, async () => {
     if ((await readLock(path)) === content) await rm(path, { force: true });
-  } finally {
-    await rm(breaker, { force: true });
-  }
+  });
 }
 
 async function held(path: string, options: LockOptions): Promise<GatehouseError> {
@@ -91,7 +80,7 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
     const present = await readLock(path);
     const holder = present === undefined ? undefined : parseProcess(present);
     if (present !== undefined && holder && (await hasEnded(holder))) {
-      await breakLock(path, present);
+      await breakLock(path, present, { wait: Math.max(0, deadline - performance.now()), purpose: options.purpose });
       continue;
     }
     if ((await options.giveUp?.()) === true) return undefined;
