@@ -38,12 +38,17 @@ function useOf(stored: StoredItem, token: ProvisionToken, now: number): readonly
   ];
 }
 
-/** Certificates of a host that are remembered: one that asks all the time is told of in the log, and its older ones end by themselves. */
-const maxRemembered = 50;
+/** Certificates of a host at a time: all are revoked in the transaction that removes it, and a transaction has a thousand operations at most. */
+const maxCertificates = 500;
 
-/** What is remembered of a host's certificates, with another one. */
+/** What is remembered of a host's certificates, with another one. Throws {@link JoinRefused} where there are too many: one that is forgotten could not be revoked. */
 export function remember(before: NodeJoinRecord["certificates"], { serial, expires }: { readonly serial: bigint; readonly expires: number }, now: number): NodeJoinRecord["certificates"] {
-  return [...before.filter((each) => each.expires > now), { serial: String(serial), expires }].slice(-maxRemembered);
+  const valid = before.filter((each) => each.expires > now);
+  if (valid.length >= maxCertificates) {
+    const first = new Date(Math.min(...valid.map((each) => each.expires))).toISOString();
+    throw new JoinRefused("certificates", `this host has ${valid.length} certificates that have not ended, and gets no more until ${first}`, { hint: "to have all of them revoked, an administrator removes it and lets it join again: tctl nodes rm, tctl nodes add" });
+  }
+  return [...valid, { serial: String(serial), expires }];
 }
 
 /** How a host joined, if it did by itself. */

@@ -1,6 +1,7 @@
 import { createHash, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SshWriter, formatAuthorizedKey, parseAuthorizedKey, parseKrl, parseSshCertificate, sshFingerprint, sshPublicKey, sshSign, verifySshCertificate } from "../../formats/index.ts";
+import { kinds, nodeJoinRecord, readRecord } from "../records.ts";
 import { localAdmin, openAuthWorld, origin, type AuthWorld } from "../testing/index.ts";
 import { hostNamespace, joinMessage, renewMessage, type HostGrant, type HostJoinRequest } from "./index.ts";
 
@@ -160,6 +161,27 @@ describe("hosts that join", () => {
     expect(serials.map((serial) => world.auth.revocations.isHostRevoked(serial))).toEqual([true, true]);
     const { certificates } = parseKrl(world.auth.revocations.list().krl);
     expect(certificates.flatMap((each) => each.serials.map(({ first }) => first))).toEqual([...serials].sort((a, b) => (a < b ? -1 : 1)));
+  });
+
+  it("get no more certificates than can be revoked with them", async () => {
+    await token();
+    const key = newKey();
+    const { node, certificate } = await join(key);
+    const stored = await world.store.get(kinds.nodeJoin, node.id);
+    const record = stored && readRecord(nodeJoinRecord, stored);
+    const later = Array.from({ length: 498 }, (_, index) => ({ serial: String(index + 1), expires: world.clock.now() + 29 * day }));
+    const certificates = [...(record?.certificates ?? []), ...later];
+    await world.store.transact([{ op: "put", kind: kinds.nodeJoin, name: node.id, value: JSON.stringify({ ...record, certificates }) }]);
+    const last = await renew(key, node.id);
+    await expect(renew(key, node.id)).rejects.toMatchObject({ code: "access_denied", message: `this host has 500 certificates that have not ended, and gets no more until ${new Date(last.expires).toISOString()}` });
+    expect(rule("node.renew")).toBe("certificates");
+    await expect(join(key)).rejects.toThrow("this host has 500 certificates");
+    world.clock.advance(28 * day);
+    await renew(key, node.id);
+    await world.auth.admin.remove(localAdmin, { kind: "node", name: node.id });
+    const isRevoked = (line: string): boolean => world.auth.revocations.isHostRevoked(parseSshCertificate(line).serial);
+    expect(later.every(({ serial }) => world.auth.revocations.isHostRevoked(BigInt(serial)))).toBe(true);
+    expect([certificate, last.certificate].map(isRevoked)).toEqual([false, false]);
   });
 
   it("get no certificate that could not be audited", async () => {
