@@ -12,9 +12,10 @@ import { prepareConnector } from "./connector-change.ts";
 import type { Context } from "./context.ts";
 import { lockFields, lockNotes, prepareLock } from "./lock-change.ts";
 import { claim } from "./nodes/index.ts";
+import { giveRoles } from "./role-use.ts";
 import { fromStored, shownName, storedName, toStored, type StoredForm } from "./stored-resources.ts";
 import type { Admin, AdminChange, Caller } from "./types.ts";
-import { checkRoles, prepareUser } from "./user-change.ts";
+import { prepareUser } from "./user-change.ts";
 import { keptUntil } from "./users.ts";
 
 type Mode = Parameters<Admin["put"]>[2];
@@ -60,8 +61,7 @@ async function prepare(context: Context, caller: Caller, resource: Resource, exi
       return { resource: lock, operations: [], fields: lockFields(lock), notes: await lockNotes(context, lock) };
     }
     case "bot":
-      await checkRoles(context, resource.spec.roles);
-      return { resource, operations: [] };
+      return { resource, operations: await giveRoles(context, resource.spec.roles, existing?.kind === "bot" ? existing.spec.roles : []) };
     case "token":
       return { resource, operations: [], notes: await tokenNotes(context, resource) };
     case "node":

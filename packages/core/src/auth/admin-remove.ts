@@ -11,6 +11,7 @@ import type { Context } from "./context.ts";
 import { lockFields } from "./lock-change.ts";
 import { unclaim } from "./nodes/index.ts";
 import { kinds } from "./records.ts";
+import { roleUnused } from "./role-use.ts";
 import { fromStored, readConnector, readUser, shownName, storedName } from "./stored-resources.ts";
 import type { Admin, AdminChange, Caller } from "./types.ts";
 import { endLate, identitiesOf, userDeletions } from "./user-change.ts";
@@ -66,7 +67,11 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
   /** Removes what hangs on the resource; returns what goes in one transaction with it. */
   async function prepare(kind: Kind, name: string) {
     if (kind === "cluster_auth_preference") throw new GatehouseError("bad_parameter", "the cluster's auth preference cannot be removed", { hint: "change it in the gateway's configuration" });
-    if (kind === "role") await refuseUsedRole(context, name);
+    if (kind === "role") {
+      const unused = await roleUnused(context, name);
+      await refuseUsedRole(context, name);
+      return [unused];
+    }
     if (kind === "node") return unclaim(context, name);
     if (kind === "bot") return botDeletions(context, name);
     if (kind === "token") return joinedDeletions(context, name);

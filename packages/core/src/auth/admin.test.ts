@@ -45,6 +45,31 @@ async function person(name: string, rules: readonly Record<string, unknown>[], d
   return { type: "person", identity: world.auth.gatekeeper.identify(world.certificate(login)) };
 }
 
+/** Does something just after the next list of a kind, or just before the next transaction that has the word in it. */
+function atNext(method: "list" | "transact", word: string, work: () => Promise<unknown>): void {
+  const { store } = world;
+  const list = store.list.bind(store);
+  const transact = store.transact.bind(store);
+  const end = (): void => void Object.assign(store, { list, transact });
+  if (method === "list") {
+    store.list = async (kind) => {
+      if (kind !== word) return list(kind);
+      end();
+      const items = await list(kind);
+      await work();
+      return items;
+    };
+    return;
+  }
+  store.transact = async (operations) => {
+    if (operations.some(({ kind, name }) => kind === word || name === word)) {
+      end();
+      await work();
+    }
+    return transact(operations);
+  };
+}
+
 const get = (caller: Caller, kind: "role" | "user" | "github" | "token" | "cluster_auth_preference" | "connectors", name?: string, withSecrets = false) =>
   world.auth.admin.get(caller, name === undefined ? { kind } : { kind, name }, { withSecrets });
 
@@ -230,6 +255,37 @@ describe("remove", () => {
     await admin.remove(localAdmin, { kind: "github", name: "github" });
     expect(await admin.remove(localAdmin, { kind: "role", name: "dev" })).toMatchObject({ outcome: "deleted", streams: { checked: 3, ended: 1 } });
     expect(world.audit.last("role.delete")).toMatchObject({ name: "dev", user: "local-admin" });
+  });
+
+  it("of a role and its assignment at one moment lets one be done", async () => {
+    const { admin } = world.auth;
+    const other = (await world.another()).admin;
+    const give: readonly [string, () => Promise<unknown>][] = [
+      ["bo", () => other.put(localAdmin, user("bo", { roles: ["access", "dev"] }), "upsert")],
+      ["eva", () => other.inviteUser(localAdmin, { name: "eva", roles: ["dev"], traits: {}, ttl: hour })],
+      ["bot:deploy", () => other.put(localAdmin, parseResource({ kind: "bot", version: "v1", metadata: { name: "deploy" }, spec: { roles: ["dev"] } }), "upsert")],
+    ];
+    for (const [name, assign] of give) {
+      await admin.put(localAdmin, role("dev"), "upsert");
+      // Once it was looked who has the role.
+      atNext("list", "github", assign);
+      await expect(admin.remove(localAdmin, { kind: "role", name: "dev" })).rejects.toThrow(`still in use by ${name}`);
+      await admin.remove(localAdmin, name === "bot:deploy" ? { kind: "bot", name: "deploy" } : { kind: "user", name });
+    }
+    for (const [name, assign] of give) {
+      await admin.put(localAdmin, role("dev"), "upsert");
+      atNext("transact", "dev", () => other.remove(localAdmin, { kind: "role", name: "dev" }));
+      await expect(assign(), name).rejects.toMatchObject({ code: "not_found", message: 'role "dev" does not exist' });
+    }
+    expect((await world.store.list("role_use")).map(({ name }) => name)).toEqual(["access"]);
+  });
+
+  it("of a role that somebody logs in with lets them have no session with it", async () => {
+    await person("bo", []);
+    atNext("transact", "session", () => world.store.transact([{ op: "delete", kind: "role", name: "role-bo" }]));
+    const login = (): Promise<unknown> => world.auth.logins.local({ user: "bo", password, otpToken: "", publicKey: newPublicKey(), ttl: hour, compatibility: "", origin });
+    await expect(login()).rejects.toMatchObject({ code: "compare_failed" });
+    await expect(login()).rejects.toThrow('role "role-bo" does not exist');
   });
 
   it("refuses what is not there, the preference, and a kind without a name", async () => {

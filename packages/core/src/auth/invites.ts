@@ -7,9 +7,10 @@ import type { Context } from "./context.ts";
 import { newLink } from "./link-store.ts";
 import { lockoutName } from "./lockout.ts";
 import { identityRecord, kinds, readRecord } from "./records.ts";
+import { giveRoles } from "./role-use.ts";
 import { readUser, toStored } from "./stored-resources.ts";
 import type { Admin } from "./types.ts";
-import { checkRoles, endLate, endUser, localIdentity } from "./user-change.ts";
+import { endLate, endUser, localIdentity } from "./user-change.ts";
 
 function newUser(context: Context, by: string, name: string, roles: readonly string[], traits: Traits): User {
   const created_by = { time: new Date(context.clock.now()).toISOString(), user: { name: by } };
@@ -27,12 +28,14 @@ export function createInvites(context: Context): Pick<Admin, "inviteUser" | "res
       const by = callerName(caller);
       const user = newUser(context, by, name, roles, traits);
       await authorize(context, caller, "user", ["create"], user);
-      await checkRoles(context, roles);
+      const given = await giveRoles(context, roles, []);
       const invite = newLink(context, { user: name, purpose: "invite" }, ttl);
       const form = toStored(user);
       try {
-        await store.transact([{ op: "put", kind: form.kind, name, value: form.value, expect: "absent" }, localIdentity(context, name), invite.operation]);
+        await store.transact([{ op: "put", kind: form.kind, name, value: form.value, expect: "absent" }, localIdentity(context, name), ...given, invite.operation]);
       } catch (error) {
+        // A role was removed meanwhile.
+        if (error instanceof GatehouseError && error.code === "not_found") await giveRoles(context, roles, []);
         if (!(error instanceof GatehouseError && error.code === "already_exists")) throw error;
         throw new GatehouseError("already_exists", `user "${name}" already exists, or the name belongs to somebody who came through a connector`, { hint: "a new link for a local user: tctl users reset" });
       }

@@ -8,6 +8,7 @@ import type { Operation } from "../store/index.ts";
 import { auditCertificates, certify, loginAnswer, mayRenew, wholeSecond, type CertificateWish } from "./certificates.ts";
 import type { Context } from "./context.ts";
 import { kinds, type RenewalRecord, type SessionRecord } from "./records.ts";
+import { roleUses } from "./role-use.ts";
 import { readRole } from "./stored-resources.ts";
 import { refuseLockedLogin } from "./locks.ts";
 import type { RequestOrigin } from "./types.ts";
@@ -116,6 +117,7 @@ export async function issueSession(context: Context, grant: Grant): Promise<SshL
   try {
     await store.transact([
       ...grant.alongside(pair.expires),
+      ...roleUses(roles, roles),
       { op: "put", kind: kinds.session, name: sessionId, value: JSON.stringify(record), expires: pair.expires, expect: "absent" },
     ]);
   } catch (error) {

@@ -41,6 +41,8 @@ export const kinds = {
   nodeJoin: "node_join",
   /** Host certificates that count no more although they have not ended; name = serial, in decimal. */
   revokedHost: "revoked_host_cert",
+  /** When a role was given to somebody last, by its revision; name = role. */
+  roleUse: "role_use",
 } as const;
 
 const traits = z.record(z.string(), z.array(z.string()));

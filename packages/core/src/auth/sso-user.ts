@@ -3,6 +3,7 @@ import type { Connector, Traits, User } from "../resources/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
 import type { Context } from "./context.ts";
 import { identityRecord, kinds, readRecord } from "./records.ts";
+import { roleUses } from "./role-use.ts";
 import { readUser, toStored } from "./stored-resources.ts";
 import { findKnownName, nameOperations, subjectId, type KnownName } from "./subjects.ts";
 
@@ -101,6 +102,7 @@ export function userOperations(
   const form = toStored(describeUser(person, standing, grant, now, expires));
   return [
     { op: "put", kind: form.kind, name: form.name, value: form.value, expires: form.expires, expect: standing.stored?.revision ?? "absent" },
+    ...roleUses(grant.roles, standing.user?.spec.roles ?? []),
     ...nameOperations(standing.subject, standing.username, standing.known, now),
   ];
 }

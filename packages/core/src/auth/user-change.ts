@@ -1,19 +1,13 @@
-import { GatehouseError, limits, uuid } from "../base/index.ts";
+import { limits, uuid } from "../base/index.ts";
 import type { Connector, User } from "../resources/index.ts";
 import type { Operation, StoredItem } from "../store/index.ts";
 import { deleteAll } from "./admin-change.ts";
 import type { Context } from "./context.ts";
 import { lockoutName } from "./lockout.ts";
 import { identityRecord, inviteRecord, kinds, readRecord, sessionRecord, type IdentityRecord, type SessionRecord } from "./records.ts";
+import { giveRoles } from "./role-use.ts";
 import { isOfConnector, nameDeletions } from "./subjects.ts";
 import { lockEnd } from "./users.ts";
-
-/** Throws `not_found` for a role that does not exist. */
-export async function checkRoles(context: Context, names: readonly string[]): Promise<void> {
-  for (const name of names) {
-    if (!(await context.store.get("role", name))) throw new GatehouseError("not_found", `role "${name}" does not exist`, { hint: "create it first, or see: tctl get roles" });
-  }
-}
 
 /** A new local identity for a user name. */
 export function localIdentity(context: Context, name: string): Operation {
@@ -42,14 +36,14 @@ function endAfterLock(given: User, existing: User | undefined, now: number): str
  */
 export async function prepareUser(context: Context, by: string, given: User, existing: User | undefined): Promise<{ readonly resource: User; readonly operations: readonly Operation[] }> {
   const { name } = given.metadata;
-  await checkRoles(context, given.spec.roles);
+  const roles = await giveRoles(context, given.spec.roles, existing?.spec.roles ?? []);
   const created_by = given.spec.created_by ?? existing?.spec.created_by ?? { time: new Date(context.clock.now()).toISOString(), user: { name: by } };
   const written: User = { ...given, spec: { ...given.spec, created_by } };
   const identity = await context.store.get(kinds.identity, name);
   const isLocal = identity ? readRecord(identityRecord, identity).subject.startsWith("local:") : !comesThroughConnector(written);
   const resource = isLocal ? written : { ...written, metadata: { ...written.metadata, expires: endAfterLock(given, existing, context.clock.now()) } };
-  if (identity) return { resource, operations: [{ op: "check", kind: kinds.identity, name, expect: identity.revision }] };
-  return { resource, operations: isLocal ? [localIdentity(context, name)] : [] };
+  if (identity) return { resource, operations: [...roles, { op: "check", kind: kinds.identity, name, expect: identity.revision }] };
+  return { resource, operations: isLocal ? [...roles, localIdentity(context, name)] : roles };
 }
 
 /** Deletions of the links of a user, but for the one that is stored as `kept`. */
