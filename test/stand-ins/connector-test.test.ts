@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { localAdmin, newTerminal, openAuthWorld, origin, type AuthWorld } from "@gatehouse/core/auth/testing";
 import type { SsoTestOutcome } from "@gatehouse/core/api";
 import { parseResource, type GithubConnector } from "@gatehouse/core/resources";
-import { startGithub, type Github, type GithubUser } from "./github.ts";
+import { githubConnector, startGithub, type Github, type GithubUser } from "./github.ts";
 
 const octocats = { organization: "octocats", organizationId: 1 };
 const developers = { ...octocats, team: "developers", teamId: 11 };
@@ -21,20 +21,8 @@ afterEach(async () => {
   await github.close();
 });
 
-const connector = (spec: Record<string, unknown> = {}): Record<string, unknown> => ({
-  kind: "github",
-  version: "v3",
-  metadata: { name: "github" },
-  spec: {
-    client_id: github.clientId,
-    client_secret: github.clientSecret,
-    redirect_url: "https://127.0.0.1:3080/v1/webapi/github/callback",
-    endpoint_url: github.url,
-    api_endpoint_url: github.apiUrl,
-    teams_to_logins: [{ organization: "octocats", team: "developers", logins: ["ana"], kubernetes_groups: ["developers"] }],
-    ...spec,
-  },
-});
+const connector = (spec: Record<string, unknown> = {}): Record<string, unknown> =>
+  githubConnector(github, "127.0.0.1:3080", { teams_to_logins: [{ organization: "octocats", team: "developers", logins: ["ana"], kubernetes_groups: ["developers"] }], ...spec });
 
 type Sealed = ReturnType<ReturnType<typeof newTerminal>["read"]>;
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { newTerminal, openAuthWorld, origin, stateOf, type AuthWorld, type Terminal } from "@gatehouse/core/auth/testing";
 import type { User } from "@gatehouse/core/resources";
-import { startGithub, type Github, type GithubUser } from "./github.ts";
+import { githubConnector, startGithub, type Github, type GithubUser } from "./github.ts";
 
 const hour = 3_600_000;
 const containing = (text: string): string => expect.stringContaining(text) as string;
@@ -15,22 +15,11 @@ let github: Github;
 let world: AuthWorld;
 
 function connector(spec: Record<string, unknown> = {}, name = "github"): Record<string, unknown> {
-  return {
-    kind: "github",
-    version: "v3",
-    metadata: { name },
-    spec: {
-      client_id: github.clientId,
-      client_secret: github.clientSecret,
-      display: "GitHub",
-      redirect_url: "https://127.0.0.1:3080/v1/webapi/github/callback",
-      endpoint_url: github.url,
-      api_endpoint_url: github.apiUrl,
-      teams_to_logins: [{ organization: "octocats", team: "developers", logins: ["ana", "deploy"], kubernetes_groups: ["developers"] }],
-      teams_to_roles: [{ organization: "octocats", team: "admins", roles: ["admin"] }],
-      ...spec,
-    },
+  const teams = {
+    teams_to_logins: [{ organization: "octocats", team: "developers", logins: ["ana", "deploy"], kubernetes_groups: ["developers"] }],
+    teams_to_roles: [{ organization: "octocats", team: "admins", roles: ["admin"] }],
   };
+  return githubConnector(github, "127.0.0.1:3080", { ...teams, ...spec }, name);
 }
 
 beforeEach(async () => {

@@ -408,3 +408,21 @@ function belongs(redirectUri: string, registered: string): boolean {
   const base = known.pathname.endsWith("/") ? known.pathname : `${known.pathname}/`;
   return asked.origin === known.origin && (asked.pathname === known.pathname || asked.pathname.startsWith(base));
 }
+
+/** The connector by which a gateway whose web listener is at `proxy` (`host:port`) logs people in there; `spec` adds to it. */
+export function githubConnector(github: Github, proxy: string, spec: Readonly<Record<string, unknown>>, name = "github") {
+  return {
+    kind: "github",
+    version: "v3",
+    metadata: { name },
+    spec: {
+      client_id: github.clientId,
+      client_secret: github.clientSecret,
+      display: "GitHub",
+      redirect_url: `https://${proxy}/v1/webapi/github/callback`,
+      endpoint_url: github.url,
+      api_endpoint_url: github.apiUrl,
+      ...spec,
+    },
+  } as const;
+}

@@ -9,7 +9,7 @@ import { nullLogger, type Clock } from "@gatehouse/core/base";
 import { parseGatewayOptions } from "@gatehouse/core/config";
 import { startGateway, type Gateway } from "@gatehouse/core/proxy";
 import { stringify } from "yaml";
-import { startGithub } from "../stand-ins/github.ts";
+import { githubConnector, startGithub } from "../stand-ins/github.ts";
 import { run, type Outcome } from "./process.ts";
 import { browserPath, cleanEnv, people, tshPath } from "./world.ts";
 
@@ -85,20 +85,7 @@ export async function startClockedGateway(clock: Clock): Promise<ClockedGateway>
   const proxy = gateway.addresses.web;
   const caFile = join(folder, "ca.pem");
   await writeFile(caFile, await presentedAuthority(proxy));
-  await localAdmin(dataDir, {
-    kind: "github",
-    version: "v3",
-    metadata: { name: "github" },
-    spec: {
-      client_id: github.clientId,
-      client_secret: github.clientSecret,
-      display: "GitHub",
-      redirect_url: `https://${proxy}/v1/webapi/github/callback`,
-      endpoint_url: github.url,
-      api_endpoint_url: github.apiUrl,
-      teams_to_logins: [{ organization: "octocats", team: "developers", logins: ["ana", "deploy"], kubernetes_groups: ["developers"] }],
-    },
-  });
+  await localAdmin(dataDir, githubConnector(github, proxy, { teams_to_logins: [{ organization: "octocats", team: "developers", logins: ["ana", "deploy"], kubernetes_groups: ["developers"] }] }));
   return {
     gateway,
     proxy,

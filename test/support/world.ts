@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
-import { startGithub, type Github, type GithubUser } from "../stand-ins/github.ts";
+import { githubConnector, startGithub, type Github, type GithubUser } from "../stand-ins/github.ts";
 import { run, start, type Outcome, type RunOptions, type Running } from "./process.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -146,21 +146,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     if (exported.code !== 0) throw new Error(`tctl auth export: ${exported.stderr}`);
     await writeFile(caFile, exported.stdout);
 
-    const connector = {
-      kind: "github",
-      version: "v3",
-      metadata: { name: "github" },
-      spec: {
-        client_id: github.clientId,
-        client_secret: github.clientSecret,
-        display: "GitHub",
-        redirect_url: `https://${ready.addresses.web}/v1/webapi/github/callback`,
-        endpoint_url: github.url,
-        api_endpoint_url: github.apiUrl,
-        ...teams,
-        ...options.connector,
-      },
-    };
+    const connector = githubConnector(github, ready.addresses.web, { ...teams, ...options.connector });
     const created = await tctl(["create", "-f", "-"], { input: stringify(connector) });
     if (created.code !== 0) throw new Error(`tctl create github: ${created.stderr}`);
 

@@ -14,7 +14,7 @@ import { hostFacts, parseGatewayOptions, type ConfigOverrides } from "@gatehouse
 import { formatAuthorizedKey, open, spkiPin, sshPublicKey } from "@gatehouse/core/formats";
 import { startGateway, type Gateway } from "@gatehouse/core/proxy";
 import { createTestAuthority } from "../stand-ins/certificates.ts";
-import { startGithub, type Github } from "../stand-ins/github.ts";
+import { githubConnector, startGithub, type Github } from "../stand-ins/github.ts";
 import { startKubeApi, type KubeApi } from "../stand-ins/kube-api.ts";
 import { createBrowser, type Page } from "../support/browser.ts";
 import { people, teams } from "../support/world.ts";
@@ -125,23 +125,7 @@ describe("a gateway with GitHub and Kubernetes", () => {
       { auth_service: { authentication: { type: "github" } }, teleport: { diag_addr: "127.0.0.1:0" } },
       { kubeconfigFile },
     );
-    await running.local.put(
-      {
-        kind: "github",
-        version: "v3",
-        metadata: { name: "github" },
-        spec: {
-          client_id: github.clientId,
-          client_secret: github.clientSecret,
-          display: "GitHub",
-          redirect_url: `${running.gateway.publicUrl}/v1/webapi/github/callback`,
-          endpoint_url: github.url,
-          api_endpoint_url: github.apiUrl,
-          ...teams,
-        },
-      },
-      "create",
-    );
+    await running.local.put(githubConnector(github, new URL(running.gateway.publicUrl).host, teams), "create");
   });
   afterAll(async () => {
     await running.gateway.close({ drainMs: 0 });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { sshSessionKinds } from "../formats/index.ts";
-import { sessionProtocol } from "./sessions.ts";
+import { sessionSubject } from "./sessions.ts";
 
 /** Shapes of `/gatehouse/v1/recordings…`: the recordings of ended sessions. */
 
@@ -33,26 +33,12 @@ export type RecordingsRequest = z.input<typeof recordingsRequest>;
 
 /** One recording of an ended session. Times in ms; `started` since the epoch. */
 export const recordingItem = z.object({
-  sid: z.string(),
+  ...sessionSubject,
   /** `unknown`: its header cannot be read, and nothing but its id, place and age is known. */
-  proto: sessionProtocol,
   kind: z.enum([...recordingKinds, "unknown"]),
-  user: z.string(),
   roles: z.array(z.string()),
-  /** What does not apply to the protocol is empty. */
-  cluster: z.string(),
-  namespace: z.string(),
-  pod: z.string(),
-  container: z.string(),
-  login: z.string().default(""),
-  node: z.string().default(""),
-  node_id: z.string().default(""),
   image: z.string().optional(),
-  command: z.array(z.string()),
-  tty: z.boolean(),
-  address: z.string(),
   server_id: z.string(),
-  started: z.number(),
   duration: z.number(),
   bytes: z.number(),
   /** It has its end. */

@@ -7,14 +7,11 @@ import { sshSessionKinds } from "../formats/index.ts";
 /** Of a session; gateways before there was SSH do not say it. */
 export const sessionProtocol = z.enum(["kube", "ssh"]).default("kube");
 
-/** One live session. Times in ms since the epoch. */
-export const sessionItem = z.object({
+/** What is told of every session, live or recorded: whose it is and where it leads. `started` in ms since the epoch. */
+export const sessionSubject = {
   sid: z.string(),
   proto: sessionProtocol,
-  kind: z.enum(["exec", "attach", "portforward", "tunnel", ...sshSessionKinds]),
   user: z.string(),
-  /** Everybody who took part, the opener first. */
-  participants: z.array(z.string()).default([]),
   /** What does not apply to the protocol is empty. */
   cluster: z.string(),
   namespace: z.string(),
@@ -27,6 +24,14 @@ export const sessionItem = z.object({
   tty: z.boolean(),
   address: z.string(),
   started: z.number(),
+} as const;
+
+/** One live session. Times in ms since the epoch. */
+export const sessionItem = z.object({
+  ...sessionSubject,
+  kind: z.enum(["exec", "attach", "portforward", "tunnel", ...sshSessionKinds]),
+  /** Everybody who took part, the opener first. */
+  participants: z.array(z.string()).default([]),
   last_active: z.number(),
   /** The gateway's clock, to tell how long it has been idle. */
   now: z.number(),

@@ -1,9 +1,8 @@
-import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { GatehouseError, manualClock, nullLogger, systemRandom } from "../../base/index.ts";
+import { GatehouseError } from "../../base/index.ts";
 import type { AuthService, ConsolePage, LinkOutcome, LinkView } from "../../auth/index.ts";
 import { createWebApp, type LoginSettings } from "./index.ts";
+import { serveForTest, testGateway, type Answer, type Call } from "./test-web.ts";
 
 const token = "0123456789abcdef0123456789abcdef";
 const id = "i".repeat(43);
@@ -16,7 +15,7 @@ let finish: () => Promise<{ location: string; clearCookie: string }>;
 let view: LinkView;
 let outcome: LinkOutcome;
 let localLogins: boolean;
-let server: Server | undefined;
+let served: { close(): void } | undefined;
 
 beforeEach(() => {
   page = { factor: "required", otp: true, webauthn: true };
@@ -24,7 +23,7 @@ beforeEach(() => {
   finish = async () => ({ location, clearCookie: "__Host-x" });
   localLogins = true;
 });
-afterEach(() => server?.close());
+afterEach(() => served?.close());
 
 const done = { location, clearCookie: "__Host-x" };
 const record = <T>(name: string, answer: () => T | Promise<T>) => async (...given: unknown[]): Promise<T> => {
@@ -62,38 +61,17 @@ const settings: LoginSettings = {
   ],
 };
 
-interface Answer {
-  status: number;
-  headers: IncomingHttpHeaders;
-  body: string;
-}
-
-async function web(): Promise<(method: string, path: string, body?: string, headers?: Record<string, string>) => Promise<Answer>> {
+async function web(): Promise<Call> {
   const app = await createWebApp({
+    ...testGateway,
     auth,
-    authorities: { trust: (kind) => ({ kind, clusterName: "example", sshKeys: [], tlsCertificates: [] }) },
     loginSettings: async () => settings,
     facts: () => ({ kube: { enabled: false, publicAddr: undefined }, ssh: { listenAddr: "0.0.0.0:3023", publicAddr: "gw.example.com:3080", sshPublicAddr: undefined } }),
-    publicUrl: () => "https://gw.example.com:3080",
     localLogins,
-    passwordRules: { minLength: 8, maxBytes: 128 },
-    clock: manualClock(0),
-    logger: nullLogger,
-    random: systemRandom,
   });
-  const listening = createServer(app.handler);
-  server = listening;
-  await new Promise<void>((resolve) => listening.listen(0, "127.0.0.1", resolve));
-  const { port } = listening.address() as AddressInfo;
-  return (method, path, body, headers = {}) =>
-    new Promise((resolve, reject) => {
-      const sent = httpRequest({ port, host: "127.0.0.1", method, path, headers, agent: false }, (response) => {
-        let text = "";
-        response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }));
-      });
-      sent.on("error", reject).end(body);
-    });
+  const { call, close } = await serveForTest(app.handler);
+  served = { close };
+  return call;
 }
 
 const fields = (more: Record<string, string> = {}): string => new URLSearchParams({ id, user: "bo", password: "correct horse", ...more }).toString();
@@ -208,7 +186,7 @@ describe("a link's pages", () => {
     view = { user: "bo", purpose: "invite", step: "factor", webauthn: true, optional: true };
     outcome = { done: { user: "bo", purpose: "invite" } };
     await post({ step: "factor", code: "", key: "{nonsense", name: "" });
-    server?.close();
+    served?.close();
     await post({ step: "factor", code: "123456", key: "{}", name: "x", skip: "yes" });
     expect(calls.map((call) => (call as unknown[])[2])).toEqual([{ code: "", credential: {}, name: "" }, { code: "", credential: undefined, name: "" }]);
   });
@@ -218,7 +196,7 @@ describe("a link's pages", () => {
     outcome = { next: view, pass: "pass-1" };
     const [cookie = ""] = (await post({ step: "confirm", password: "correct horse" })).headers["set-cookie"] ?? [];
     expect(cookie).toMatch(/^__Host-gatehouse-link-[0-9a-f]{16}=pass-1; Path=\/; Secure; HttpOnly; SameSite=Lax; Max-Age=1800$/);
-    server?.close();
+    served?.close();
     outcome = { done: { user: "bo", purpose: "add" } };
     const done = await (await web())("POST", `/web/mfa/${token}`, "step=factor&code=123456", { ...form, cookie: cookie.split(";", 1)[0] ?? "" });
     expect(calls.at(-1)).toEqual(["register", token, { code: "123456", credential: undefined, name: "" }, expect.anything(), "pass-1"]);

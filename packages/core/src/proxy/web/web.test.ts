@@ -1,12 +1,11 @@
-import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import fc from "fast-check";
-import { GatehouseError, manualClock, nullLogger, systemRandom, type Logger } from "../../base/index.ts";
+import { GatehouseError, manualClock, nullLogger, type Logger } from "../../base/index.ts";
 import { pingResponse } from "../../api/index.ts";
 import type { AuthService } from "../../auth/index.ts";
 import { html } from "./html.ts";
 import { createWebApp, type LoginSettings, type WebOptions } from "./index.ts";
+import { serveForTest, testGateway, type Answer, type Call } from "./test-web.ts";
 
 const token = "0123456789abcdef0123456789abcdef";
 
@@ -50,46 +49,24 @@ const github: LoginSettings = {
   connectors: [{ kind: "github", name: "github", display: "GitHub" }],
 };
 
-let server: Server | undefined;
-afterEach(() => server?.close());
-
-interface Answer {
-  status: number;
-  headers: IncomingHttpHeaders;
-  body: string;
-}
-type Call = (method: string, path: string, body?: string | Buffer, headers?: Record<string, string>) => Promise<Answer>;
+let served: { close(): void } | undefined;
+afterEach(() => served?.close());
 
 async function web(auth: AuthService, more: Partial<WebOptions> = {}): Promise<Call> {
   const app = await createWebApp({
+    ...testGateway,
     auth,
-    authorities: { trust: (kind) => ({ kind, clusterName: "example", sshKeys: [], tlsCertificates: [] }) },
     loginSettings: async () => github,
     facts: () => ({
       kube: { enabled: true, publicAddr: "gw.example.com:3026" },
       ssh: { listenAddr: "0.0.0.0:3023", publicAddr: "gw.example.com:3080", sshPublicAddr: undefined },
     }),
-    publicUrl: () => "https://gw.example.com:3080",
     localLogins: true,
-    passwordRules: { minLength: 8, maxBytes: 128 },
-    clock: manualClock(0),
-    logger: nullLogger,
-    random: systemRandom,
     ...more,
   });
-  const listening = createServer(app.handler);
-  server = listening;
-  await new Promise<void>((resolve) => listening.listen(0, "127.0.0.1", resolve));
-  const { port } = listening.address() as AddressInfo;
-  return (method, path, body, headers = {}) =>
-    new Promise((resolve, reject) => {
-      const sent = httpRequest({ port, host: "127.0.0.1", method, path, headers, agent: false }, (response) => {
-        let text = "";
-        response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }));
-      });
-      sent.on("error", reject).end(body);
-    });
+  const { call, close } = await serveForTest(app.handler);
+  served = { close };
+  return call;
 }
 
 const json = { "content-type": "application/json" };
