@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -393,11 +394,13 @@ export async function startGithub(options: GithubOptions): Promise<Github> {
       if (fault === undefined) faults.delete(route);
       else faults.set(route, { fault, left: times });
     },
-    close: () =>
-      new Promise((resolve, reject) => {
-        server.close((error) => (error ? reject(error) : resolve()));
-        server.closeAllConnections();
-      }),
+    async close() {
+      // A test may have taken it away already.
+      if (!server.listening) return;
+      const closed = once(server, "close");
+      server.close().closeAllConnections();
+      await closed;
+    },
   };
 }
 
