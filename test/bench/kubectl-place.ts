@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { z } from "zod";
 import { startKubeApi } from "../stand-ins/kube-api.ts";
-import { realCluster } from "../support/cluster.ts";
+import { kubectlBinaries, realCluster } from "../support/cluster.ts";
+import { connectionCount, countingArgs, type Connections } from "../support/connections.ts";
 import { newMachine } from "../support/machine.ts";
 import { createWorld } from "../support/world.ts";
-import type { World } from "../support/world.ts";
 import { startAgent, withAgent } from "./local-agent.ts";
 import { stop } from "./processes.ts";
 
@@ -17,16 +17,12 @@ export interface KubectlWay {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Connections to a gateway's Kubernetes listener, and to its others. */
-export interface Connections {
-  readonly kube: number;
-  readonly others: number;
-}
-
 /** A gateway before a cluster, and a person with a login, an agent and a local proxy. */
 export interface KubectlPlace {
   /** Directly, by the plugin without an agent and with one, and through `tsh proxy kube`. */
   readonly ways: readonly KubectlWay[];
+  /** Path of the kubectl that is measured: one that asks for nothing but what it is told to. */
+  readonly kubectl: string;
   /** What answers behind the gateway. */
   readonly cluster: string;
   /** Connections that the gateway has taken so far. */
@@ -42,9 +38,6 @@ interface Cluster {
   close(): Promise<void>;
 }
 
-/** Has the gateway count connections by port as Node takes them, and say at each SIGUSR2 how many there were. */
-const counter = `import{subscribe}from"node:diagnostics_channel";const n={};let k=0;subscribe("net.server.socket",({socket:{localPort:p}})=>{n[p]=(n[p]??0)+1});process.on("SIGUSR2",()=>process.stderr.write("connections "+ ++k+": "+JSON.stringify(n)+"\\n"))`;
-const counted = z.record(z.string(), z.number());
 const told = z.object({ kubeconfig: z.string() });
 
 /** Brings it up. The caller closes it. */
@@ -56,7 +49,7 @@ export async function createKubectlPlace(): Promise<KubectlPlace> {
   try {
     const cluster = await chooseCluster();
     cleanups.push(() => cluster.close());
-    const world = await createWorld({ kubeconfig: cluster.gatewayKubeconfig, nodeArgs: [`--import=data:text/javascript,${encodeURIComponent(counter)}`] });
+    const world = await createWorld({ kubeconfig: cluster.gatewayKubeconfig, nodeArgs: countingArgs });
     cleanups.push(() => world.close());
     const machine = await newMachine(world, "ana");
     const login = await machine.logIn();
@@ -73,24 +66,13 @@ export async function createKubectlPlace(): Promise<KubectlPlace> {
       { name: "plugin, with an agent", env: asked },
       { name: "tsh proxy kube", env: { ...machine.env, KUBECONFIG: told.parse(JSON.parse(text)).kubeconfig } },
     ];
-    return { ways, cluster: cluster.name, connections: connectionCount(world), close };
+    // Google Cloud's asks for the server's version first, and may start another: those beside it do not.
+    const kubectl = (await kubectlBinaries()).at(-1) ?? "kubectl";
+    return { ways, kubectl, cluster: cluster.name, connections: connectionCount(world), close };
   } catch (error) {
     await close();
     throw error;
   }
-}
-
-function connectionCount(world: World): () => Promise<Connections> {
-  const kubePort = world.ready.addresses.kube?.split(":").at(-1);
-  let asked = 0;
-  return async () => {
-    asked++;
-    world.gateway.child.kill("SIGUSR2");
-    const [, text = ""] = await world.gateway.waitFor(new RegExp(`^connections ${String(asked)}: (.*)$`, "m"), "stderr");
-    const ports = Object.entries(counted.parse(JSON.parse(text)));
-    const sum = (of: (port: string) => boolean): number => ports.reduce((total, [port, count]) => total + (of(port) ? count : 0), 0);
-    return { kube: sum((port) => port === kubePort), others: sum((port) => port !== kubePort) };
-  };
 }
 
 /** The real cluster, else a stand-in, where the gateway's own credentials act for the person directly too: it has no administrator. */

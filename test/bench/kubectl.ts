@@ -1,7 +1,8 @@
 import { requireTool } from "@gatehouse/core/testing";
 import { run } from "../support/process.ts";
 import { createKubectlPlace } from "./kubectl-place.ts";
-import type { Connections, KubectlPlace, KubectlWay } from "./kubectl-place.ts";
+import type { Connections } from "../support/connections.ts";
+import type { KubectlPlace, KubectlWay } from "./kubectl-place.ts";
 import { median, table, verdict } from "./table.ts";
 import type { Verdict } from "./table.ts";
 
@@ -14,7 +15,7 @@ export async function benchKubectl(print: (text: string) => void): Promise<reado
   if (!requireTool("kubectl", "Debian: kubernetes-client")) return [];
   const place = await createKubectlPlace();
   try {
-    const alone = await inTurn(place.ways, rounds, (way) => time(way, "kubectl", ["get", "pods"]));
+    const alone = await inTurn(place.ways, rounds, (way) => time(way, place.kubectl, ["get", "pods"]));
     print(table([`kubectl get pods, ${place.cluster}`, "ms", "× direct"], place.ways.map(({ name }, index) => [name, ...againstDirect(alone, index)])));
     return await benchCrowd(place, print);
   } finally {
@@ -26,7 +27,7 @@ async function benchCrowd(place: KubectlPlace, print: (text: string) => void): P
   const all = new Map(place.ways.map(({ name }) => [name, [] as Connections[]]));
   const times = await inTurn(place.ways, crowdRounds, async (way) => {
     const before = await place.connections();
-    const took = await time(way, "sh", ["-c", `yes pods | head -n ${String(crowd)} | xargs -P ${String(crowd)} -n1 kubectl get`]);
+    const took = await time(way, "sh", ["-c", `yes pods | head -n ${String(crowd)} | xargs -P ${String(crowd)} -n1 "$0" get`, place.kubectl]);
     const after = await place.connections();
     all.get(way.name)?.push({ kube: after.kube - before.kube, others: after.others - before.others });
     return took;

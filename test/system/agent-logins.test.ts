@@ -1,10 +1,11 @@
-import { mkdir, readFile, readdir, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { readFile, rename, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { parseAllDocuments, stringify } from "yaml";
 import { requireTool } from "../../packages/core/src/testing/index.ts";
-import { createClientWorld, newMachine, type Machine } from "../support/machine.ts";
+import { newDesk, quietExecInfo, type Desk } from "../support/desk.ts";
+import { createClientWorld, type Machine } from "../support/machine.ts";
 import { run, type Outcome } from "../support/process.ts";
 import { tshPath, type World } from "../support/world.ts";
 
@@ -21,45 +22,12 @@ afterEach(async () => {
   for (const { machine } of desks.splice(0)) await machine.tsh(["agent", "stop"]);
 });
 
-/** A machine whose commands start an agent, with a desktop, and a browser that notes each time it is started. */
-interface Desk {
-  readonly machine: Machine;
-  opened(): Promise<number>;
-  /** The plugin, run by something that can ask nobody. */
-  credentials(env?: NodeJS.ProcessEnv): Promise<Outcome>;
-  /** Forty plugins at once, each with a parent of its own, as `xargs -P 40 kubectl` has them: what each of them wrote, and their exit codes. */
-  forty(): Promise<{ readonly codes: readonly string[]; readonly stderr: string }>;
-  agent(): Promise<{ readonly running: boolean; readonly pid: number }>;
-}
-
 const profileName = (): string => world.proxy.replace(":", "_");
 const keyFile = ({ home }: Machine): string => join(home, ".tsh/keys", `${profileName()}.json`);
-const profileFile = ({ home }: Machine): string => join(home, ".tsh", `${profileName()}.yaml`);
-const request = JSON.stringify({ apiVersion: "client.authentication.k8s.io/v1", kind: "ExecCredential", spec: { interactive: false } });
 const certificateOf = ({ stdout }: Outcome): string => (JSON.parse(stdout) as { status: { clientCertificateData: string } }).status.clientCertificateData;
 
 async function desk(): Promise<Desk> {
-  const machine = await newMachine(world, "ana", { TSH_AGENT: undefined, DISPLAY: ":99" });
-  const folder = join(machine.home, "opened");
-  const script = join(machine.home, "browser.sh");
-  await mkdir(folder, { recursive: true });
-  const [program = "", page = ""] = (machine.env["BROWSER"] ?? "").split(" ");
-  // The agent's environment has nothing in it that only a test knows.
-  await writeFile(script, `#!/bin/sh\ntouch "${folder}/$$"\nexport BROWSER_CA="${world.caFile}" BROWSER_USER=ana\nexec "${program}" "${page}" "$1"\n`, { mode: 0o700 });
-  machine.env["BROWSER"] = script;
-  const plugin = [tshPath, "kube", "credentials", `--proxy=${world.proxy}`];
-  const made: Desk = {
-    machine,
-    opened: async () => (await readdir(folder)).length,
-    credentials: (env = {}) => run(process.execPath, plugin, { env: { ...machine.env, KUBERNETES_EXEC_INFO: request, ...env } }),
-    async forty() {
-      const words = [process.execPath, ...plugin].map((word) => `"${word}"`).join(" ");
-      const loop = `i=0; while [ $i -lt 40 ]; do { ${words} > "out.$i"; echo $? > "code.$i"; } & i=$((i+1)); done; wait; cat code.*`;
-      const { stdout, stderr } = await run("/bin/sh", ["-c", loop], { env: { ...machine.env, KUBERNETES_EXEC_INFO: request }, cwd: machine.home });
-      return { codes: stdout.trim().split("\n"), stderr };
-    },
-    agent: async () => JSON.parse((await machine.tsh(["agent", "status", "--format=json"])).stdout) as { running: boolean; pid: number },
-  };
+  const made = await newDesk(world);
   desks.push(made);
   return made;
 }
@@ -71,17 +39,6 @@ async function loggedIn(): Promise<Desk> {
   expect(await made.machine.tsh(["agent", "start"])).toMatchObject({ code: 0 });
   return made;
 }
-
-/** Changes the stored login as a command would: whole, and the profile after it. */
-async function rewrite(machine: Machine, change: Readonly<Record<string, unknown>>): Promise<void> {
-  const record = JSON.parse(await readFile(keyFile(machine), "utf8")) as Record<string, unknown>;
-  await writeFile(`${keyFile(machine)}.new`, JSON.stringify({ ...record, ...change }), { mode: 0o600 });
-  await rename(`${keyFile(machine)}.new`, keyFile(machine));
-  const now = new Date();
-  await utimes(profileFile(machine), now, now);
-}
-
-const ended = (machine: Machine): Promise<void> => rewrite(machine, { expires: Date.now() - 181_000 });
 
 /** One line of the agent's own words. */
 function ask(machine: Machine, verb: string, more: Readonly<Record<string, unknown>> = {}): Promise<string> {
@@ -111,9 +68,9 @@ describe("forty plugins at once, with an agent", () => {
   });
 
   it("fail with one reason when it has ended, and nobody has opted in", async () => {
-    const { machine, forty, opened } = await loggedIn();
+    const { forty, opened, end } = await loggedIn();
     const before = await opened();
-    await ended(machine);
+    await end();
     const { codes, stderr } = await forty();
     expect(codes).toEqual(all("3"));
     expect(stderr).toMatch(new RegExp(`^tsh: your login to ${world.proxy} ended \\S.* ago; run: tsh login --proxy=${world.proxy} --auth=github\\n$`));
@@ -121,10 +78,10 @@ describe("forty plugins at once, with an agent", () => {
   });
 
   it("wait for one login in one browser with relogin=agent", async () => {
-    const { machine, forty, opened, credentials } = await loggedIn();
+    const { machine, forty, opened, credentials, end } = await loggedIn();
     expect(await machine.tsh(["agent", "config", "relogin=agent"])).toMatchObject({ code: 0 });
     const [old, before] = [certificateOf(await credentials()), await opened()];
-    await ended(machine);
+    await end();
     expect(await forty()).toEqual({ codes: all("0"), stderr: "" });
     expect((await opened()) - before).toBe(1);
     expect(certificateOf(await credentials())).not.toBe(old);
@@ -132,17 +89,17 @@ describe("forty plugins at once, with an agent", () => {
   });
 
   it("hear at once why that one login failed, and open no other", async () => {
-    const { machine, forty, opened, credentials } = await loggedIn();
+    const { machine, forty, opened, credentials, end } = await loggedIn();
     await machine.tsh(["agent", "config", "relogin=agent"]);
     const before = await opened();
-    await ended(machine);
+    await end();
     world.github.setFault("user", "500");
     const { codes, stderr } = await forty();
     expect(codes).toEqual(all("3"));
     expect(stderr).toMatch(/^tsh: your login to \S+ ended .* ago \(login failed: .*\); run: tsh login --proxy=\S+ --auth=github\n$/);
     world.github.setFault("user", undefined);
     // Of another job, which has heard nothing yet.
-    const again = await run("setsid", ["-w", "/bin/sh", "-c", `"${process.execPath}" "${tshPath}" kube credentials --proxy=${world.proxy}; exit $?`], { env: { ...machine.env, KUBERNETES_EXEC_INFO: request } });
+    const again = await run("setsid", ["-w", "/bin/sh", "-c", `"${process.execPath}" "${tshPath}" kube credentials --proxy=${world.proxy}; exit $?`], { env: { ...machine.env, KUBERNETES_EXEC_INFO: quietExecInfo } });
     expect(again).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining("the agent opens one browser in ten minutes: login failed: ") as string });
     expect((await opened()) - before).toBe(1);
     expect((await machine.logIn()).code).toBe(0);
@@ -227,11 +184,11 @@ describe("a login that is past half of its life", () => {
     if (!role) throw new Error("there is no role access");
     role.spec.options = { ...role.spec.options, certificate_renewal: "any" };
     expect(await world.tctl(["create", "-f", "-"], { input: stringify(role) })).toMatchObject({ code: 0 });
-    const { machine, credentials, opened } = await loggedIn();
+    const { machine, credentials, opened, rewrite } = await loggedIn();
     const [old, before] = [certificateOf(await credentials()), await opened()];
     await world.gateway.stop();
     try {
-      await rewrite(machine, { issued: Date.now() - 20 * 3_600_000, expires: Date.now() + 2 * 3_600_000 });
+      await rewrite({ issued: Date.now() - 20 * 3_600_000, expires: Date.now() + 2 * 3_600_000 });
       await until(async () => (await ask(machine, "status")).includes('"renewal":"retrying"'));
       expect(certificateOf(await credentials())).toBe(old);
     } finally {
