@@ -178,12 +178,16 @@ describe("a login that is past half of its life", () => {
   interface Role {
     spec: { options?: Record<string, unknown> };
   }
-
-  it("is renewed in the background where a role allows it, once the gateway can be reached, and stored where it was", async () => {
+  /** Lets the preset role's logins be renewed. */
+  async function allowRenewal(): Promise<void> {
     const [role] = parseAllDocuments((await world.tctl(["get", "role/access"])).stdout).map((document) => document.toJS() as Role);
     if (!role) throw new Error("there is no role access");
     role.spec.options = { ...role.spec.options, certificate_renewal: "any" };
     expect(await world.tctl(["create", "-f", "-"], { input: stringify(role) })).toMatchObject({ code: 0 });
+  }
+
+  it("is renewed in the background where a role allows it, once the gateway can be reached, and stored where it was", async () => {
+    await allowRenewal();
     const { machine, credentials, opened, rewrite } = await loggedIn();
     const [old, before] = [certificateOf(await credentials()), await opened()];
     await world.gateway.stop();
@@ -198,6 +202,24 @@ describe("a login that is past half of its life", () => {
     expect(certificateOf(await credentials({ TSH_AGENT: "off" }))).toBe(certificateOf(await credentials()));
     expect(await opened()).toBe(before);
     expect(await machine.tsh(["kube", "ls"])).toMatchObject({ code: 0 });
+    expect(await ask(machine, "status")).toContain('"renewal":"waiting"');
+  });
+
+  it("is renewed by itself once a lock that stood in the way has gone", async () => {
+    await allowRenewal();
+    const { machine, credentials, opened, rewrite } = await loggedIn();
+    const [old, before] = [certificateOf(await credentials()), await opened()];
+    const locking = await world.tctl(["lock", "--user=ana", "--message=laptop lost"]);
+    const [, lock = ""] = /tctl locks rm (\S+)/.exec(locking.stderr) ?? [];
+    try {
+      await rewrite({ issued: Date.now() - 20 * 3_600_000, expires: Date.now() + 60_000 });
+      await until(async () => (await ask(machine, "status")).includes('"renewal":"refused"'));
+      expect((await machine.tsh(["agent", "status"])).stdout).toContain("the gateway refuses to renew it; asks again at");
+    } finally {
+      expect(await world.tctl(["locks", "rm", lock])).toMatchObject({ code: 0 });
+    }
+    await until(async () => certificateOf(await credentials()) !== old);
+    expect(await opened()).toBe(before);
     expect(await ask(machine, "status")).toContain('"renewal":"waiting"');
   });
 });

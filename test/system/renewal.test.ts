@@ -94,7 +94,7 @@ describe("renewing a login", () => {
     const { login } = await local("lea", "9h");
     expect(login).not.toHaveProperty("renewableUntil");
     const { id, ...refused } = await refusal(login);
-    expect(refused).toEqual({ code: "access_denied", message: expect.stringMatching(/^this login lasts until \S+Z at most, and no renewal moves that$/) as string, prospect: "never" });
+    expect(refused).toEqual({ code: "access_denied", message: expect.stringMatching(/^this login lasts until \S+Z at most, and no renewal moves that$/) as string, prospect: "refused" });
     expect(await lastEvent("cert.renew", "lea")).toMatchObject({ id, generation: 1 });
     expect(await letsIn(login)).toBe("lea");
   });
@@ -115,7 +115,7 @@ describe("renewing a login", () => {
     await createLocalUser(world, "max", password, "renewed,never");
     const { login } = await local("max");
     expect(login).not.toHaveProperty("renewableUntil");
-    expect(await refusal(login)).toMatchObject({ code: "access_denied", message: "a role of max lets no login be renewed (certificate_renewal: off)", prospect: "never" });
+    expect(await refusal(login)).toMatchObject({ code: "access_denied", message: "a role of max lets no login be renewed (certificate_renewal: off)", prospect: "refused" });
     await putRole("never", "certificate_renewal: local");
     const renewed = await renew(login);
     await putRole("never", "certificate_renewal: off");
@@ -208,6 +208,6 @@ describe("renewing a login", () => {
     expect((await world.tctl(["auth", "sign", "--user=lea", `--out=${file}`])).code).toBe(0);
     const login = await readIdentityFile(file, { env: machine.env, proxy: world.proxy, now: Date.now() });
     expect(await letsIn(login)).toBe("lea");
-    expect(await refusal(login)).toMatchObject({ code: "access_denied", message: "this login is not renewed: an administrator signed it, and signs it again", prospect: "never" });
+    expect(await refusal(login)).toMatchObject({ code: "access_denied", message: "this login is not renewed: an administrator signed it, and signs it again", prospect: "refused" });
   });
 });

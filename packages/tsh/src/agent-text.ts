@@ -9,6 +9,8 @@ function describeRenewal({ renewal, renewsAt }: AgentLogin, now: number): string
       return renewsAt === undefined ? "renews by itself" : `renews by itself at ${describeTime(renewsAt, now)}`;
     case "retrying":
       return renewsAt === undefined ? "the gateway could not be asked; tries again" : `the gateway could not be asked; tries again at ${describeTime(renewsAt, now)}`;
+    case "refused":
+      return renewsAt === undefined ? "the gateway refuses to renew it; asks again" : `the gateway refuses to renew it; asks again at ${describeTime(renewsAt, now)}`;
     case "never":
       return "is not renewed";
     case "end":

@@ -21,5 +21,14 @@ export function retryDelay(failures: number, fraction: number): number {
   return Math.floor(most / 2 + (fraction * most) / 2);
 }
 
+/**
+ * ms until a gateway that refused is asked again: what stood in the way (a lock, a role) may go at any time. Half an hour at most, a third of the `left` ms of the login where that is
+ * less, so that it is asked in time before the end, and not below ten seconds; of which a random half.
+ */
+export function refusedDelay(left: number, fraction: number): number {
+  const most = Math.max(10_000, Math.min(30 * minute, left / 3));
+  return Math.floor(most / 2 + (fraction * most) / 2);
+}
+
 /** When the person is told that a login will end, ms since the epoch: ten minutes before, and not before half of a short life. */
 export const warningTime = ({ issued, expires }: Life): number => Math.max(expires - 10 * minute, issued + Math.floor((expires - issued) / 2));

@@ -5,7 +5,7 @@ import type { LoginRecord } from "@gatehouse/core/client/lean";
 import { noKeys } from "@gatehouse/core/client/ssh";
 import type { Notifier, Note } from "../notify/index.ts";
 import type { HeldLogin } from "./held-login.ts";
-import { renewalTime, retryDelay, warningTime } from "./renewal-times.ts";
+import { refusedDelay, renewalTime, retryDelay, warningTime } from "./renewal-times.ts";
 import { createRenewer, type Prospect, type RenewerTools } from "./renewer.ts";
 import { createWarner } from "./warner.ts";
 
@@ -31,7 +31,7 @@ function newRenewer(tools: Partial<RenewerTools> = {}) {
       calls.renewed.push(before);
       return Promise.resolve(record(clock.now(), clock.now() + 12 * hour, before.renewableUntil));
     },
-    prospect: (thrown): Prospect => (thrown instanceof GatehouseError && thrown.code === "access_denied" ? "never" : thrown instanceof GatehouseError && thrown.code === "unauthenticated" ? "over" : "later"),
+    prospect: (thrown): Prospect => (thrown instanceof GatehouseError && thrown.code === "access_denied" ? "refused" : thrown instanceof GatehouseError && thrown.code === "not_found" ? "never" : thrown instanceof GatehouseError && thrown.code === "unauthenticated" ? "over" : "later"),
     store: (_profile, _before, renewed) => {
       calls.stored.push(renewed);
       return Promise.resolve(true);
@@ -61,6 +61,15 @@ describe("the times of a renewal", () => {
   it("grow after failures, up to five minutes", () => {
     expect([1, 2, 3, 20].map((failures) => retryDelay(failures, 1))).toEqual([5000, 10_000, 20_000, 300_000]);
     expect(retryDelay(1, 0)).toBe(2500);
+  });
+
+  it("leave half an hour between refusals at most, and less before the end", () => {
+    expect([6 * hour, 90 * minute, 60 * minute, 3 * minute, minute, 0].map((left) => refusedDelay(left, 1))).toEqual([30 * minute, 30 * minute, 20 * minute, minute, 20_000, 10_000]);
+    expect(refusedDelay(6 * hour, 0)).toBe(15 * minute);
+    // A login of a working day whose renewal is refused all the time.
+    let asked = 0;
+    for (let left = 6 * hour; left > 0; left -= refusedDelay(left, 0.5)) asked++;
+    expect(asked).toBeLessThan(60);
   });
 });
 
@@ -106,7 +115,7 @@ describe("renewal", () => {
     expect(calls.renewed).toEqual([]);
   });
 
-  it("is tried again while the gateway cannot be reached, and not after a refusal", async () => {
+  it("is tried again while the gateway cannot be reached, and not where it has no renewals or the session is over", async () => {
     let refusal = new GatehouseError("unavailable", "nobody there");
     const { clock, renewer, calls } = newRenewer({ renew: () => Promise.reject(refusal) });
     const login = held();
@@ -117,7 +126,7 @@ describe("renewal", () => {
     clock.advance(2500);
     await renewer.run([login]);
     expect(renewer.of("gw")).toEqual({ state: "retrying", at: clock.now() + 5000 });
-    refusal = new GatehouseError("access_denied", "no");
+    refusal = new GatehouseError("not_found", "no such route");
     clock.advance(5000);
     await renewer.run([login]);
     expect(renewer.of("gw")).toEqual({ state: "never", at: undefined });
@@ -132,6 +141,36 @@ describe("renewal", () => {
     expect(renewer.next()).toBeDefined();
     await renewer.run([]);
     expect(renewer.next()).toBeUndefined();
+  });
+
+  it("is tried again after a refusal, which an administrator may take back, while the login is good", async () => {
+    const refusal = new GatehouseError("access_denied", "user ana is locked");
+    let asked = 0;
+    let locked = true;
+    const logged: string[] = [];
+    const { clock, renewer, calls } = newRenewer({
+      log: (text) => void logged.push(text),
+      renew: (before) => {
+        asked++;
+        return locked ? Promise.reject(refusal) : Promise.resolve(record(clock.now(), clock.now() + 12 * hour, before.renewableUntil));
+      },
+    });
+    const login = held();
+    renewer.take(login);
+    clock.set(start + 6 * hour);
+    await renewer.run([login]);
+    expect(renewer.of("gw")).toEqual({ state: "refused", at: clock.now() + 15 * minute });
+    expect(renewer.next()).toBe(clock.now() + 15 * minute);
+    await renewer.run([login]);
+    expect(asked).toBe(1);
+    clock.advance(15 * minute);
+    await renewer.run([login]);
+    expect([asked, renewer.of("gw").state, calls.over]).toEqual([2, "refused", 0]);
+    expect(logged).toEqual(["could not renew the login to gw:3080: user ana is locked"]);
+    locked = false;
+    clock.set(renewer.of("gw").at ?? 0);
+    await renewer.run([login]);
+    expect(calls.stored).toMatchObject([{ expires: clock.now() + 12 * hour }]);
   });
 
   it("is held, handed on and stored later where the keystore does not take it, and never asked for twice", async () => {
@@ -168,11 +207,12 @@ describe("warnings", () => {
     const clock = manualClock(start);
     const warner = createWarner({ clock, notifier, log: () => undefined });
     const login = held();
-    const check = (state: "waiting" | "never" | "end" | "retrying"): void => warner.check(login, { state, at: undefined });
+    const check = (state: "waiting" | "never" | "end" | "retrying" | "refused"): void => warner.check(login, { state, at: undefined });
     check("never");
     clock.set(login.expires - 10 * minute);
     check("waiting");
     expect(told()).toEqual([]);
+    check("refused");
     check("retrying");
     check("never");
     expect(told()).toEqual(["your login to gw ends in 10 min; to go on: tsh login --proxy=gw --force"]);

@@ -2,10 +2,10 @@ import { errorMessage, type Clock, type Random } from "@gatehouse/core/base";
 import type { LoginRecord } from "@gatehouse/core/client/lean";
 import type { RenewalState } from "@gatehouse/core/client/local-agent";
 import type { HeldLogin } from "./held-login.ts";
-import { renewalTime, retryDelay } from "./renewal-times.ts";
+import { refusedDelay, renewalTime, retryDelay } from "./renewal-times.ts";
 
 /** What of a failed renewal follows: see `renewalProspect`. */
-export type Prospect = "never" | "over" | "later";
+export type Prospect = "never" | "refused" | "over" | "later";
 
 /** How the gateway is asked, and where its answer goes. */
 export interface RenewerTools {
@@ -55,6 +55,8 @@ interface Plan {
   state: RenewalState;
   at: number | undefined;
   failures: number;
+  /** Why it failed last: said once, however often it is asked. */
+  reason: string | undefined;
   busy: boolean;
 }
 
@@ -71,16 +73,23 @@ export function createRenewer(tools: RenewerTools): Renewer {
   const plan = (login: HeldLogin): Plan => {
     const { expires, renewableUntil } = login;
     const state: RenewalState = renewableUntil === undefined || login.profile.includes("+") ? "never" : expires >= renewableUntil - near ? "end" : "waiting";
-    return { expires, state, at: state === "waiting" ? renewalTime(login, fraction()) : undefined, failures: 0, busy: false };
+    return { expires, state, at: state === "waiting" ? renewalTime(login, fraction()) : undefined, failures: 0, reason: undefined, busy: false };
   };
 
   const failed = async (login: HeldLogin, own: Plan, error: unknown): Promise<void> => {
     const prospect = await tools.prospect(error);
-    log(`could not renew the login to ${login.proxy}: ${errorMessage(error)}`);
+    const reason = errorMessage(error);
+    if (reason !== own.reason) log(`could not renew the login to ${login.proxy}: ${reason}`);
+    own.reason = reason;
     if (prospect === "later") {
       own.failures += 1;
       own.state = "retrying";
       own.at = clock.now() + retryDelay(own.failures, fraction());
+      return;
+    }
+    if (prospect === "refused") {
+      own.state = "refused";
+      own.at = clock.now() + refusedDelay(login.expires - clock.now(), fraction());
       return;
     }
     own.state = "never";

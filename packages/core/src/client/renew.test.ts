@@ -60,8 +60,9 @@ describe("a renewed login", () => {
   });
 
   it.each([
-    ["access_denied", "never"],
+    ["access_denied", "refused"],
     ["not_found", "never"],
+    ["bad_parameter", "never"],
     ["unauthenticated", "over"],
     ["limit_exceeded", "later"],
     ["unavailable", "later"],

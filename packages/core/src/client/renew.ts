@@ -13,17 +13,18 @@ export interface RenewTools {
 }
 
 /**
- * What a renewal that failed means for the login: `never`, the gateway will not renew it, and it is good to its end; `over`, the session has ended, and only a new login
- * helps; `later`, it may work yet.
+ * What a renewal that failed means for the login: `never`, the gateway does not renew logins, and this one is good to its end; `refused`, something stands in the way that an
+ * administrator may take away (a lock, a role); `over`, the session has ended, and only a new login helps; `later`, it may work yet.
  */
-export type RenewalProspect = "never" | "over" | "later";
+export type RenewalProspect = "never" | "refused" | "over" | "later";
 
 /** {@link RenewalProspect} of what {@link renewLogin} threw. */
 export function renewalProspect(thrown: unknown): RenewalProspect {
   const { code } = toGatehouseError(thrown);
   if (code === "unauthenticated") return "over";
+  if (code === "access_denied") return "refused";
   // A gateway from before there were renewals has no such route.
-  return code === "access_denied" || code === "not_found" || code === "bad_parameter" ? "never" : "later";
+  return code === "not_found" || code === "bad_parameter" ? "never" : "later";
 }
 
 /**

@@ -22,8 +22,8 @@ export interface AgentIdentityAnswer {
   readonly locked?: boolean | undefined;
 }
 
-/** How the renewal of a login stands. `never`: the gateway does not allow it; `end`: as far as the session goes already. */
-export type RenewalState = "waiting" | "retrying" | "never" | "end";
+/** How the renewal of a login stands. `refused`: something at the gateway stands in its way, and it is asked again; `never`: the gateway does not renew this login; `end`: as far as the session goes already. */
+export type RenewalState = "waiting" | "retrying" | "refused" | "never" | "end";
 
 /** A login as the agent holds it; nothing of it is secret. */
 export interface AgentLogin {
@@ -35,7 +35,7 @@ export interface AgentLogin {
   /** ms since the epoch. */
   readonly expires: number;
   readonly renewal: RenewalState;
-  /** When it is renewed next, ms since the epoch. */
+  /** When the gateway is asked next, ms since the epoch. */
   readonly renewsAt?: number | undefined;
 }
 
