@@ -1,11 +1,11 @@
-import { chmod, lstat, readFile, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "../../packages/core/src/testing/index.ts";
 import { createClientWorld, newMachine, type Machine } from "../support/machine.ts";
-import { run } from "../support/process.ts";
+import { run, start } from "../support/process.ts";
 import type { World } from "../support/world.ts";
 
 let world: World;
@@ -104,6 +104,30 @@ describe("the local agent", () => {
     expect(await machine.tsh(["agent", "stop"])).toMatchObject({ code: 0, stderr: "no local agent runs\n" });
     await expect(lstat(socketOf(machine))).rejects.toThrow("ENOENT");
     await expect(lstat(join(directoryOf(machine), "ssh.sock"))).rejects.toThrow("ENOENT");
+  });
+
+  it.runIf(process.platform === "linux")("runs as commands start it where the system does, from nothing but what tsh agent install wrote", async () => {
+    const machine = await desk({ XDG_CONFIG_HOME: undefined });
+    const [bin, told] = [join(machine.home, "bin"), join(machine.home, "told")];
+    await mkdir(bin);
+    await writeFile(join(bin, "systemctl"), `#!/bin/sh\necho "$@" >> "${told}"\n`, { mode: 0o700 });
+    machine.env["PATH"] = `${bin}:${machine.env["PATH"] ?? ""}`;
+    expect(await machine.tsh(["agent", "install"])).toMatchObject({ code: 0, stderr: expect.stringContaining("systemd starts the local agent") as string });
+    expect(await readFile(told, "utf8")).toBe("--user daemon-reload\n--user enable gatehouse-agent.service\n");
+    const unit = join(machine.home, ".config/systemd/user/gatehouse-agent.service");
+    const [, command = ""] = /^ExecStart=(.*)$/m.exec(await readFile(unit, "utf8")) ?? [];
+    expect(command).toBe(`"${join(machine.home, ".tsh/bin/tsh")}" "agent" "run" "--log-file"`);
+    const agent = start("/bin/sh", ["-c", `ulimit -S -c "$(ulimit -H -c)"; exec ${command}`], { env: { ...machine.env, NODE_OPTIONS: "--no-deprecation" } });
+    try {
+      const { pid } = await running(machine);
+      expect(pid).toBe(agent.child.pid);
+      expect(await readFile(`/proc/${pid}/limits`, "utf8")).toMatch(/Max core file size +0 +0 /);
+      expect(await readFile(`/proc/${pid}/environ`, "latin1")).not.toContain("NODE_OPTIONS");
+    } finally {
+      await agent.stop();
+    }
+    expect(await machine.tsh(["agent", "uninstall"])).toMatchObject({ code: 0 });
+    await expect(lstat(unit)).rejects.toThrow("ENOENT");
   });
 
   it("asks before it signs where it was started so", async () => {

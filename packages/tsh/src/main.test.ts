@@ -36,6 +36,7 @@ const proxySsh = [
   "packages/core/src/api/{names,refusal,ssh}",
   "packages/core/src/client/{network-errors}",
   "packages/core/src/client/lean/{own-folder}",
+  "packages/core/src/client/local-agent/{node-flags}",
   "packages/core/src/client/ssh/{agent-config-block,choose-hosts,config-block,config-file,connect-host,file-place,known-hosts,pump,run-folder,target}",
   "packages/core/src/client/ssh/agent/{bindings,clients,converse,dialogue,held-keys,shared-path,socket,upstream}",
   "packages/core/src/formats/{agent-frames,agent-protocol,bytes,ssh-cert,ssh-keys,ssh-signature,ssh-wire}",
@@ -55,6 +56,7 @@ const status = [
   "packages/core/src/client/{kept-logins,profile,profiles,stored-login}",
   "packages/core/src/client/kubeconfig/{entries,files,text,update}",
   "packages/core/src/client/lean/{own-folder}",
+  "packages/core/src/client/local-agent/{node-flags}",
   "packages/core/src/client/terminal/{data,errors,output,play-filter,play-sequences,spinner,table,thrown,time}",
   ...["node:child_process", "node:util", "buffer", "process"],
 ];

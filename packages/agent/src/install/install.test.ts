@@ -14,16 +14,16 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const options = (env: NodeJS.ProcessEnv = {}, program: readonly string[] = ["/opt/no de/bin/node", '/opt/100%/a"b/$x/tsh.js']): Parameters<typeof planService>[1] => {
+const options = (env: NodeJS.ProcessEnv = {}, launcher = '/opt/100%/a"b/$x/my tsh'): Parameters<typeof planService>[1] => {
   const all = { HOME: folder, ...env };
-  return { env: all, home: clientHome(all), program, uid: 501 };
+  return { env: all, home: clientHome(all), launcher, uid: 501 };
 };
 
 describe("starting the agent at login", () => {
   it("by systemd, with words that it reads as they are", async () => {
     const { file, enable, disable } = planService("linux", options({ TELEPORT_HOME: join(folder, "other home") }));
     expect(file?.path).toBe(join(folder, ".config/systemd/user/gatehouse-agent.service"));
-    expect(file?.text).toContain('ExecStart="/opt/no de/bin/node" "/opt/100%%/a\\"b/$$x/tsh.js" "agent" "run" "--log-file"\n');
+    expect(file?.text).toContain('ExecStart="/opt/100%%/a\\"b/$x/my tsh" "agent" "run" "--log-file"\n');
     expect(file?.text).toContain(`Environment="TELEPORT_HOME=${join(folder, "other home")}"\n`);
     expect(file?.text).toContain("LimitCORE=0\n");
     expect([enable.at(-1), disable.at(-1)]).toEqual([["systemctl", "--user", "enable", "gatehouse-agent.service"], ["systemctl", "--user", "disable", "gatehouse-agent.service"]]);
@@ -34,7 +34,7 @@ describe("starting the agent at login", () => {
     const program = join(folder, "tsh 100% $x");
     await writeFile(program, "#!/bin/sh\n");
     await chmod(program, 0o755);
-    const { file } = planService("linux", options({}, [program]));
+    const { file } = planService("linux", options({}, program));
     const path = join(folder, "gatehouse-agent.service");
     await writeFile(path, file?.text ?? "");
     const { stderr } = await promisify(execFile)("systemd-analyze", ["verify", "--user", "--man=no", "--generators=no", path], { env: { ...process.env, XDG_RUNTIME_DIR: folder } });
@@ -42,13 +42,14 @@ describe("starting the agent at login", () => {
   });
 
   it("by launchd and by the task scheduler", () => {
-    const mac = planService("darwin", options({}, ["/opt/a&b/tsh"]));
+    const mac = planService("darwin", options({}, "/opt/a&b/tsh"));
     expect(mac.file?.path).toBe(join(folder, "Library/LaunchAgents/dev.gatehouse.agent.plist"));
     expect(mac.file?.text).toContain("    <string>/opt/a&amp;b/tsh</string>\n    <string>agent</string>\n    <string>run</string>");
+    for (const limits of ["Soft", "Hard"]) expect(mac.file?.text).toContain(`<key>${limits}ResourceLimits</key><dict><key>Core</key><integer>0</integer></dict>`);
     expect(mac.enable).toEqual([["launchctl", "bootstrap", "gui/501", mac.file?.path]]);
     expect(mac.disable).toEqual([["launchctl", "bootout", "gui/501/dev.gatehouse.agent"]]);
-    const windows = planService("win32", options({}, ["C:\\Program Files\\node.exe", "C:\\x\\"]));
-    expect(windows.enable[0]?.at(-1)).toBe('"C:\\Program Files\\node.exe" "C:\\x\\\\" "agent" "run" "--log-file"');
+    const windows = planService("win32", options({}, "C:\\Program Files\\tsh.cmd"));
+    expect(windows.enable[0]?.at(-1)).toBe('"C:\\Program Files\\tsh.cmd" "agent" "run" "--log-file"');
     expect(() => planService("aix", options())).toThrow(/aix/);
   });
 

@@ -7,8 +7,8 @@ import type { ClientHome, Environment } from "@gatehouse/core/client/lean";
 export interface ServiceOptions {
   readonly env: Environment;
   readonly home: ClientHome;
-  /** Words that run the command `tsh`: a launcher alone, or Node and the command's path. */
-  readonly program: readonly string[];
+  /** The launcher: it leads to the command that was there last, whatever Node is current, and gives Node what it is given for the agent. */
+  readonly launcher: string;
   readonly uid: number | undefined;
 }
 
@@ -29,7 +29,7 @@ const systemdText = (text: string): string => `"${text.replaceAll("\\", "\\\\").
 /** The words of ExecStart: variables are looked for in all but the first (systemd.service(5)). */
 const systemdCommand = ([file = "", ...args]: readonly string[]): string => [systemdText(file), ...args.map((word) => systemdText(word).replaceAll("$", "$$$$"))].join(" ");
 
-function systemd({ env, home, program }: ServiceOptions): ServicePlan {
+function systemd({ env, home, launcher }: ServiceOptions): ServicePlan {
   const unit = "gatehouse-agent.service";
   const config = env["XDG_CONFIG_HOME"] ?? "";
   const folder = join(config.startsWith("/") ? config : join(env["HOME"] ?? homedir(), ".config"), "systemd/user");
@@ -38,7 +38,7 @@ function systemd({ env, home, program }: ServiceOptions): ServicePlan {
     "Description=Local agent of Gatehouse: logins in memory, for ssh and kubectl",
     "",
     "[Service]",
-    `ExecStart=${systemdCommand([...program, ...words])}`,
+    `ExecStart=${systemdCommand([launcher, ...words])}`,
     ...(home.isDefault ? [] : [`Environment=${systemdText(`TELEPORT_HOME=${home.path}`)}`]),
     "UnsetEnvironment=NODE_OPTIONS",
     "LimitCORE=0",
@@ -61,10 +61,10 @@ function systemd({ env, home, program }: ServiceOptions): ServicePlan {
 
 const xml = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
-function launchd({ env, home, program, uid = 0 }: ServiceOptions): ServicePlan {
+function launchd({ env, home, launcher, uid = 0 }: ServiceOptions): ServicePlan {
   const label = "dev.gatehouse.agent";
   const path = join(env["HOME"] ?? homedir(), "Library/LaunchAgents", `${label}.plist`);
-  const strings = [...program, ...words].map((word) => `    <string>${xml(word)}</string>`);
+  const strings = [launcher, ...words].map((word) => `    <string>${xml(word)}</string>`);
   const text = [
     '<?xml version="1.0" encoding="UTF-8"?>',
     '<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">',
@@ -78,6 +78,7 @@ function launchd({ env, home, program, uid = 0 }: ServiceOptions): ServicePlan {
     ...(home.isDefault ? [] : [`  <key>EnvironmentVariables</key><dict><key>TELEPORT_HOME</key><string>${xml(home.path)}</string></dict>`]),
     "  <key>RunAtLoad</key><true/>",
     "  <key>ProcessType</key><string>Background</string>",
+    "  <key>SoftResourceLimits</key><dict><key>Core</key><integer>0</integer></dict>",
     "  <key>HardResourceLimits</key><dict><key>Core</key><integer>0</integer></dict>",
     "</dict>",
     "</plist>",
@@ -89,9 +90,9 @@ function launchd({ env, home, program, uid = 0 }: ServiceOptions): ServicePlan {
 /** One word of a command line as `CommandLineToArgvW` reads it. */
 const windowsWord = (text: string): string => `"${text.replace(/(\\*)"/g, '$1$1\\"').replace(/(\\+)$/, "$1$1")}"`;
 
-function taskScheduler({ program }: ServiceOptions): ServicePlan {
+function taskScheduler({ launcher }: ServiceOptions): ServicePlan {
   const name = "Gatehouse agent";
-  const line = [...program, ...words].map(windowsWord).join(" ");
+  const line = [launcher, ...words].map(windowsWord).join(" ");
   return {
     system: "the task scheduler",
     file: undefined,

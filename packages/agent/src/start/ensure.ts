@@ -3,7 +3,7 @@ import { open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { GatehouseError, systemErrorCode } from "@gatehouse/core/base";
 import type { ClientHome, Environment } from "@gatehouse/core/client/lean";
-import { agentIsOff, agentPlace, askAgent, makeAgentDirectory, type AgentIdentityAnswer, type AgentPlace } from "@gatehouse/core/client/local-agent";
+import { agentIsOff, agentNodeFlags, agentPlace, askAgent, makeAgentDirectory, type AgentIdentityAnswer, type AgentPlace } from "@gatehouse/core/client/local-agent";
 import { agentBuild } from "./build.ts";
 import { agentEnvironment } from "./environment.ts";
 
@@ -65,13 +65,9 @@ async function takeMark(place: AgentPlace): Promise<boolean> {
   return false;
 }
 
-/** MiB for what V8 has just made: with its usual 16 the agent stays 6 MB larger for good after a burst of requests. */
-const smallHeap = "--max-semi-space-size=1";
-
 /** Runs the agent detached: nothing is inherited but the environment it needs, and no core is ever dumped of it. */
 function launch({ env, program }: StartOptions, place: AgentPlace): ChildProcess {
-  const flags = [smallHeap, ...(process.allowedNodeEnvironmentFlags.has("--disable-sigusr1") ? ["--disable-sigusr1"] : [])];
-  const words = [program.node, ...flags, program.script, "agent", "run", "--log-file"];
+  const words = [program.node, ...agentNodeFlags(), program.script, "agent", "run", "--log-file"];
   const [file = "", args] = process.platform === "win32" ? [words[0], words.slice(1)] : ["/bin/sh", ["-c", 'ulimit -c 0; exec "$@"', "sh", ...words]];
   return spawn(file, args, { detached: true, stdio: "ignore", cwd: process.platform === "win32" ? place.directory : "/", env: agentEnvironment(env), windowsHide: true });
 }

@@ -1,11 +1,12 @@
 import { dirname } from "node:path";
 import { ensurePrivateDirectory, writeFileAtomic, type ClientHome } from "./lean/index.ts";
+import { agentNodeFlags } from "./local-agent/index.ts";
 
 const shellQuote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 function script(home: ClientHome, node: string, program: string): string {
   if (process.platform === "win32") {
-    return `@echo off\r\nset "TELEPORT_HOME=${home.path}"\r\n"${node}" "${program}" %*\r\n`;
+    return ["@echo off", "setlocal", `set "TELEPORT_HOME=${home.path}"`, 'set "flags="', `if "%~1 %~2"=="agent run" set "flags=${agentNodeFlags().join(" ")}" & set "NODE_OPTIONS="`, `"${node}" %flags% "${program}" %*`, ""].join("\r\n");
   }
   return [
     "#!/bin/sh",
@@ -16,6 +17,8 @@ function script(home: ClientHome, node: string, program: string): string {
     "  exit 1",
     "fi",
     ...(home.isDefault ? [] : [`TELEPORT_HOME=${shellQuote(home.path)}; export TELEPORT_HOME`]),
+    "# The system's own start of the agent (tsh agent install): as commands start it.",
+    `if [ "$1 $2" = "agent run" ]; then ulimit -c 0; unset NODE_OPTIONS; exec "$node" ${agentNodeFlags().join(" ")} "$program" "$@"; fi`,
     'exec "$node" "$program" "$@"',
     "",
   ].join("\n");

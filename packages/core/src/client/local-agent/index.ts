@@ -5,4 +5,5 @@ export { agentLimits, agentProtocol, formatAgentAnswer, formatAgentRefusal, form
 export type { AgentIdentityAnswer, AgentLogin, AgentStatus, AgentVerb, AgentVerbs, RenewalState } from "./protocol.ts";
 export { AgentLocked } from "./locked.ts";
 export { askAgent } from "./ask.ts";
+export { agentNodeFlags } from "./node-flags.ts";
 export { isPipeNonce, isPipeProof, pipeNonce, pipeProof } from "./pipe-proof.ts";

@@ -1,18 +1,11 @@
-import { stat } from "node:fs/promises";
-import { clientHome } from "@gatehouse/core/client";
+import { clientHome, refreshLauncher } from "@gatehouse/core/client";
 import { BaseCommand } from "@gatehouse/core/client/command";
 import { installService, planService, uninstallService, type ServicePlan } from "@gatehouse/agent/install";
 import { runningProgram } from "../../program.ts";
 
-/** By the launcher where there is one: it leads to the command that logged in last, whatever Node is current. */
-async function plan(): Promise<ServicePlan> {
+function plan(): ServicePlan {
   const home = clientHome(process.env);
-  const { node, script } = runningProgram();
-  const hasLauncher = await stat(home.launcher).then(
-    (info) => info.isFile(),
-    () => false,
-  );
-  return planService(process.platform, { env: process.env, home, program: hasLauncher ? [home.launcher] : [node, script], uid: process.getuid?.() });
+  return planService(process.platform, { env: process.env, home, launcher: home.launcher, uid: process.getuid?.() });
 }
 
 /** `tsh agent install` */
@@ -25,7 +18,9 @@ program of the day is ssh.`;
   /** Writes what the system reads, and tells it. */
   async run(): Promise<void> {
     await this.parse(AgentInstall);
-    const service = await plan();
+    const service = plan();
+    // One of an earlier version may be there, or none.
+    await refreshLauncher(clientHome(process.env), runningProgram());
     await installService(service);
     this.output.stderr.write(`${this.output.style.green("✔")} ${service.system} starts the local agent from your next login on${service.file ? `   (${service.file.path})` : ""}\n  now: tsh agent start\n`);
   }
@@ -40,7 +35,7 @@ export class AgentUninstall extends BaseCommand {
   /** Tells the system, and removes what it read. */
   async run(): Promise<void> {
     await this.parse(AgentUninstall);
-    const service = await plan();
+    const service = plan();
     await uninstallService(service);
     this.output.stderr.write(`${this.output.style.green("✔")} ${service.system} no longer starts the local agent\n`);
   }
