@@ -19,7 +19,7 @@ afterAll(() => world.close());
 const desks: Desk[] = [];
 afterEach(async () => {
   world.github.setFault("user", undefined);
-  for (const { machine } of desks.splice(0)) await machine.tsh(["agent", "stop"]);
+  for (const { machine } of desks.splice(0)) await machine.tsh(["agent", "stop", "--force"]);
 });
 
 const profileName = (): string => world.proxy.replace(":", "_");

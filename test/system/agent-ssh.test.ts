@@ -43,7 +43,7 @@ describe.skipIf(!available)("ssh with the keys of the local agent", () => {
     await writeFile(join(place, "jump"), `Host *\n  IdentityFile none\n  UserKnownHostsFile ${machine.home}/.tsh/${knownHosts}\n  StrictHostKeyChecking yes\n  BatchMode yes\n`);
   });
   afterAll(async () => {
-    await machine.tsh(["agent", "stop"]);
+    await machine.tsh(["agent", "stop", "--force"]);
     await host.sshd.stop();
     await world.close();
     await rm(runtime, { recursive: true, force: true });

@@ -16,7 +16,7 @@ afterAll(() => world.close());
 
 const machines: Machine[] = [];
 afterEach(async () => {
-  for (const machine of machines.splice(0)) await machine.tsh(["agent", "stop"]);
+  for (const machine of machines.splice(0)) await machine.tsh(["agent", "stop", "--force"]);
 });
 
 /** A machine whose commands start an agent by themselves. */
@@ -198,6 +198,18 @@ describe("the local agent", () => {
     const { checks } = JSON.parse((await machine.tsh(["doctor", "--format=json"])).stdout) as { checks: readonly { check: string; outcome: string; detail: string }[] };
     expect(checks.find(({ check }) => check === "login")).toMatchObject({ outcome: "skipped", detail: "the local agent is locked" });
     expect(await machine.tsh(["agent", "unlock"], { input: "a\n" })).toMatchObject({ code: 0 });
+  });
+
+  it("is not ended while it is locked, but by who says so: its lock would end with it", async () => {
+    const machine = await desk();
+    expect(await machine.logIn()).toMatchObject({ code: 0 });
+    const { pid } = await running(machine);
+    await machine.tsh(["agent", "lock"], { input: "a\n" });
+    expect(await machine.tsh(["agent", "stop"])).toMatchObject({ code: 3, stdout: "", stderr: expect.stringMatching(/^✖ the local agent is locked, and its lock would end with it: [^]*tsh agent unlock; [^]*tsh agent stop --force\n$/) as string });
+    expect(await statusOf(machine)).toMatchObject({ pid, locked: true });
+    expect((await machine.tsh(["kube", "credentials"])).code).toBe(3);
+    expect(await machine.tsh(["agent", "stop", "--force"])).toMatchObject({ code: 0, stderr: "✔ the local agent has ended, and its lock with it: logins in a keychain or file can be used again\n" });
+    expect((await machine.tsh(["kube", "credentials"])).code).toBe(0);
   });
 
   it("makes room for another build, but not while it is locked, when nobody is handed what it holds", async () => {

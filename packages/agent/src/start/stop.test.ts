@@ -30,7 +30,7 @@ afterEach(async () => {
 });
 
 const record = (text: string): Promise<void> => writeFile(join(folder, "agent.pid"), text, { mode: 0o600 });
-const stop = (): Promise<string> => stopAgent(place, { answer: 50, end: 300 });
+const stop = (): Promise<string> => stopAgent(place, { force: false, times: { answer: 50, end: 300 } });
 const pid = (): number => child.pid ?? expect.unreachable();
 
 describe.runIf(process.platform === "linux")("an agent that does not answer", () => {

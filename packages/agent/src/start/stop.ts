@@ -18,6 +18,13 @@ export interface StopTimes {
   readonly end: number;
 }
 
+/** How an agent is ended. */
+export interface StopOptions {
+  /** Also one that is locked. */
+  readonly force: boolean;
+  readonly times?: StopTimes;
+}
+
 const usualTimes: StopTimes = { answer: agentLimits.answerTime, end: 2000 };
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -50,12 +57,19 @@ async function endByForce(place: AgentPlace, time: number): Promise<boolean> {
 }
 
 /**
- * Ends the agent: told to, and where it does not answer, its process. `none`: none ran. Throws `access_denied` where the place is not this person's alone, `internal` where it
- * does not answer and it is not certain which process it is.
+ * Ends the agent: told to, and where it does not answer, its process. `none`: none ran; `unlocked`: it was locked, and nothing is any more. Throws `unauthenticated` where it is locked and
+ * that is not to be given up, `access_denied` where the place is not this person's alone, `internal` where it does not answer and it is not certain which process it is.
  */
-export async function stopAgent(place: AgentPlace, times: StopTimes = usualTimes): Promise<"none" | "ended" | "forced"> {
+export async function stopAgent(place: AgentPlace, { force, times = usualTimes }: StopOptions): Promise<"none" | "ended" | "unlocked" | "forced"> {
   try {
-    return (await askAgent(place, "stop", {}, times.answer)) === undefined ? "none" : "ended";
+    const isLocked = (await askAgent(place, "hello", {}, times.answer))?.locked === true;
+    if (isLocked && !force) {
+      throw new GatehouseError("unauthenticated", "the local agent is locked, and its lock would end with it: logins in a keychain or file could be used again without the passphrase", {
+        hint: "unlock it first: tsh agent unlock; to end it all the same: tsh agent stop --force",
+      });
+    }
+    if ((await askAgent(place, "stop", {}, times.answer)) === undefined) return "none";
+    return isLocked ? "unlocked" : "ended";
   } catch (error) {
     if (!(error instanceof GatehouseError) || error.code !== "internal") throw error;
     if (await endByForce(place, times.end)) return "forced";
