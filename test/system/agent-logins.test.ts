@@ -205,6 +205,26 @@ describe("a login that is past half of its life", () => {
     expect(await ask(machine, "status")).toContain('"renewal":"waiting"');
   });
 
+  it("is renewed in a kubeconfig that it was written into, whatever kubeconfig the agent knows, and a new one of the agent's goes there too", async () => {
+    await allowRenewal();
+    const { machine, credentials, rewrite, end } = await loggedIn();
+    const file = join(machine.home, "embedded");
+    const there = { env: { ...machine.env, KUBECONFIG: file } };
+    expect(await machine.tsh(["login", "--embed"], there)).toMatchObject({ code: 0 });
+    const embedded = async (): Promise<string> => Buffer.from(/client-certificate-data: (\S+)/.exec(await readFile(file, "utf8"))?.[1] ?? "", "base64").toString();
+    const old = await embedded();
+    expect(old).toBe(certificateOf(await credentials()));
+    await rewrite({ issued: Date.now() - 20 * 3_600_000, expires: Date.now() + 2 * 3_600_000 });
+    await until(async () => (await embedded()) !== old);
+    expect(await embedded()).toBe(certificateOf(await credentials()));
+
+    expect(await machine.tsh(["login", "--embed"])).toMatchObject({ code: 0 });
+    expect(await machine.tsh(["agent", "config", "relogin=agent"])).toMatchObject({ code: 0 });
+    await end();
+    const made = certificateOf(await credentials());
+    expect(await readFile(machine.kubeconfig, "utf8")).toContain(Buffer.from(made).toString("base64"));
+  });
+
   it("is renewed by itself once a lock that stood in the way has gone", async () => {
     await allowRenewal();
     const { machine, credentials, opened, rewrite } = await loggedIn();

@@ -1,5 +1,5 @@
 import { GatehouseError, escapeLine, systemClock, systemRandom } from "@gatehouse/core/base";
-import { clientHome, login, parseProxyAddress, profileName, readProfile } from "@gatehouse/core/client";
+import { clientHome, embedsEntries, login, parseProxyAddress, profileName, readProfile } from "@gatehouse/core/client";
 import { deviceOutput, devicePrompter } from "@gatehouse/core/client/command";
 import { openTerminalDevice } from "@gatehouse/core/client/terminal";
 import { readyKeystore } from "./memory-keystore.ts";
@@ -26,7 +26,7 @@ export async function loginOnTerminal(proxy: string, auth: string | undefined): 
         browser: undefined,
         bindAddress: process.env["TELEPORT_LOGIN_BIND_ADDR"],
         keystore: profile?.keystore,
-        embed: false,
+        embed: await embedsEntries(process.env, parseProxyAddress(proxy).text),
       },
       { env: process.env, clock: systemClock, random: systemRandom, output: deviceOutput(device), prompter, program: runningProgram() },
     );

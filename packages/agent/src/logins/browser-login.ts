@@ -34,7 +34,7 @@ export async function browserLogin(profile: string, tools: BrowserLoginTools): P
     const end = await expires(profile);
     return end !== undefined && isUsable({ expires: end }, clock.now());
   };
-  const [{ login, readProfile }, { plainStyle }] = await Promise.all([import("@gatehouse/core/client"), import("@gatehouse/core/client/terminal")]);
+  const [{ embedsEntries, login, readProfile }, { plainStyle }] = await Promise.all([import("@gatehouse/core/client"), import("@gatehouse/core/client/terminal")]);
   const { keystore } = (await readProfile(home, profile)) ?? {};
   const sink = { write: () => undefined, isTTY: false };
   await withLock(home.loginLock(profile), { wait: agentLimits.loginTime, purpose: `log in to ${proxy}`, giveUp: fresh }, async () => {
@@ -53,7 +53,7 @@ export async function browserLogin(profile: string, tools: BrowserLoginTools): P
         browser: undefined,
         bindAddress: env["TELEPORT_LOGIN_BIND_ADDR"],
         keystore,
-        embed: false,
+        embed: await embedsEntries(env, proxy),
         unattended: true,
       },
       { env, clock, random, output: { stdout: sink, stderr: sink, style: plainStyle, animated: false }, prompter: undefined, program },

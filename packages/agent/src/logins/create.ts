@@ -4,6 +4,7 @@ import { AgentLocked, type AgentLogin } from "@gatehouse/core/client/local-agent
 import { silentNotifier, type Notifier } from "../notify/index.ts";
 import type { AgentContext, AgentLock, AgentLogins } from "../parts.ts";
 import { browserLogin, browserObstacle } from "./browser-login.ts";
+import { createEmbedded } from "./embedded.ts";
 import { holdLogin, type HeldLogin } from "./held-login.ts";
 import { joinKeys } from "./login-keys.ts";
 import { createMemorySecrets, forgetEnded, secretsKeystore } from "./memory-secrets.ts";
@@ -54,6 +55,7 @@ export function createLogins(context: AgentContext, lock: Pick<AgentLock, "isLoc
     onHeld(login) {
       if (login.expires > clock.now()) wasGood.add(login);
       renewer.take(login);
+      embedded.take(login);
       arm();
     },
   });
@@ -72,6 +74,8 @@ export function createLogins(context: AgentContext, lock: Pick<AgentLock, "isLoc
     hold: (login, renewed) => vault.replace(holdLogin(login.profile, login.keystore, renewed)),
     over: (login) => warner.ended(login),
   });
+
+  const embedded = createEmbedded({ home, clock, log, renew: async (profile, record) => (await client()).renewEmbeddedEntries(home, profile, record) });
 
   const good = (): readonly HeldLogin[] => vault.held().filter((login) => isUsable(login, clock.now()));
   const fresh = async (profile: string): Promise<HeldLogin | undefined> => {
@@ -117,6 +121,7 @@ export function createLogins(context: AgentContext, lock: Pick<AgentLock, "isLoc
       looked = clock.now();
       await look();
       await renewer.run(vault.held());
+      await embedded.run(vault.held());
     };
     const done = (): void => {
       working = undefined;

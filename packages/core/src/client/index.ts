@@ -20,6 +20,7 @@ export { readAccount } from "./kube-access.ts";
 export type { Account } from "./kube-access.ts";
 export { login } from "./login.ts";
 export type { LoginOptions, LoginResult, LoginTools } from "./login.ts";
+export { embedsEntries, renewEmbeddedEntries } from "./embedded.ts";
 export { storeRenewed } from "./store-renewed.ts";
 export type { RenewedLogin } from "./store-renewed.ts";
 export { refreshLauncher, writeKubeEntries, writeSshFiles } from "./store-login.ts";

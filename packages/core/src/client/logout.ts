@@ -18,7 +18,7 @@ export interface LogoutResult {
 
 /** What stays of a profile after logout: where the gateway is and how to log in there. */
 function withoutLogin(profile: Profile): Profile {
-  const ofLogin = new Set(["valid_until", "roles", "logins", "kube_clusters", "keystore"]);
+  const ofLogin = new Set(["valid_until", "roles", "logins", "kube_clusters", "embedded_in", "keystore"]);
   return { ...profile, ...Object.fromEntries([...ofLogin].map((key) => [key, undefined])) };
 }
 

@@ -27,6 +27,8 @@ interface KnownKeys {
   /** RFC 3339: end of the login. */
   readonly valid_until?: string | undefined;
   readonly kube_clusters?: readonly ProfileCluster[] | undefined;
+  /** Kubeconfig files, absolute, into which key and certificate were written (`--embed`). */
+  readonly embedded_in?: readonly string[] | undefined;
 }
 
 /** A profile: `~/.tsh/<proxyhost>.yaml` (reference §6.1) and what we add. No secret is in it. Keys of other versions are kept. */
@@ -58,6 +60,7 @@ const guards: Guards<KnownKeys> = {
   roles: optional(list(isText, 1000)),
   logins: optional(list(isText, 1000)),
   valid_until: optional(isText),
+  embedded_in: optional(list(isText, 100)),
   kube_clusters: optional(list(fields<ProfileCluster>({ name: isText, server_name: isText, groups: list(isText, 10_000), refused: optional(isText) }), 10_000)),
 };
 

@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { errorMessage } from "../base/index.ts";
 import type { Account } from "./kube-access.ts";
 import { addKubeEntries, type KubeUpdate } from "./kubeconfig/index.ts";
+import { rememberEmbedded } from "./embedded.ts";
 import { keepLogin, keptName, removeKept } from "./kept-logins.ts";
 import { writeLauncher } from "./launcher.ts";
 import { keystoresOf, openLogins, parseProxyAddress, profileName, writeFileAtomic, type ClientHome, type Environment, type KeystoreKind, type LoginRecord } from "./lean/index.ts";
@@ -73,7 +74,7 @@ export async function writeKubeEntries(
 ): Promise<KubeUpdate | undefined> {
   const { home, env, record, account } = login;
   if (account.kubeAddress === undefined) return undefined;
-  return addKubeEntries(env, {
+  const update = await addKubeEntries(env, {
     proxy: record.proxy,
     gatehouseCluster: record.cluster,
     server: account.kubeAddress,
@@ -85,6 +86,9 @@ export async function writeKubeEntries(
     identity: login.identity,
     embed: login.embed ? { certificate: record.tlsCertificate, key: record.privateKey } : undefined,
   });
+  // Whoever made an identity file renews that.
+  if (update.embedded.length > 0 && login.identity === undefined) await rememberEmbedded(home, record, update.embedded);
+  return update;
 }
 
 /** Writes what plain `ssh` needs of a login besides its configuration: the launcher, and whom to believe about hosts. */

@@ -95,6 +95,25 @@ export function pluginsOf(document: Document, proxy: string): readonly { readonl
   });
 }
 
+const ofEmbedded = new Set(["client-certificate-data", "client-key-data", "extensions"]);
+
+/** Users of a gateway's login that hold key and certificate, base64, and nothing that somebody else has put there. */
+export function embeddedUsers(document: Document, proxy: string): readonly { readonly certificate: string; readonly key: string; replace(certificate: string): void }[] {
+  return items(document, "users").flatMap((item) => {
+    const body: unknown = item.get(bodies.users);
+    if (owner(item, "users") !== proxy || !isMap(body)) return [];
+    const fields = body.toJSON() as Readonly<Record<string, unknown>>;
+    const { "client-certificate-data": certificate, "client-key-data": key } = fields;
+    if (typeof certificate !== "string" || typeof key !== "string" || Object.keys(fields).some((field) => !ofEmbedded.has(field))) return [];
+    const replace = (renewed: string): void => {
+      const present = list(document, "users");
+      // A new node: what stands in the text elsewhere is kept to the letter.
+      present?.items.splice(present.items.indexOf(item), 1, document.createNode({ ...(item.toJSON() as object), [bodies.users]: { ...fields, "client-certificate-data": renewed } }));
+    };
+    return [{ certificate, key, replace }];
+  });
+}
+
 /** A context that a login wrote. */
 export interface OurContext {
   readonly name: string;

@@ -1,12 +1,14 @@
 import { execFileSync } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { chmod, lstat, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { parse } from "yaml";
-import { addKubeEntries, kubeContexts, removeKubeEntries, selectKubeContext, type KubeEntries } from "./index.ts";
+import { parse, stringify } from "yaml";
+import { newAuthority, userPair } from "../testing.ts";
+import { addKubeEntries, kubeContexts, removeKubeEntries, renewEmbedded, selectKubeContext, type KubeEntries } from "./index.ts";
 
 const foreign = `# my clusters
 apiVersion: v1
@@ -157,6 +159,59 @@ describe("login's entries", () => {
     expect((await read("config")).users[0]?.user).toMatchObject({ "client-certificate-data": "Q0VSVA==", "client-key-data": "S0VZ" });
     await removeKubeEntries(envOf("config"), "gw.example.com:3080");
     await expect(stat(path("config"))).rejects.toThrow(/ENOENT/);
+  });
+
+  describe("with embed", () => {
+    const authority = newAuthority();
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const hour = 3_600_000;
+    const now = Date.now();
+    const certificate = (left: number, key = privateKey): string => userPair(authority, key, { notAfter: now + left }).certificate;
+    const [first, renewed] = [certificate(hour), certificate(2 * hour)];
+    const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    const login = { proxy: "gw.example.com:3080", privateKey: key, tlsCertificate: renewed };
+    const userOf = async (name: string): Promise<Record<string, unknown> | undefined> => (await read(name)).users.find((user) => user.name === "example")?.user;
+    const data = (text: string): string => Buffer.from(text).toString("base64");
+
+    it("take the certificate of a renewal, with nothing else in the file changed, and closed to others", async () => {
+      await writeFile(path("config"), foreign, { mode: 0o644 });
+      expect((await addKubeEntries(envOf("config"), entries({ embed: { certificate: first, key } }))).embedded).toEqual([path("config")]);
+      const before = await readFile(path("config"), "utf8");
+      await chmod(path("config"), 0o644);
+      expect(await renewEmbedded(path("config"), login)).toBe(true);
+      expect(await readFile(path("config"), "utf8")).toBe(before.replace(data(first), data(renewed)));
+      expect((await stat(path("config"))).mode & 0o777).toBe(0o600);
+      expect(await renewEmbedded(path("config"), login)).toBe(false);
+      // Two renewals of which one was missed, and one that comes too late.
+      const later = certificate(3 * hour);
+      expect(await renewEmbedded(path("config"), { ...login, tlsCertificate: later })).toBe(true);
+      expect(await renewEmbedded(path("config"), login)).toBe(false);
+      expect(await userOf("config")).toMatchObject({ "client-certificate-data": data(later), "client-key-data": data(key) });
+    });
+
+    it("stay as they are where they hold another login, or somebody has changed them, and where the file is gone", async () => {
+      const other = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+      const others: readonly Record<string, unknown>[] = [
+        { "client-certificate-data": data(first), "client-key-data": data("another key") },
+        { "client-certificate-data": data(certificate(hour, other)), "client-key-data": data(key) },
+        { "client-certificate-data": data("no certificate"), "client-key-data": data(key) },
+        { "client-certificate-data": data(first), "client-key-data": data(key), "tls-server-name": "mine" },
+        { "client-certificate-data": data(first), "client-key-data": data(key), extensions: undefined },
+      ];
+      for (const change of others) {
+        await addKubeEntries(envOf("config"), entries({ embed: { certificate: first, key } }));
+        const config = await read("config");
+        const [user] = config.users;
+        if (user) Object.assign(user.user, change);
+        await writeFile(path("config"), stringify(config));
+        const before = await readFile(path("config"), "utf8");
+        expect([change, await renewEmbedded(path("config"), login)]).toEqual([change, false]);
+        expect(await readFile(path("config"), "utf8")).toBe(before);
+        await rm(path("config"));
+      }
+      expect(await renewEmbedded(path("gone/config"), login)).toBe(false);
+      await expect(lstat(path("gone"))).rejects.toThrow(/ENOENT/);
+    });
   });
 
   it("close the file to others when a key goes into it, and leave its mode alone otherwise", async () => {

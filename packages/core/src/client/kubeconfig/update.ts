@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { GatehouseError, escapeLine } from "../../base/index.ts";
 import type { Environment } from "../lean/index.ts";
 import { currentContext, initialise, ourContexts, ownerOf, pluginsOf, removeEntries, sections, setEntry } from "./entries.ts";
@@ -43,6 +44,8 @@ export interface KubeUpdate {
   readonly current: string | undefined;
   /** Whether that is one of ours. */
   readonly currentIsOurs: boolean;
+  /** Files, absolute, that key and certificate were written into. */
+  readonly embedded: readonly string[];
 }
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
@@ -120,8 +123,10 @@ export async function addKubeEntries(env: Environment, entries: KubeEntries): Pr
     const named = wanted.map((entry) => ({ ...entry, context: freeName(files, entries, entry) }));
     const keep = new Set(named.map((entry) => entry.context));
     for (const file of files) if (file.writable) removeEntries(file.document, entries.proxy, keep);
+    const written = new Set<string>();
     for (const { context, serverName } of named) {
       const file = files.find((candidate) => candidate.writable && holds(candidate, context, entries.proxy)) ?? target;
+      written.add(resolve(file.path));
       initialise(file.document);
       setEntry(file.document, "clusters", context, { server: `https://${entries.server}`, "tls-server-name": serverName, "certificate-authority-data": base64(entries.authorities.join("")) }, entries.proxy);
       setEntry(file.document, "contexts", context, { cluster: context, user: context }, entries.proxy);
@@ -137,6 +142,7 @@ export async function addKubeEntries(env: Environment, entries: KubeEntries): Pr
       contexts: named.map(({ cluster, context }) => ({ cluster, context })),
       current: after.context,
       currentIsOurs: after.proxy !== undefined,
+      embedded: entries.embed === undefined ? [] : [...written],
     };
   };
   return changeKubeconfig(kubeconfigPaths(env), add, { secret: entries.embed !== undefined });
