@@ -4,6 +4,7 @@ import { gatewayOf, isKept, profilesOf, readableLogin, type NamedProfile } from 
 import { readAccount, type Account } from "./kube-access.ts";
 import { clientHome, currentProfileName, isUsable, parseProxyAddress, profileName, type Environment, type KeystoreKind, type LoginRecord } from "./lean/index.ts";
 import type { LoginResult } from "./login.ts";
+import { readProfile } from "./profiles.ts";
 import { storeLogin, writeKubeEntries } from "./store-login.ts";
 
 /** Which stored login would do. */
@@ -62,7 +63,7 @@ async function accountOf(record: LoginRecord): Promise<Account | undefined> {
 
 /**
  * Goes on with a stored login where there is one that fits, has not ended, and is one in the eyes of the gateway, which is asked: makes its gateway and
- * user the ones in use, and renews profile and kubeconfig. Undefined where a new login is needed.
+ * user the ones in use, and renews profile and kubeconfig. One that another has taken the place of meanwhile is looked at anew. Undefined where a new login is needed.
  */
 export async function resumeLogin(options: ResumeOptions, tools: ResumeTools): Promise<ResumedLogin | undefined> {
   const { env, clock, program, notice } = tools;
@@ -77,7 +78,12 @@ export async function resumeLogin(options: ResumeOptions, tools: ResumeTools): P
   const switched = isKept(chosen.name) || (await currentProfileName(home)) !== gatewayOf(chosen.name);
   const keystore = options.keystore ?? chosen.profile.keystore ?? "file";
   const authType = chosen.profile.auth_type ?? "unknown";
-  await storeLogin({ home, name, env, record, account, authType, keystore, trust: undefined, program, now: clock.now(), notice });
+  // One that was renewed meanwhile must not be stored over: the gateway ends the session of whoever comes with the one before.
+  const still = async (): Promise<boolean> => {
+    const profile = await readProfile(home, chosen.name);
+    return profile !== undefined && (await readableLogin(home, env, { name: chosen.name, profile }))?.tlsCertificate === record.tlsCertificate;
+  };
+  if (!(await storeLogin({ home, name, env, record, account, authType, keystore, trust: undefined, program, now: clock.now(), notice, still }))) return resumeLogin(options, tools);
   const result = { record, account, authType, keystore, switched };
   try {
     return { ...result, kube: await writeKubeEntries({ home, env, record, account, embed: options.embed }), kubeProblem: undefined };

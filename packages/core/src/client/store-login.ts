@@ -24,6 +24,8 @@ export interface StoredLogin {
   /** ms since the epoch. */
   readonly now: number;
   readonly notice: (text: string) => void;
+  /** Asked before anything is written, as the one process that changes this home: false leaves all as it is. */
+  readonly still?: (() => Promise<boolean>) | undefined;
 }
 
 function profileOf(login: StoredLogin, before: Profile | undefined): Profile {
@@ -108,11 +110,12 @@ export async function refreshLauncher(home: ClientHome, program: StoredLogin["pr
 
 /**
  * Stores a login: key and certificates as one secret, the pinned authority, the launcher, and last the profile, whose writing tells others
- * that the login is there. Another user's login at the same gateway that has not ended is kept beside it. One process at a time; each step replaces one file whole.
+ * that the login is there. Another user's login at the same gateway that has not ended is kept beside it. One process at a time; each step replaces one file whole. False where `still` said no.
  */
-export async function storeLogin(login: StoredLogin): Promise<void> {
-  const { home, name, env, record, trust } = login;
-  await changeHome(home, async () => {
+export async function storeLogin(login: StoredLogin): Promise<boolean> {
+  const { home, name, env, record, trust, still } = login;
+  return changeHome(home, async () => {
+    if ((await still?.()) === false) return false;
     const before = await readProfile(home, name);
     await keepOther(login);
     await openLogins(home, login.keystore, env).write(name, record);
@@ -126,5 +129,6 @@ export async function storeLogin(login: StoredLogin): Promise<void> {
     await writeProfile(home, name, profileOf(login, before));
     await selectProfile(home, name);
     await removeKept(home, env, keptName(name, record.username));
+    return true;
   });
 }
