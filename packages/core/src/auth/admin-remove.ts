@@ -110,10 +110,12 @@ export function createAdminRemove(context: Context): Pick<Admin, "remove"> {
     if (!(await transactIfUnchanged(context, [removal, ...others]))) return undefined;
     // Nobody comes in through it any more: whoever did so far is found.
     if (isConnectorKind(kind)) await forgetConnector(context, kind, name);
-    const change = await conclude(context, caller, { kind, name: shownName(kind, resource, name), outcome: "deleted", revision: found.revision, fields: resource?.kind === "lock" ? lockFields(resource) : undefined });
-    if (kind === "user") await endLate(context, name);
-    if (kind === "bot") await endLate(context, botUserName(name));
-    return change;
+    try {
+      return await conclude(context, caller, { kind, name: shownName(kind, resource, name), outcome: "deleted", revision: found.revision, fields: resource?.kind === "lock" ? lockFields(resource) : undefined });
+    } finally {
+      if (kind === "user") await endLate(context, name);
+      if (kind === "bot") await endLate(context, botUserName(name));
+    }
   }
 
   return {

@@ -310,6 +310,20 @@ describe("remove", () => {
   });
 });
 
+describe("a removal that cannot be audited", () => {
+  it.each(["user", "bot"] as const)("of a %s ends the login too that was faster than it", async (kind) => {
+    const name = "ci";
+    await world.put(kind === "user" ? { kind, version: "v2", metadata: { name }, spec: { roles: ["access"] } } : { kind, version: "v1", metadata: { name }, spec: { roles: ["access"] } });
+    const session = { user: kind === "user" ? name : `bot:${name}`, subject: "s", roles: [], traits: {}, method: "local", created: 0, address: "" };
+    atNext("transact", name, () => world.store.transact([{ op: "put", kind: "session", name: "late", value: JSON.stringify(session) }]));
+    world.audit.before = () => {
+      throw new Error("full");
+    };
+    await expect(world.auth.admin.remove(localAdmin, { kind, name })).rejects.toMatchObject({ code: "unavailable" });
+    expect(await world.store.list("session")).toEqual([]);
+  });
+});
+
 describe("what a person may do", () => {
   it.each([
     ["list", () => (caller: Caller) => get(caller, "role")],
