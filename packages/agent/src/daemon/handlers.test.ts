@@ -9,7 +9,9 @@ function leavingAgent() {
   const kept = new Map<string, string>();
   const lock = createLock({ random: systemRandom, log: () => undefined });
   const secrets: AgentLogins["secrets"] = { get: (account) => kept.get(account), set: (account, text) => void kept.set(account, text), delete: (account) => kept.delete(account) };
-  const parts = { lock, logins: { secrets, state: () => [...kept] } as unknown as AgentLogins, ssh: { state: () => null } as unknown as SshAgent };
+  let made: (record: string) => void = () => undefined;
+  const relogin = (): Promise<unknown> => new Promise((resolve) => (made = (record) => resolve({ record, reason: null })));
+  const parts = { lock, logins: { secrets, relogin, state: () => [...kept] } as unknown as AgentLogins, ssh: { state: () => null } as unknown as SshAgent };
   let left: () => void = () => undefined;
   const leaving = new Promise<void>((resolve) => (left = resolve));
   let isLeaving = false;
@@ -26,7 +28,7 @@ function leavingAgent() {
       return leaving;
     },
   });
-  return { handlers, lock, kept, left };
+  return { handlers, lock, kept, left, made: (record: string) => made(record) };
 }
 
 const ending = { code: "unavailable", message: expect.stringContaining("the local agent is ending") as string };
@@ -43,6 +45,20 @@ describe("an agent that has handed over what it holds", () => {
     left();
     expect(JSON.parse((await handed).state)).toEqual({ logins: [["a", "1"]], ssh: null });
     expect([lock.isLocked, [...kept]]).toEqual([false, [["a", "1"]]]);
+  });
+
+  it("begins no login in the browser, and hands nothing over while somebody waits for one", async () => {
+    const { handlers, left, made } = leavingAgent();
+    const waiting = handlers.relogin({ profile: "gw" });
+    expect(await handlers.hello({})).toMatchObject({ loggingIn: true });
+    await expect((async () => handlers.handover({}))()).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining("wait for a login") as string });
+    made("new");
+    expect(await waiting).toEqual({ record: "new", reason: null });
+    expect(await handlers.hello({})).toMatchObject({ loggingIn: false });
+    const handed = handlers.handover({});
+    await expect((async () => handlers.relogin({ profile: "gw" }))()).rejects.toMatchObject(ending);
+    left();
+    await handed;
   });
 
   it("hands nothing over once it is locked", async () => {

@@ -32,10 +32,13 @@ export function controlHandlers({ identity, parts, settings, ...around }: Handle
     return work(request);
   };
 
+  /** Who waits for a login in the browser, which would be cut off with this process. */
+  let waiting = 0;
+
   return {
     hello: async ({ sshAgent }) => {
       if (sshAgent !== undefined && sshAgent !== "") await ssh.follow(sshAgent);
-      return { ...identity, locked: lock.isLocked };
+      return { ...identity, locked: lock.isLocked, loggingIn: waiting > 0 };
     },
     status: async () => {
       await Promise.all([settings.refresh(), logins.refresh()]);
@@ -53,10 +56,17 @@ export function controlHandlers({ identity, parts, settings, ...around }: Handle
       };
     },
     credentials: open(async ({ profile }) => ({ record: await logins.credentials(profile) })),
-    relogin: open(async (request) => {
-      await settings.refresh();
-      return logins.relogin(request);
-    }),
+    relogin: lasting(
+      open(async (request) => {
+        waiting++;
+        try {
+          await settings.refresh();
+          return await logins.relogin(request);
+        } finally {
+          waiting--;
+        }
+      }),
+    ),
     "secret-get": open(({ account }) => ({ text: logins.secrets.get(account) ?? null })),
     "secret-set": lasting(
       open(({ account, text }) => {
@@ -75,6 +85,7 @@ export function controlHandlers({ identity, parts, settings, ...around }: Handle
     },
     // Whoever could ask a locked one for all that it holds would not need the passphrase.
     handover: open(async () => {
+      if (waiting > 0) throw new GatehouseError("unavailable", "commands wait for a login that the local agent makes in the browser", { hint: "try again once it is made" });
       const state = JSON.stringify(stateOf(parts));
       // Who cannot hand over all that it has keeps it.
       if (Buffer.byteLength(formatAgentAnswer({ state })) > agentLimits.answer) throw new GatehouseError("limit_exceeded", "the local agent holds more than it can hand over", { hint: "end it: tsh agent stop" });

@@ -26,7 +26,7 @@ function listens(path: string): Promise<boolean> {
 /**
  * Makes room for an agent of this build: takes over from one of another, with all that it held in memory. Resolves with the state that is to be restored, undefined where there
  * is none, or nobody listens at a socket that a crash left. Call it with the place's lock. Throws `already_exists` where an agent of this build runs,
- * `access_denied` where the place is not this person's alone, `internal` where the one that is there does not go.
+ * `access_denied` where the place is not this person's alone, `unavailable` where somebody waits for a login that the other makes, `internal` where the one that is there does not go.
  */
 export async function makeRoom(place: AgentPlace, build: string, log: (text: string) => void): Promise<string | undefined> {
   if (!(await checkAgentSocket(place.directory, place.control)) || !(await listens(place.control))) return undefined;

@@ -26,8 +26,9 @@ const glance = 2000;
 /** ms that an agent takes to start, at most. */
 const startTime = 15_000;
 
-/** Whether this agent is to stay: it is of this build, or is locked and goes only once it is unlocked. */
-const stays = (running: AgentIdentityAnswer | undefined, build: string): running is AgentIdentityAnswer => running !== undefined && (running.build === build || running.locked === true);
+/** Whether this agent is to stay: it is of this build, or goes only once it is unlocked, or has made the login that somebody waits for. */
+const stays = (running: AgentIdentityAnswer | undefined, build: string): running is AgentIdentityAnswer =>
+  running !== undefined && (running.build === build || running.locked === true || running.loggingIn === true);
 
 /** Whether the person has turned it off: read by what knows YAML only where there is something to read. */
 async function isTurnedOff(home: ClientHome): Promise<boolean> {
@@ -73,8 +74,8 @@ function launch({ env, program }: StartOptions, place: AgentPlace): ChildProcess
 }
 
 /**
- * Makes sure that an agent of this build runs, or is about to: starts one where there is none, and one that takes the place of another build's, unless that is locked. Waits for
- * neither. Throws `access_denied` where its place is not this person's alone, `internal` where nothing can be started.
+ * Makes sure that an agent of this build runs, or is about to: starts one where there is none, and one that takes the place of another build's, unless that is locked or makes
+ * a login. Waits for neither. Throws `access_denied` where its place is not this person's alone, `internal` where nothing can be started.
  */
 export async function ensureAgent(options: StartOptions): Promise<void> {
   const place = agentPlace(options.env, options.home);

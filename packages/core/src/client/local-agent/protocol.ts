@@ -20,6 +20,8 @@ export interface AgentIdentityAnswer {
   readonly started: number;
   /** It hands nothing over, and so stays, until it is unlocked. */
   readonly locked?: boolean | undefined;
+  /** Commands wait for a login in the browser: it hands nothing over, and so stays, until that is made. */
+  readonly loggingIn?: boolean | undefined;
 }
 
 /** How the renewal of a login stands. `refused`: something at the gateway stands in its way, and it is asked again; `never`: the gateway does not renew this login; `end`: as far as the session goes already. */
@@ -79,7 +81,7 @@ export interface AgentVerbs {
   /** Nothing is signed or given out until the same passphrase comes again. */
   readonly lock: { readonly request: { readonly passphrase: string }; readonly answer: Nothing };
   readonly unlock: { readonly request: { readonly passphrase: string }; readonly answer: Nothing };
-  /** All that would be lost with it, for the agent that takes its place; it stops once this is answered. Refused while it is locked. */
+  /** All that would be lost with it, for the agent that takes its place; it stops once this is answered. Refused while it is locked, and while somebody waits for a login. */
   readonly handover: { readonly request: Nothing; readonly answer: { readonly state: string } };
   readonly stop: { readonly request: Nothing; readonly answer: Nothing };
 }
