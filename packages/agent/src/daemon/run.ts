@@ -77,8 +77,8 @@ async function begin(context: AgentContext, { signal, onReady, idleTime = usualI
   if (signal.aborted) end("told to stop");
 
   let left: Promise<void> | undefined;
-  // Once: what is at the paths later is another's.
-  const leave = (): Promise<void> => (left ??= Promise.all([control.leave(), parts.ssh.close()]).then(() => undefined));
+  // Once, and the control socket last: while that is there no other agent puts its own in the place of what is being removed.
+  const leave = (): Promise<void> => (left ??= parts.ssh.close().finally(() => control.leave()));
 
   // A locked agent that ended would be as good as unlocked.
   const isIdle = (): boolean => !parts.lock.isLocked && parts.logins.isIdle && parts.ssh.isIdle;
