@@ -1,7 +1,8 @@
-import { lstat, mkdir, rm } from "node:fs/promises";
+import { chmod, lstat, mkdir, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import { GatehouseError, systemErrorCode } from "@gatehouse/core/base";
+import { withLock } from "@gatehouse/core/client/lean";
 
 function refused(path: string, why: string): GatehouseError {
   return new GatehouseError("access_denied", `will not listen on a socket at ${path}: ${why}`, { hint: "choose a path in a folder of mode 0700 that is yours alone" });
@@ -31,17 +32,11 @@ async function checkFolder(path: string, folder: string): Promise<void> {
   if (why !== undefined) throw refused(path, `${folder} ${why}`);
 }
 
-/**
- * Makes room for a socket: its folder is made where there is none, and has to be this person's alone; a socket that nobody listens on any more is removed. Throws
- * `access_denied` for a folder that others can enter and for what is no socket of one's own, `already_exists` where somebody listens.
- */
-export async function prepareSocketPlace(path: string): Promise<void> {
-  if (process.platform === "win32") throw new GatehouseError("not_implemented", "--listen-unix: there are no such sockets on Windows", { hint: "leave it out: the proxy then listens on a port" });
-  const folder = dirname(path);
-  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-    throw refused(path, `its folder cannot be made (${systemErrorCode(error) ?? String(error)})`);
-  });
-  await checkFolder(path, folder);
+/** ms to wait for another process that begins to listen there. */
+const lockWait = 5000;
+
+/** Removes a socket that nobody listens on any more. */
+async function makeRoom(path: string): Promise<void> {
   const present = await lstat(path).catch((error: unknown) => {
     if (systemErrorCode(error) === "ENOENT") return undefined;
     throw refused(path, systemErrorCode(error) ?? String(error));
@@ -50,4 +45,22 @@ export async function prepareSocketPlace(path: string): Promise<void> {
   if (!present.isSocket() || present.uid !== process.geteuid?.()) throw refused(path, "something else stands there");
   if (await answers(path)) throw new GatehouseError("already_exists", `something listens on ${path} already`, { hint: "end it first, or choose another path" });
   await rm(path, { force: true });
+}
+
+/**
+ * Makes room for a socket and listens there: its folder is made where there is none, and has to be this person's alone; a socket that nobody listens on any more is removed, by one
+ * process at a time. Throws `access_denied` for a folder that others can enter and for what is no socket of one's own, `already_exists` where somebody listens, and what `listen` does.
+ */
+export async function listenInPlace(path: string, listen: () => Promise<void>): Promise<void> {
+  if (process.platform === "win32") throw new GatehouseError("not_implemented", "--listen-unix: there are no such sockets on Windows", { hint: "leave it out: the proxy then listens on a port" });
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw refused(path, `its folder cannot be made (${systemErrorCode(error) ?? String(error)})`);
+  });
+  await checkFolder(path, folder);
+  await withLock(`${path}.lock`, { wait: lockWait, purpose: `listen on ${path}` }, async () => {
+    await makeRoom(path);
+    await listen();
+    await chmod(path, 0o600);
+  });
 }

@@ -37,7 +37,7 @@ describe("a proxy on a socket", () => {
     await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
   });
 
-  it("takes the place of one that a killed process has left", async () => {
+  it("takes the place of one that a killed process has left, one of many that come at once", async () => {
     const path = join(folder, "kube.sock");
     const left = createServer().listen(path);
     await once(left, "listening");
@@ -46,8 +46,11 @@ describe("a proxy on a socket", () => {
     await link(path, kept);
     left.close();
     await rename(kept, path);
-    const proxy = await start(path);
-    await proxy.close();
+    const outcomes = await Promise.allSettled(Array.from({ length: 4 }, () => start(path)));
+    expect(outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [(outcome.reason as { readonly code: string }).code] : []))).toEqual(Array.from({ length: 3 }, () => "already_exists"));
+    const [response] = (await once(request({ socketPath: path, path: "/api/v1/pods" }).end(), "response")) as [IncomingMessage];
+    response.resume();
+    for (const outcome of outcomes) if (outcome.status === "fulfilled") await outcome.value.close();
   });
 
   it("is refused in a folder that others can enter, and where something else stands", async () => {
