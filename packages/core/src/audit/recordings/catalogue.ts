@@ -151,22 +151,18 @@ export function createCatalogue(options: { readonly directory: string; readonly 
   }
 
   let running: Promise<readonly CatalogueEntry[]> | undefined;
+  /** Has not begun. */
   let next: Promise<readonly CatalogueEntry[]> | undefined;
+  const begin = (): Promise<readonly CatalogueEntry[]> => {
+    next = undefined;
+    return (running = scan().finally(() => (running = undefined)));
+  };
   return {
     entries() {
-      if (running === undefined) {
-        running = scan().finally(() => (running = undefined));
-        return running;
-      }
+      if (next !== undefined) return next;
+      if (running === undefined) return begin();
       // One under way may be past what is asked for.
-      next ??= running
-        .catch(() => undefined)
-        .then(() => {
-          next = undefined;
-          running = scan().finally(() => (running = undefined));
-          return running;
-        });
-      return next;
+      return (next = running.catch(() => undefined).then(begin));
     },
   };
 }

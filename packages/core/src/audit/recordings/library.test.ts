@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nullLogger, readAll } from "../../base/index.ts";
 import { RecordingBuilder, emptyRecordingChain, encodeChunk, encodeRecordingJson, type KubeSession, type RecordedSession, type RecordingRecord, type SshSession } from "../../formats/index.ts";
+import { createCatalogue } from "./catalogue.ts";
 import { openRecordingLibrary, type RecordingLibrary } from "./index.ts";
 
 let directory: string;
@@ -55,6 +56,19 @@ async function save(session: Saved, options: { readonly server?: string; readonl
 }
 const list = async (query: Partial<Parameters<RecordingLibrary["list"]>[0]> = {}, visible = () => true): Promise<string[]> =>
   (await library.list({ limit: 100, ...query }, visible)).map(({ sid }) => sid);
+
+describe("the catalogue of recordings", () => {
+  it("is looked through once for all who ask before that begins, and by nobody else meanwhile", async () => {
+    const catalogue = createCatalogue({ directory, logger: nullLogger });
+    const first = catalogue.entries();
+    let third: Promise<unknown> | undefined;
+    const asked = first.then(() => (third = catalogue.entries()));
+    const second = catalogue.entries();
+    expect(second).not.toBe(first);
+    await asked;
+    expect(third).toBe(second);
+  });
+});
 
 describe("the library of recordings", () => {
   it("is empty where nothing was recorded", async () => {

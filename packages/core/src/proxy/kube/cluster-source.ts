@@ -102,7 +102,7 @@ export class ClusterSource {
   /** One reading at a time; who asks meanwhile gets another one after it. */
   #read(always: boolean): Promise<void> {
     this.#again = this.#reading !== undefined;
-    this.#reading ??= this.#readAll(always).finally(() => (this.#reading = undefined));
+    this.#reading ??= this.#readAll(always);
     return this.#reading;
   }
 
@@ -116,6 +116,8 @@ export class ClusterSource {
       }
     } finally {
       clearTimeout(timer);
+      // At once: who asks from now on is not heard any more.
+      this.#reading = undefined;
     }
   }
 
