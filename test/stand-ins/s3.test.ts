@@ -37,7 +37,7 @@ it("checkpoints become locked objects, signed for; what a bucket that is down mi
   await vi.waitFor(() => expect(log.status().witnesses[0]).toMatchObject({ waiting: 1, problem: expect.stringContaining("503") as string }));
   s3.down = false;
   await log.checkpoint();
-  await vi.waitFor(() => expect(s3.objects.size).toBe(2), { timeout: 10_000 });
+  await vi.waitFor(() => expect(s3.objects.size).toBe(2));
   for (const { key, body, lockMode, lockedUntil } of s3.objects.values()) {
     expect(key).toMatch(/^logs\/gw1\/\d{4}-.*\.json$/);
     expect(body.toString()).toMatch(/^\{"event":"audit\.checkpoint".*\}\n$/);

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { readdir, realpath } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
+import { wholeLines } from "./lines.ts";
 
 /** A real Kubernetes: credentials for its admin and for a gateway that may only impersonate, and the API server's own audit log. */
 export interface RealCluster {
@@ -36,7 +37,7 @@ export function realCluster(): RealCluster | undefined {
     auditLog() {
       const path = join(folder, "log/audit.jsonl");
       if (!existsSync(path)) return undefined;
-      return readFileSync(path, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as KubeAuditEvent);
+      return wholeLines(readFileSync(path, "utf8")).map((line) => JSON.parse(line) as KubeAuditEvent);
     },
   };
 }

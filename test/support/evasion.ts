@@ -83,7 +83,7 @@ export async function sendRaw(
     socket.write(bytes);
     const statuses = (): number[] => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]));
     for (let waited = 0; !socket.readableEnded && !socket.destroyed && statuses().length < answers; waited += 5) {
-      if (waited > 10_000) throw new Error(`no answer in 10 s; so far ${JSON.stringify(text.slice(0, 500))}`);
+      if (waited > 60_000) throw new Error(`no answer in a minute; so far ${JSON.stringify(text.slice(0, 500))}`);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     // What should not come gets a moment to come.

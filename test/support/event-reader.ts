@@ -24,7 +24,7 @@ export function readEvents(world: Pick<World, "events">): EventReader {
     },
     unread,
     async until(name) {
-      await expect.poll(async () => (await unread()).map(({ event }) => event), { timeout: 20_000 }).toContain(name);
+      await expect.poll(async () => (await unread()).map(({ event }) => event)).toContain(name);
       const events = await unread();
       seen += events.length;
       return events;

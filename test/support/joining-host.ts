@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { answers, freePort } from "@gatehouse/core/testing";
+import { freePort } from "@gatehouse/core/testing";
 import { cleanEnv } from "./world.ts";
 import { run, type Outcome } from "./process.ts";
 
@@ -59,13 +59,16 @@ export async function startJoiningHost(folder: string, lines: readonly string[] 
   const child: ChildProcess = spawn(sshd, ["-f", config, "-D", "-e"], { stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
   child.stderr?.on("data", (chunk: Buffer) => (log += chunk.toString()));
-  for (let attempt = 0; !(await answers(port)); attempt++) {
-    if (attempt === 200 || child.exitCode !== null) throw new Error(`sshd did not start:\n${log}`);
+  // Its own words: somebody else may answer on the port.
+  for (let attempt = 0; !log.includes(`Server listening on 127.0.0.1 port ${String(port)}.`); attempt++) {
+    if (attempt === 1200 || child.exitCode !== null) throw new Error(`sshd did not start:\n${log}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   const state = file("state");
   const reload = file("reload.sh");
-  await writeFile(reload, `kill -HUP "$(cat ${file("sshd.pid")})"\n`);
+  // A service manager's reload is over when the service is there again: that writes its file once it listens.
+  const pidFile = file("sshd.pid");
+  await writeFile(reload, `pid=$(cat ${pidFile}) && rm ${pidFile} && kill -HUP "$pid" || exit 1\nfor try in $(seq 600); do [ -s ${pidFile} ] && exit 0; sleep 0.1; done\nexit 1\n`);
   await mkdir(file("cron"));
   const options = [`--state-dir=${state}`, `--sshd-config=${config}`, `--sshd=${sshd}`, `--reload=sh ${reload}`, "--timer=cron", `--timer-dir=${file("cron")}`];
   const quoted = (words: readonly string[]): string => words.map((word) => `'${word}'`).join(" ");

@@ -1,6 +1,7 @@
 import { createPrivateKey } from "node:crypto";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { unlessGone } from "./gone.ts";
 
 /** Texts and bytes by which a private key would show, whatever it is wrapped in. */
 export type KeyTraces = readonly Buffer[];
@@ -25,12 +26,13 @@ export function keyTraces(pem: string): KeyTraces {
 /** Whether any trace is in these bytes. */
 export const showsKey = (bytes: Buffer, traces: KeyTraces): boolean => traces.some((trace) => bytes.includes(trace));
 
-/** Files below a folder that show the key. */
+/** Files below a folder that show the key; what goes meanwhile does not. */
 export async function filesWithKey(folder: string, traces: KeyTraces): Promise<readonly string[]> {
   const found: string[] = [];
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
-    if (entry.isFile() && showsKey(await readFile(path), traces)) found.push(path);
+    const bytes = entry.isFile() ? await readFile(path).catch(unlessGone) : undefined;
+    if (bytes !== undefined && showsKey(bytes, traces)) found.push(path);
   }
   return found;
 }

@@ -83,11 +83,10 @@ export async function startKubeRelay(adminKubeconfig: string): Promise<KubeRelay
       const finish = (why: StreamEnd): void => {
         ended = true;
         const frames = tap.endFrames(why);
-        if (frames !== undefined) client.write(frames);
-        setTimeout(() => {
-          client.destroy();
-          upstream.destroy();
-        }, 500);
+        upstream.destroy();
+        // All that was written before gets there first, however slowly it is read.
+        client.end(frames ?? Buffer.alloc(0));
+        setTimeout(() => client.destroy(), 60_000).unref();
       };
       const fromServer = (chunk: Buffer): void => {
         if (ended) return;

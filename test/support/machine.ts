@@ -2,6 +2,7 @@ import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { unlessGone } from "./gone.ts";
 import { run, start, type Outcome, type RunOptions, type Running } from "./process.ts";
 import { createWorld, tshPath, type World, type WorldOptions } from "./world.ts";
 
@@ -14,7 +15,7 @@ export interface Machine {
   start(args: readonly string[]): Running;
   /** A new `tsh login` through GitHub, whatever login is there, with the gateway's pin and a file keystore. */
   logIn(args?: readonly string[]): Promise<Outcome>;
-  /** Text of every file below the home, by path. */
+  /** Text of every file below the home, by path; what goes meanwhile is left out. */
   files(): Promise<ReadonlyMap<string, string>>;
 }
 
@@ -38,7 +39,8 @@ export async function newMachine(world: World, login: string, extra: NodeJS.Proc
       const found = new Map<string, string>();
       for (const entry of await readdir(home, { recursive: true, withFileTypes: true })) {
         const path = join(entry.parentPath, entry.name);
-        if (entry.isFile()) found.set(path, await readFile(path, "latin1"));
+        const text = entry.isFile() ? await readFile(path, "latin1").catch(unlessGone) : undefined;
+        if (text !== undefined) found.set(path, text);
       }
       return found;
     },

@@ -40,7 +40,7 @@ export async function run(command: string, args: readonly string[], options: Run
   // A child that ends before it has read its input is not an error of the test's.
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input);
-  const timer = setTimeout(() => child.kill("SIGKILL"), options.timeout ?? 60_000);
+  const timer = setTimeout(() => child.kill("SIGKILL"), options.timeout ?? 120_000);
   underWay.add(child);
   try {
     const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
@@ -68,7 +68,7 @@ export interface Running {
   stderr(): string;
   /** Resolves with the match; rejects with all output when the child ends or `timeout` ms pass first. */
   waitFor(pattern: RegExp, stream: "stdout" | "stderr", timeout?: number): Promise<RegExpMatchArray>;
-  /** Sends a signal and waits for the end; SIGKILL after 15 s. */
+  /** Sends a signal and waits for the end; SIGKILL after a minute. */
   stop(signal?: NodeJS.Signals): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
 }
@@ -78,6 +78,7 @@ export function start(command: string, args: readonly string[], options: RunOpti
   const child = spawn(command, args, { env: options.env ?? process.env, cwd: options.cwd, stdio: ["pipe", "pipe", "pipe"] });
   const text = { stdout: "", stderr: "" };
   const listeners = new Set<() => void>();
+  let closed = false;
   for (const stream of ["stdout", "stderr"] as const) {
     child[stream].setEncoding("utf8").on("data", (chunk: string) => {
       text[stream] += chunk;
@@ -89,6 +90,7 @@ export function start(command: string, args: readonly string[], options: RunOpti
   const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code, signal) => {
+      closed = true;
       resolve({ code, signal });
       for (const listener of listeners) listener();
     });
@@ -100,14 +102,15 @@ export function start(command: string, args: readonly string[], options: RunOpti
     stdout: () => text.stdout,
     stderr: () => text.stderr,
     ended,
-    waitFor: (pattern, stream, timeout = 30_000) =>
+    waitFor: (pattern, stream, timeout = 60_000) =>
       new Promise((resolve, reject) => {
         const fail = (why: string): void => finish(() => reject(new NotSaid(`${command} ${why}`, text.stdout, text.stderr)));
         const timer = setTimeout(() => fail(`did not say ${String(pattern)} within ${timeout} ms`), timeout);
         const look = (): void => {
           const match = pattern.exec(text[stream]);
           if (match) finish(() => resolve(match));
-          else if (child.exitCode !== null || child.signalCode !== null) fail(`ended before ${String(pattern)}`);
+          // One that has exited may have said it all the same: that is read until its output ends.
+          else if (closed) fail(`ended before ${String(pattern)}`);
         };
         const finish = (done: () => void): void => {
           clearTimeout(timer);
@@ -119,7 +122,7 @@ export function start(command: string, args: readonly string[], options: RunOpti
       }),
     async stop(signal = "SIGTERM") {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-      const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
+      const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
       try {
         return await ended;
       } finally {

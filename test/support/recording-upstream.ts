@@ -56,8 +56,8 @@ export async function startRecordingUpstream(): Promise<RecordingUpstream> {
       `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${request.headers.upgrade ?? ""}\r\n` +
         `${protocol === undefined ? "" : `Sec-WebSocket-Protocol: ${protocol}\r\n`}\r\n`,
     );
-    // Not at once: a stream that is over before it is written down is none.
-    setTimeout(() => socket.end(), 100);
+    // The client ends it: a stream that is over before it is written down is none.
+    socket.on("end", () => socket.end()).resume();
   });
   server.on("secureConnection", (socket) => sockets.add(socket));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -40,6 +40,6 @@ export async function playRecording(path: string): Promise<PlayedRecording> {
 /** The recording that an event `session.end` names. The file gets its lasting name a moment after the event is in the log: it is waited for. */
 export async function recordingOf(dataDir: string, event: Readonly<Record<string, unknown>>): Promise<PlayedRecording> {
   const path = join(dataDir, "log", (event["recording"] as { readonly file: string }).file);
-  await expect.poll(() => existsSync(path), { timeout: 10_000, message: path }).toBe(true);
+  await expect.poll(() => existsSync(path), { message: path }).toBe(true);
   return playRecording(path);
 }

@@ -8,7 +8,7 @@ export type ShellName = "bash" | "zsh" | "fish";
 
 /** An interactive shell at a terminal, with completion loaded. */
 export interface TypedShell {
-  /** Types keys (`\t` is TAB) and Enter, and resolves with the words that the command was run with; rejects where it was not run in 30 s. */
+  /** Types keys (`\t` is TAB) and Enter, and resolves with the words that the command was run with; rejects where it was not run in a minute. */
   type(keys: string): Promise<readonly string[]>;
   /** Types keys without Enter until the screen shows this, then empties the line. Resolves with all that was shown. */
   see(keys: string, pattern: RegExp): Promise<string>;
@@ -45,7 +45,7 @@ export async function openShell(name: ShellName, env: NodeJS.ProcessEnv, program
   });
   const waitFor = (pattern: RegExp): Promise<string> =>
     new Promise((resolve, reject) => {
-      const timer = setTimeout(() => finish(() => reject(new Error(`${name} did not show ${String(pattern)}:\n${JSON.stringify(output)}`))), 30_000);
+      const timer = setTimeout(() => finish(() => reject(new Error(`${name} did not show ${String(pattern)}:\n${JSON.stringify(output)}`))), 60_000);
       const look = (): void => {
         if (pattern.test(output)) finish(() => resolve(output));
       };

@@ -9,6 +9,8 @@ export interface TerminalProgram {
   output(): string;
   /** Waits until something has been shown since the last time that this was waited for. */
   until(pattern: RegExp | string): Promise<void>;
+  /** Asks the shell in it for the terminal's size until that is this, `rows columns`: how fast a change of it gets there is nobody's to know. */
+  sizeIs(size: string): Promise<void>;
   /** Exit code. */
   readonly exited: Promise<number>;
 }
@@ -21,14 +23,20 @@ export function runInTerminal(command: string, args: readonly string[], options:
   const bytes = (): Buffer => Buffer.concat(chunks);
   const output = (): string => bytes().toString("utf8");
   let seen = 0;
+  const shows = async (pattern: RegExp | string, ask: () => void, interval = 50): Promise<void> => {
+    const look = (): string => {
+      ask();
+      return output().slice(seen);
+    };
+    await expect.poll(look, { message: [command, ...args].join(" "), interval }).toMatch(pattern);
+    seen = output().length;
+  };
   return {
     pty,
     bytes,
     output,
-    async until(pattern) {
-      await expect.poll(() => output().slice(seen), { timeout: 30_000, message: [command, ...args].join(" ") }).toMatch(pattern);
-      seen = output().length;
-    },
+    until: (pattern) => shows(pattern, () => undefined),
+    sizeIs: (size) => shows(size, () => pty.write("stty size\r"), 500),
     exited: new Promise((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode))),
   };
 }

@@ -1,9 +1,11 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
+import { freePort } from "@gatehouse/core/testing";
 import { githubConnector, startGithub, type Github, type GithubUser } from "../stand-ins/github.ts";
+import { wholeLines } from "./lines.ts";
 import { run, start, type Outcome, type RunOptions, type Running } from "./process.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -53,7 +55,7 @@ export interface World {
   person(login: string): Promise<Person>;
   /** Stops the gateway and starts it again on the same data and addresses. */
   restart(signal?: NodeJS.Signals): Promise<void>;
-  /** The audit log so far. */
+  /** The audit log so far, of all its days, but for its checkpoints, which come by the clock. */
   events(): Promise<readonly Readonly<Record<string, unknown>>[]>;
   close(): Promise<void>;
 }
@@ -113,7 +115,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
 
   async function boot(): Promise<Readiness> {
     gateway = start(process.execPath, [...(options.nodeArgs ?? []), tshPath, "proxy", "-c", configFile, "--format=json"], { env: cleanEnv({ HOME: folder }) });
-    const [line] = await gateway.waitFor(/^\{.*"ca_pin".*\}$/m, "stdout", 60_000);
+    const [line] = await gateway.waitFor(/^\{.*"ca_pin".*\}$/m, "stdout");
     return JSON.parse(line) as Readiness;
   }
 
@@ -128,6 +130,10 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     },
   };
   options.config?.(config);
+  // Not any ports: a gateway that starts again has to find its own free.
+  for (const [place, key] of [[config.auth_service, "listen_addr"], [config.proxy_service, "web_listen_addr"], [config.proxy_service, "ssh_listen_addr"], [config.proxy_service.kubernetes ?? {}, "listen_addr"]] as const) {
+    if (place[key] === "127.0.0.1:0") place[key] = `127.0.0.1:${String(await freePort())}`;
+  }
 
   const tctl: World["tctl"] = (args, runOptions) =>
     run(process.execPath, [tctlPath, "--data-dir", dataDir, ...args], { env: cleanEnv({ HOME: folder }), ...runOptions });
@@ -173,8 +179,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
         await boot();
       },
       async events() {
-        const text = await readFile(join(dataDir, "log/events.log"), "utf8");
-        return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Record<string, unknown>);
+        const texts = await Promise.all((await logFiles(join(dataDir, "log"))).map((path) => readFile(path, "utf8")));
+        return texts.flatMap(wholeLines).map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ event }) => event !== "audit.checkpoint");
       },
       async close() {
         await gateway?.stop();
@@ -190,6 +196,12 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** Files of the audit log, one a day, oldest first. */
+async function logFiles(folder: string): Promise<readonly string[]> {
+  const files = (await readdir(folder, { recursive: true })).filter((name) => /^[^/]+\/[^/]+\.log$/.test(name));
+  return files.sort().map((name) => join(folder, name));
 }
 
 async function createPerson(login: string, home: string, world: World): Promise<Person> {

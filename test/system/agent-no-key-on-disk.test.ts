@@ -32,7 +32,7 @@ const place = (): ReturnType<typeof agentPlace> => agentPlace(machine.env, clien
 async function tracedTsh(name: string, args: readonly string[]): Promise<Outcome> {
   const file = join(world.folder, `${name}.strace`);
   traced.push(file);
-  return run("strace", ["-f", "-v", "-yy", "-xx", "-s", "100000", "-e", "trace=execve,execveat,write,writev,pwrite64,pwritev", "-o", file, process.execPath, tshPath, ...args], { env: machine.env, timeout: 120_000 });
+  return run("strace", ["-f", "-v", "-yy", "-xx", "-s", "100000", "-e", "trace=execve,execveat,write,writev,pwrite64,pwritev", "-o", file, process.execPath, tshPath, ...args], { env: machine.env, timeout: 200_000 });
 }
 
 const credentials = async (): Promise<{ readonly key: string; readonly outcome: Outcome }> => {
@@ -58,7 +58,7 @@ beforeAll(async () => {
   agent = status.pid;
   expect(await tracedTsh("login", ["login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`])).toMatchObject({ code: 0 });
   traces = keyTraces((await credentials()).key);
-}, 180_000);
+});
 afterAll(async () => {
   if (!hasTools) return;
   await machine.tsh(["agent", "stop"]);

@@ -49,7 +49,7 @@ async function statusOf(machine: Machine): Promise<Status> {
 
 /** Waits until the agent is as it should be; the last status where it is. */
 async function until(machine: Machine, wanted: (status: Status) => boolean): Promise<Status> {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const status = await statusOf(machine);
     if (wanted(status)) return status;
@@ -160,7 +160,7 @@ describe("the local agent", () => {
     // It answers before it has written that it does.
     await machine.tsh(["agent", "stop"]);
     const log = (): Promise<string> => readFile(join(directoryOf(machine), "agent.log"), "utf8");
-    await expect.poll(log, { timeout: 20_000 }).toContain("ends: ");
+    await expect.poll(log).toContain("ends: ");
     expect((await log()).match(/listens at/g)).toHaveLength(1);
   });
 
@@ -169,6 +169,7 @@ describe("the local agent", () => {
     await machine.tsh(["agent", "start"]);
     const { pid } = await running(machine);
     process.kill(pid, "SIGKILL");
+    await until(machine, (status) => !status.running);
     expect(await machine.tsh(["agent", "status"])).toMatchObject({ code: 5 });
     expect((await lstat(socketOf(machine))).isSocket()).toBe(true);
     expect((await machine.tsh(["status", "--all"])).code).toBe(0);

@@ -44,7 +44,7 @@ async function replace(path: string, text: string): Promise<void> {
   await rename(`${path}.new`, path);
 }
 
-const soon = (check: () => Promise<void>): Promise<void> => vi.waitFor(check, { timeout: 30_000, interval: 500 });
+const soon = (check: () => Promise<void>): Promise<void> => vi.waitFor(check, { interval: 500 });
 
 interface Row {
   readonly name: string;

@@ -1,13 +1,14 @@
 import { openSync, readSync, closeSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { KubeUpstream } from "@gatehouse/core/proxy/kube";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestAuthority } from "../stand-ins/certificates.ts";
 import { howToGetACluster, realCluster } from "../support/cluster.ts";
 import { evasions, requestBytes, sendRaw } from "../support/evasion.ts";
 import type { Evasion } from "../support/evasion.ts";
 import { startFixedGateway } from "../support/fixed-gateway.ts";
 import type { ClientCredentials, FixedGateway } from "../support/fixed-gateway.ts";
+import { wholeLines } from "../support/lines.ts";
 import { readKubeconfig } from "../support/kube-relay.ts";
 import { startRecordingUpstream } from "../support/recording-upstream.ts";
 import type { Arrived, RecordingUpstream } from "../support/recording-upstream.ts";
@@ -15,7 +16,7 @@ import type { Arrived, RecordingUpstream } from "../support/recording-upstream.t
 const corpus = evasions();
 const people = { ana: ["developers"], nobody: [], stranger: ["developers"] };
 const hour = 3_600_000;
-const serverLimits = { headersTimeout: 1000 };
+const serverLimits = { headersTimeout: 3000 };
 
 /** Credentials for every `as` of the corpus, made once. */
 async function wardrobe(gateway: FixedGateway, upstream: ClientCredentials): Promise<(as: Evasion["as"]) => ClientCredentials | undefined> {
@@ -116,9 +117,7 @@ describe.skipIf(cluster === undefined)(cluster === undefined ? `ways around: ${h
     const file = openSync(auditLog, "r");
     readSync(file, bytes, 0, bytes.length, start);
     closeSync(file);
-    return bytes
-      .toString()
-      .split("\n")
+    return wholeLines(bytes.toString())
       .filter((line) => line.includes(run))
       .map((line) => JSON.parse(line) as Seen);
   }
@@ -132,7 +131,7 @@ describe.skipIf(cluster === undefined)(cluster === undefined ? `ways around: ${h
     // The log is in order: when this one is in it, all before it are.
     const last = corpus.find(({ name }) => name === "impersonate-self")!;
     await send(gateway, dress, last, `${run}/last/`);
-    await vi.waitUntil(() => (seen = eventsFrom(start)).some(({ userAgent }) => userAgent?.includes("/last/")), { timeout: 10_000 });
+    await expect.poll(() => (seen = eventsFrom(start)).some(({ userAgent }) => userAgent?.includes("/last/"))).toBe(true);
   });
   afterAll(async () => gateway?.close());
 

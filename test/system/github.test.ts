@@ -15,11 +15,10 @@ describe("a GitHub login that goes wrong", () => {
   const failure = async (): Promise<Readonly<Record<string, unknown>> | undefined> =>
     (await world.events()).filter((event) => event["event"] === "user.login" && event["success"] === false).at(-1);
 
-  const logIn = async (login: string, args: readonly string[] = []): Promise<{ code: number | null; stderr: string; seconds: number }> => {
+  const logIn = async (login: string, args: readonly string[] = []): Promise<{ code: number | null; stderr: string }> => {
     const person = await world.person(login);
-    const begun = Date.now();
     const outcome = await person.tsh(["login", `--proxy=${world.proxy}`, "--auth=github", `--ca-pin=${world.ready.ca_pin}`, "--keystore=file", "--force", ...args]);
-    return { code: outcome.code, stderr: outcome.stderr, seconds: (Date.now() - begun) / 1000 };
+    return { code: outcome.code, stderr: outcome.stderr };
   };
 
   it("somebody in no mapped team is told which teams are, and which GitHub reported", async () => {

@@ -37,7 +37,9 @@ async function ask(machine: Machine, user: string, command: readonly string[], f
 const browserOf = (user?: string): Browser => createBrowser({ ca, user });
 const asLocal = (browser: Browser, url: string, user = "lea"): Promise<Page> => browser.post(`${url}/local`, { user, password });
 const approve = (browser: Browser, url: string, code: string): Promise<Page> => browser.post(`${url}/decide`, { decision: "approve", code });
-const leftovers = async (): Promise<readonly string[]> => (await Promise.all([tmpdir(), "/dev/shm"].map((folder) => readdir(folder).catch(() => [])))).flat().filter((name) => name.startsWith("gatehouse-headless-"));
+/** What a command has left where others leave theirs too. */
+const leftovers = async (pid: number | undefined): Promise<readonly string[]> =>
+  (await Promise.all([tmpdir(), "/dev/shm"].map((folder) => readdir(folder).catch(() => [])))).flat().filter((name) => name.startsWith(`gatehouse-headless-${String(pid)}-`));
 
 describe("tsh login --headless", () => {
   it("runs one command with certificates that a person approved elsewhere through their identity provider, and leaves nothing", async () => {
@@ -60,7 +62,7 @@ describe("tsh login --headless", () => {
     expect(Date.parse(status.valid_until) - Date.now()).toBeLessThanOrEqual(3_600_000);
     expect(terminal.stderr()).toMatch(/✔ logged in as ana, for this command alone {3}valid until .*\n[^]*example[^]*client-key-data/);
     expect([...(await server.files()).keys()]).toEqual([]);
-    expect(await leftovers()).toEqual([]);
+    expect(await leftovers(terminal.child.pid)).toEqual([]);
     const events = await world.events();
     const id = url.split("/").at(-1);
     expect(events.filter(({ event }) => event === "headless.request" || event === "headless.approve").filter(({ request }) => request === id)).toMatchObject([{ user: "ana" }, { user: "ana", by: "ana", method: "github" }]);
@@ -137,7 +139,7 @@ describe("tsh login --headless", () => {
     await asLocal(browser, url);
     await approve(browser, url, code);
     expect(await terminal.ended).toMatchObject({ code: 5 });
-    expect(await leftovers()).toEqual([]);
+    expect(await leftovers(terminal.child.pid)).toEqual([]);
   });
 
   it("on a terminal gives a shell, whose end is the login's", async () => {
@@ -163,7 +165,7 @@ describe("tsh login --headless", () => {
     terminal.write(`"${process.execPath}" "${tshPath}" status --format=json | grep '"user"'; exit 3\r`);
     expect((await ended).exitCode).toBe(3);
     expect(shown).toContain('"user": "lea"');
-    expect(await leftovers()).toEqual([]);
+    expect(await leftovers(terminal.pid)).toEqual([]);
   });
 });
 

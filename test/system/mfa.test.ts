@@ -1,11 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { requireTool } from "@gatehouse/core/testing";
+import { freePort, requireTool } from "@gatehouse/core/testing";
 import { launchChromium } from "../support/chromium.ts";
 import { start } from "../support/process.ts";
 import { totp } from "../support/totp.ts";
@@ -13,14 +11,6 @@ import { createWorld, tshPath, type Person, type World } from "../support/world.
 
 const available = requireTool("chromium", "Debian: apt-get install chromium");
 const password = "correct horse battery";
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe.skipIf(!available)("second factors of local users", () => {
   let world: World;

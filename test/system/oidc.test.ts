@@ -213,7 +213,7 @@ describe.skipIf(!cluster)("groups from the provider, at a real Kubernetes", () =
     const groupsSeen = async (): Promise<readonly string[] | undefined> => {
       const marker = `gatehouse-${String(Date.now())}`;
       await ana.kubectl(["get", "configmaps", "-n", marker]);
-      for (let tries = 0; tries < 50; tries += 1) {
+      for (let tries = 0; tries < 600; tries += 1) {
         const event = cluster!.auditLog()?.findLast(({ requestURI }) => requestURI.includes(marker));
         if (event) return [...(event.impersonatedUser?.groups ?? [])].sort();
         await new Promise((resolve) => setTimeout(resolve, 100));

@@ -72,7 +72,7 @@ describe.skipIf(why !== undefined)(why ?? "disks of recordings", () => {
   });
 
   it("that are read-only refuse a strict session, and are a gap in one that may have some", async () => {
-    await expect.poll(() => disk.freeze(), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => disk.freeze()).toBe(true);
     const ran = await exec("echo on; exit 7");
     expect([ran.code, ran.stdout]).toEqual([7, "on\n"]);
     expect(named(await log.until("session.end"), "session.gap")).toMatchObject([{ error: expect.stringContaining("EROFS") as string }]);

@@ -44,7 +44,7 @@ describe("renewing a login", () => {
   }
 
   /** A local user's login on a machine of its own. */
-  async function local(user: string, ttl = "1m"): Promise<{ readonly machine: Machine; readonly login: LoginRecord }> {
+  async function local(user: string, ttl = "5m"): Promise<{ readonly machine: Machine; readonly login: LoginRecord }> {
     const machine = await newMachine(world, user);
     const outcome = await machine.tsh(["login", `--proxy=${world.proxy}`, `--ca-pin=${world.ready.ca_pin}`, "--auth=local", `--user=${user}`, "--keystore=file", `--ttl=${ttl}`, "--password-stdin"], { input: `${password}\n` });
     expect(outcome).toMatchObject({ code: 0 });
@@ -78,7 +78,7 @@ describe("renewing a login", () => {
     const third = await renew(second);
     expect(third).toMatchObject({ username: "lea", cluster: "example", privateKey: login.privateKey, hostKeys: login.hostKeys, renewableUntil: login.renewableUntil });
     expect([second.expires >= login.expires, third.expires >= second.expires]).toEqual([true, true]);
-    expect(third.expires - Date.now()).toBeLessThanOrEqual(60_000);
+    expect(third.expires - Date.now()).toBeLessThanOrEqual(300_000);
     expect(await Promise.all([login, second, third].map(letsIn))).toEqual(["lea", "lea", "lea"]);
     expect(await lastEvent("cert.create", "lea")).toMatchObject({ renewed: true, generation: 3, roles: ["person"], expires: new Date(third.expires).toISOString() });
     // What is stored is a login as any other: commands work with it, and a logout ends all of it.
@@ -101,10 +101,10 @@ describe("renewing a login", () => {
 
   it("through a connector needs a role that says any; its user lasts as long as it does", async () => {
     const [ana, bo] = [await newMachine(world, "ana"), await newMachine(world, "bo")];
-    expect((await ana.logIn(["--ttl=1m"])).code).toBe(0);
+    expect((await ana.logIn(["--ttl=5m"])).code).toBe(0);
     expect(await record(ana)).not.toHaveProperty("renewableUntil");
     expect(await refusal(await record(ana))).toMatchObject({ code: "access_denied", message: expect.stringContaining("certificate_renewal: any") as string });
-    expect((await bo.logIn(["--ttl=1m"])).code).toBe(0);
+    expect((await bo.logIn(["--ttl=5m"])).code).toBe(0);
     const renewed = await renew(await record(bo));
     expect(await letsIn(renewed)).toBe("bo");
     const user = JSON.parse((await world.tctl(["get", "users/bo", "--format=json"])).stdout) as { metadata: { expires: string } };
@@ -159,7 +159,7 @@ describe("renewing a login", () => {
     const now = Date.now() + off;
     const renewed = await renew(login, manualClock(now));
     expect(renewed.issued).toBe(now);
-    expect(Math.abs(renewed.expires - Date.now())).toBeLessThanOrEqual(60_000);
+    expect(Math.abs(renewed.expires - Date.now())).toBeLessThanOrEqual(300_000);
     expect(await letsIn(renewed)).toBe("lea");
   });
 
@@ -183,13 +183,13 @@ describe("renewing a login", () => {
     const first = await record(machine);
     expect(await machine.tsh(["agent", "start"])).toMatchObject({ code: 0 });
     try {
-      await expect.poll(async () => (await record(machine)).expires, { timeout: 90_000, interval: 500 }).toBeGreaterThan(first.expires);
+      await expect.poll(async () => (await record(machine)).expires, { timeout: 120_000, interval: 500 }).toBeGreaterThan(first.expires);
       const next = await record(machine);
       expect(next.privateKey).toBe(first.privateKey);
       expect(await letsIn(next)).toBe("lea");
       expect(await lastEvent("cert.create", "lea")).toMatchObject({ renewed: true, generation: 2 });
-      const status = JSON.parse((await machine.tsh(["agent", "status", "--format=json"])).stdout) as { logins: unknown[] };
-      expect(status.logins).toMatchObject([{ user: "lea", keystore: "file", renewal: "waiting" }]);
+      const logins = async () => (JSON.parse((await machine.tsh(["agent", "status", "--format=json"])).stdout) as { logins: unknown[] }).logins;
+      await expect.poll(logins).toMatchObject([{ user: "lea", keystore: "file", renewal: "waiting" }]);
     } finally {
       expect(await machine.tsh(["agent", "stop"])).toMatchObject({ code: 0 });
     }

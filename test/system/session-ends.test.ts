@@ -40,8 +40,8 @@ describe.skipIf(!cluster)("somebody at a shell in a pod reads why it ends", () =
   async function endsWith(open: TerminalProgram, reason: RegExp, user: string): Promise<void> {
     expect(await open.exited).not.toBe(0);
     expect(open.output()).toMatch(reason);
-    const ended = (await world.events()).findLast((event) => event["event"] === "client.disconnect" && event["user"] === user);
-    expect(String(ended?.["reason"])).toMatch(reason);
+    const told = async () => (await world.events()).findLast((event) => event["event"] === "client.disconnect" && event["user"] === user);
+    await expect.poll(async () => String((await told())?.["reason"])).toMatch(reason);
   }
 
   const person = async (name: string): Promise<Person> => {

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { requireTool } from "../../packages/core/src/testing/index.ts";
+import { freePort, requireTool } from "../../packages/core/src/testing/index.ts";
 import { startDelayRelay } from "../support/delay-relay.ts";
 import { newMachine, type Machine } from "../support/machine.ts";
 import { run, start, type Outcome, type RunOptions } from "../support/process.ts";
@@ -104,13 +104,11 @@ describe.skipIf(!available)("SSH through the gateway", () => {
 
     it("a terminal: its size, a change of it, Ctrl-C and the exit code", async () => {
       for (const how of [[], ["--no-openssh"]]) {
-        const { pty, until, exited } = runInTerminal(process.execPath, [tshPath, "ssh", ...how, `${hostLogin}@web-1`], { cwd: machine.home, env: { ...machine.env, TERM: "xterm" }, cols: 101 });
+        const { pty, until, sizeIs, exited } = runInTerminal(process.execPath, [tshPath, "ssh", ...how, `${hostLogin}@web-1`], { cwd: machine.home, env: { ...machine.env, TERM: "xterm" }, cols: 101 });
         pty.write("PS1=ready; stty size\r");
         await until(/33 101/);
         pty.resize(77, 22);
-        await sleep(300);
-        pty.write("stty size\r");
-        await until(/22 77/);
+        await sizeIs("22 77");
         pty.write("sleep 100; echo never\r");
         await sleep(300);
         pty.write("\x03");
@@ -201,15 +199,8 @@ describe.skipIf(!available)("SSH through the gateway", () => {
       });
       afterAll(() => void web.close());
 
-      const freePort = async (): Promise<number> => {
-        const server = createServer();
-        await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-        const { port: free } = server.address() as AddressInfo;
-        await new Promise((resolve) => server.close(resolve));
-        return free;
-      };
       const eventually = async (url: string, args: readonly string[] = []): Promise<string> => {
-        for (let tries = 0; tries < 60; tries++) {
+        for (let tries = 0; tries < 600; tries++) {
           const { code, stdout } = await run("curl", ["-s", "-m", "5", ...args, url]);
           if (code === 0) return stdout;
           await sleep(100);

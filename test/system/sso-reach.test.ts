@@ -119,7 +119,7 @@ describe.skipIf(!available)("what a person of a SAML or OpenID provider reaches,
         /\n {2}roles +kube\n {2}trait groups +developers, viewers\n {2}trait logins +mona\n {2}logins on hosts +mona\n {2}groups in example +developers, system:masters, viewers\n/,
       ]) expect(outcome.stdout).toMatch(line);
       expect(outcome.stdout + outcome.stderr).not.toMatch(/PRIVATE KEY|CERTIFICATE/);
-      expect((await world.events()).at(-1)).toMatchObject({ event: "sso.test", connector: "okta", external_name: mona.nameId, success: true });
+      expect((await world.events()).findLast(({ event }) => event === "sso.test")).toMatchObject({ event: "sso.test", connector: "okta", external_name: mona.nameId, success: true });
     });
 
     it("names the fault where the provider's certificate is another one", async () => {
@@ -133,7 +133,7 @@ describe.skipIf(!available)("what a person of a SAML or OpenID provider reaches,
       expect(outcome.code).toBe(4);
       expect(outcome.stderr).toContain("✖ login failed: the SAML response is refused: its signature does not fit, or is not by a key of the provider");
       expect(outcome.stderr).toContain("an administrator updates the connector's metadata or cert");
-      expect((await world.events()).at(-1)).toMatchObject({ event: "sso.test", connector: "okta", success: false });
+      expect((await world.events()).findLast(({ event }) => event === "sso.test")).toMatchObject({ event: "sso.test", connector: "okta", success: false });
     });
   });
 

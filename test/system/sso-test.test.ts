@@ -46,7 +46,7 @@ describe("tctl sso test", () => {
     expect(outcome.stdout + outcome.stderr).not.toContain(world.github.clientSecret);
     expect(await users()).toBe(before);
     expect((await world.events()).filter(({ event }) => event === "user.login" || event === "user.create")).toEqual([]);
-    expect((await world.events()).at(-1)).toMatchObject({ event: "sso.test", connector: "github", external_name: "ana", success: true });
+    expect((await world.events()).findLast(({ event }) => event === "sso.test")).toMatchObject({ event: "sso.test", connector: "github", external_name: "ana", success: true });
   });
 
   it("is data for programs, by kind/name too", async () => {
@@ -88,7 +88,7 @@ describe("tctl sso test", () => {
     const wrong = await test(["-f", "-"], await changed(({ spec }) => (spec["client_secret"] = "wrong-secret-of-somebody")));
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringMatching(/The client_id and\/or client_secret passed are incorrect.*\n.*checks client_id and client_secret of connector "github"/)]);
     expect(wrong.stderr + wrong.stdout).not.toContain("wrong-secret");
-    expect((await world.events()).at(-1)).toMatchObject({ event: "sso.test", success: false, error: expect.stringContaining("incorrect_client_credentials") as unknown });
+    expect((await world.events()).findLast(({ event }) => event === "sso.test")).toMatchObject({ event: "sso.test", success: false, error: expect.stringContaining("incorrect_client_credentials") as unknown });
     world.github.setFault("memberships", "garbage");
     const broken = await test(["-f", "-"], await changed(({ spec }) => (spec["teams_to_logins"] = [{ organization: "octocats", logins: ["ana"] }])));
     world.github.setFault("memberships", undefined);
@@ -114,7 +114,7 @@ describe("tctl sso test", () => {
     const outcome = await cy.tctl(["sso", "test", "github", `--proxy=${world.proxy}`, "--format=json"]);
     expect([outcome.code, outcome.stderr]).toEqual([0, expect.not.stringContaining("✖")]);
     expect(JSON.parse(outcome.stdout)).toMatchObject({ name: "cy", roles: ["admin"] });
-    expect((await world.events()).at(-1)).toMatchObject({ event: "sso.test", user: "cy" });
+    expect((await world.events()).findLast(({ event }) => event === "sso.test")).toMatchObject({ event: "sso.test", user: "cy" });
     await ana.logIn();
     const text = (await world.tctl(["get", "github/github"])).stdout;
     for (const args of [["github"], ["-f", "-"]]) {

@@ -51,7 +51,7 @@ describe("npm start", () => {
     let shown = "";
     terminal.onData((text) => (shown += text));
     const ended = new Promise((resolve) => terminal.onExit(resolve));
-    await expect.poll(() => shown, { timeout: 60_000 }).toContain("stays up until Ctrl-C");
+    await expect.poll(() => shown).toContain("stays up until Ctrl-C");
     const dataDir = /--data-dir=(\S+) get/.exec(shown)?.[1] ?? "";
     expect((await run(process.execPath, [tctlPath, `--data-dir=${dataDir}`, "status"], { env: env() })).code).toBe(0);
     terminal.kill(signal);
@@ -60,7 +60,7 @@ describe("npm start", () => {
 
   it("ends where nobody reads on", async () => {
     const running = start(process.execPath, [demo], { env: env() });
-    await running.waitFor(/tsh login/, "stdout", 60_000);
+    await running.waitFor(/tsh login/, "stdout");
     running.child.stdout?.destroy();
     await running.ended;
   });
@@ -74,7 +74,7 @@ describe("tctl on the gateway's machine", () => {
     const named = { env: env({ TELEPORT_CONFIG_FILE: config }) };
     const gateway = start(process.execPath, [tctlPath.replace(/tctl/g, "tsh"), "proxy", "--format=json"], named);
     try {
-      await gateway.waitFor(/"ca_pin"/, "stdout", 60_000);
+      await gateway.waitFor(/"ca_pin"/, "stdout");
       for (const args of [["status", "-c", config], ["status"]]) expect(await run(process.execPath, [tctlPath, ...args], named)).toMatchObject({ code: 0, stdout: expect.stringContaining("example") as string });
       await writeFile(config, "teleport: [");
       expect(await run(process.execPath, [tctlPath, "status", "-c", config], named)).toMatchObject({ code: 1, stderr: expect.stringContaining("is not valid YAML: ") as string });

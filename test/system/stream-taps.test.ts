@@ -38,7 +38,7 @@ describe.skipIf(cluster === undefined)(cluster === undefined ? `taps: ${howToGet
     return run;
   }
   const stream = async (): Promise<RelayedStream> => {
-    await expect.poll(() => relay.streams.length, { timeout: 15_000 }).toBeGreaterThan(0);
+    await expect.poll(() => relay.streams.length).toBeGreaterThan(0);
     return relay.streams[0]!;
   };
   const healthy = (): void => {
@@ -48,7 +48,7 @@ describe.skipIf(cluster === undefined)(cluster === undefined ? `taps: ${howToGet
   describe.each(kubectls)("%s", (binary) => {
     it("prints why its exec ended", async () => {
       const run = kubectl(binary, "exec", "-i", "shell", "--", "sh", "-c", "echo ready; cat");
-      await expect.poll(() => run.stdout, { timeout: 15_000 }).toContain("ready");
+      await expect.poll(() => run.stdout).toContain("ready");
       (await stream()).end(why);
       expect(await run.closed).toBe(1);
       expect(run.stderr).toContain(why.message);
@@ -57,7 +57,7 @@ describe.skipIf(cluster === undefined)(cluster === undefined ? `taps: ${howToGet
 
     it("prints why in the middle of a download", async () => {
       const run = kubectl(binary, "exec", "shell", "--", "sh", "-c", "cat /dev/zero");
-      await expect.poll(() => run.stdout.length, { timeout: 15_000 }).toBeGreaterThan(100_000);
+      await expect.poll(() => run.stdout.length).toBeGreaterThan(100_000);
       (await stream()).end(why);
       expect(await run.closed).toBe(1);
       expect(run.stderr).toContain(why.message);
@@ -77,7 +77,7 @@ describe.skipIf(cluster === undefined)(cluster === undefined ? `taps: ${howToGet
 
     it("prints why its port-forward ended", async () => {
       const run = kubectl(binary, "port-forward", "pod/shell", ":8080");
-      await expect.poll(() => run.stdout, { timeout: 15_000 }).toMatch(/Forwarding from 127/);
+      await expect.poll(() => run.stdout).toMatch(/Forwarding from 127/);
       const port = Number(/127\.0\.0\.1:(\d+)/.exec(run.stdout)?.[1]);
       for (let round = 0; round < 3; round++) {
         const response = await fetch(`http://127.0.0.1:${String(port)}/`);

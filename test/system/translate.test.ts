@@ -86,14 +86,11 @@ describe.skipIf(!cluster)(cluster ? "every kubectl, to an API server that speaks
     });
 
     it("has a terminal with sizes, Ctrl-C and Ctrl-D", async () => {
-      const { pty, until, exited } = runInTerminal(binary, ["exec", "-ti", "shell", "--", "sh"], { env: ana.env });
+      const { pty, until, sizeIs, exited } = runInTerminal(binary, ["exec", "-ti", "shell", "--", "sh"], { env: ana.env });
       await until(/[#$] /);
-      pty.write("stty size\r");
-      await until(/33 91/);
+      await sizeIs("33 91");
       pty.resize(120, 40);
-      await new Promise((resolve) => setTimeout(resolve, 700));
-      pty.write("stty size\r");
-      await until(/40 120/);
+      await sizeIs("40 120");
       pty.write("sleep 100; echo slept $?\r");
       await until(/sleep 100/);
       await new Promise((resolve) => setTimeout(resolve, 300));

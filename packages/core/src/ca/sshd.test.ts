@@ -66,7 +66,7 @@ describe.skipIf(!available)("a host that trusts the exported authorities", () =>
     await write("id-cert.pub", ssh);
     await new Promise((resolve) => setTimeout(resolve, expires - Date.now() + 1100));
     await expect(run()).rejects.toThrow(/Permission denied/);
-    expect(sshd.log()).toContain("Certificate invalid: expired");
+    await expect.poll(() => sshd.log()).toContain("Certificate invalid: expired");
   });
 
   it("refuses a person's own certificate: there is no way around the gateway", async () => {

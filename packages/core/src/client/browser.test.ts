@@ -16,7 +16,7 @@ describe("BROWSER", () => {
     const program = join(folder, "browser");
     await writeFile(program, `#!/bin/sh\nprintf '%s\\n' "$#" "$@" > ${folder}/seen.tmp && mv ${folder}/seen.tmp ${folder}/seen\n`, { mode: 0o700 });
     expect(await openBrowser("http://127.0.0.1:1/a;b", { BROWSER: `${folder}/none:${program}` }, undefined)).toBeUndefined();
-    await vi.waitFor(async () => expect(await readFile(join(folder, "seen"), "utf8")).toBe("1\nhttp://127.0.0.1:1/a;b\n"), { timeout: 5000 });
+    await vi.waitFor(async () => expect(await readFile(join(folder, "seen"), "utf8")).toBe("1\nhttp://127.0.0.1:1/a;b\n"));
     expect(await openBrowser("http://x", { BROWSER: `${folder}/none` }, undefined)).toMatch(/ENOENT/);
     expect(await openBrowser("http://x", { BROWSER: program }, `${folder}/other`)).toMatch(/ENOENT/);
     await rm(folder, { recursive: true });

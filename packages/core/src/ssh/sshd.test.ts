@@ -69,7 +69,7 @@ describe.skipIf(!available)("a client of real sshd", () => {
       servers.push(sshd);
       ports.set(kind, sshd.port);
     }
-  }, 60_000);
+  });
   afterAll(async () => {
     for (const sshd of servers) await sshd.stop();
     await rm(directory, { recursive: true });

@@ -136,7 +136,7 @@ describe("two transports", () => {
       }),
       { numRuns: 25 },
     );
-  }, 60_000);
+  });
 });
 
 describe("the server's user authentication", () => {
@@ -447,7 +447,7 @@ describe("bytes from a stranger", () => {
       }),
       { numRuns: 50 },
     );
-  }, 60_000);
+  });
 
   it.each([4, 5, 20, 75])("that are changed on their way end it (byte %i)", async (at) => {
     const [outgoing, incoming] = await socketPair();

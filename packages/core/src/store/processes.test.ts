@@ -41,7 +41,7 @@ it("lets processes that start at once on nothing count together without losing o
   expect(codes.map(([code]) => code)).toEqual([0, 0, 0]);
   const store = await place.open();
   expect(await store.get("counter", "n")).toMatchObject({ value: "60", secret: "60" });
-}, 60_000);
+});
 
 it("tells what another process commits, in order", async () => {
   const store = await place.open({ clock: systemClock });
@@ -51,7 +51,7 @@ it("tells what another process commits, in order", async () => {
   await once(start("put", "c"), "exit");
   await feed.until(({ name }) => name === "c");
   expect(feed.seen.map(({ name }) => name)).toEqual(["a", "b", "c"]);
-}, 60_000);
+});
 
 it("is old or new, never torn, after kill -9 at any moment, and keeps what was committed", async () => {
   let told = 0;

@@ -1,6 +1,7 @@
 /** What tests of several packages need of the machine. In no bundle. */
 export { requireTool } from "./tools.ts";
-export { answers, freePort, sshRun, startSshd } from "./sshd.ts";
+export { freePort } from "./ports.ts";
+export { sshRun, startSshd } from "./sshd.ts";
 export type { SshLogin, Sshd } from "./sshd.ts";
 export { certifySshKey, newSshKey, sshKeyKinds } from "./ssh-certificates.ts";
 export type { SshKeyKind } from "./ssh-certificates.ts";

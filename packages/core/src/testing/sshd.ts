@@ -1,10 +1,10 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
-import { connect, createServer, type AddressInfo } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { freePort } from "./ports.ts";
 
 const run = promisify(execFile);
 /** Root's sshd wants this empty directory, which its service makes where there is one. It stays: another test's sshd may be using it. */
@@ -16,28 +16,6 @@ export interface Sshd {
   /** Its log so far. */
   log(): string;
   stop(): Promise<void>;
-}
-
-/** A port of 127.0.0.1 on which nobody listens now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-/** Whether somebody listens on this port of 127.0.0.1. */
-export async function answers(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
-  const open = await new Promise<boolean>((resolve) => {
-    socket.once("connect", () => resolve(true));
-    socket.once("error", () => resolve(false));
-  });
-  socket.destroy();
-  return open;
 }
 
 /**
@@ -71,8 +49,9 @@ export async function startSshd(directory: string, config: readonly string[]): P
     child.kill();
     await exited;
   };
-  for (let attempt = 0; !(await answers(port)); attempt++) {
-    if (attempt === 200 || child.exitCode !== null) {
+  // Its own words: somebody else may answer on the port.
+  for (let attempt = 0; !log.includes(`Server listening on 127.0.0.1 port ${String(port)}.`); attempt++) {
+    if (attempt === 1200 || child.exitCode !== null) {
       await stop();
       throw new Error(`sshd did not start:\n${log}`);
     }

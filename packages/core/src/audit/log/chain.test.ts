@@ -105,7 +105,7 @@ it("signs every so often where something was written, and soon after a session's
   await log.close();
   const calm = await open();
   await calm.emit({ event: "session.end", code: "T2004I" });
-  await vi.waitFor(async () => expect(checkpointsOf(await lines("2026-11-24")).map(({ last }) => last)).toEqual([false, true, false]), { timeout: 5000 });
+  await vi.waitFor(async () => expect(checkpointsOf(await lines("2026-11-24")).map(({ last }) => last)).toEqual([false, true, false]));
 });
 
 it("tells of a checkpoint that cannot be made, and of a key that was gone", async () => {

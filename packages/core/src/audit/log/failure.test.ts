@@ -110,7 +110,7 @@ it("strict waits for the disk, and refuses when it fails", async () => {
 });
 
 it("a sync that hangs is alone, and events are refused until it comes back", async () => {
-  const writer = createWriter({ directory, serverId: "gw1", random: systemRandom, logger: nullLogger, slowSyncMs: 300 });
+  const writer = createWriter({ directory, serverId: "gw1", random: systemRandom, logger: nullLogger, slowSyncMs: 1500 });
   await writer.open(clock.now());
   log = createChainedLog({ writer, chain: createChain("0123456789abcdef", ""), first: () => ({ event: "audit.start", code: "G4000I" }), clock, sync: "group", logger: nullLogger });
   let go = (): void => undefined;
@@ -118,7 +118,7 @@ it("a sync that hangs is alone, and events are refused until it comes back", asy
   await log.emit(numbered(1));
   await vi.waitFor(() => expect(faults.syncs).toBe(1));
   await log.emit(numbered(2));
-  await new Promise((resolve) => setTimeout(resolve, 400));
+  await new Promise((resolve) => setTimeout(resolve, 1600));
   await expect(log.emit(numbered(3))).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining("does not secure it") as string });
   expect(faults.syncs).toBe(1);
   faults.hang = undefined;

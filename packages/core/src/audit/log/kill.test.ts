@@ -34,6 +34,8 @@ it("is unbroken, and proven by its witness, after kill -9 at fifty moments", asy
   for (let round = 0; round < 50; round += 1) {
     const child = spawn(process.execPath, [bundle, directory], { stdio: ["ignore", "pipe", "inherit"] });
     await once(child.stdout, "data");
+    // Every third gets far, however busy the machine is; the others as far as they come.
+    if (round % 3 === 0) await once(child.stdout, "data");
     await new Promise((resolve) => setTimeout(resolve, (round * 37) % 120));
     child.kill("SIGKILL");
     await once(child, "exit");
@@ -46,7 +48,7 @@ it("is unbroken, and proven by its witness, after kill -9 at fifty moments", asy
   const witness = await readFile(join(directory, "witness"));
   const found = await verifyLogs({ sources: [source], witnesses: [{ name: "witness", read: () => whole(witness) }] });
   expect(found.findings).toEqual([]);
-  // One that was killed before its first line has none; a busy machine gets that far less often.
+  // One that was killed before its first line has none.
   expect(found.servers[0]!.chains).toBeGreaterThan(10);
   expect(found.servers[0]!.checkpoints).toBeGreaterThan(10);
   expect(found.servers[0]!.proven).toBeDefined();

@@ -38,7 +38,8 @@ describe("a disk that stalls", () => {
     const pouring = pour(recording, () => over);
     await vi.waitFor(() => expect(recording.behind).toBe(true));
     const before = process.memoryUsage().arrayBuffers;
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    // Whoever pours would have done so as often.
+    for (let turn = 0; turn < 1000; turn++) await new Promise((resolve) => setImmediate(resolve));
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * 1024 * 1024);
     expect(heard.changes).toBe(1);
     stalled = undefined;
@@ -73,12 +74,12 @@ describe("a disk that stalls", () => {
     stalled = new Promise((resolve) => (go = resolve));
     let over = false;
     const pouring = pour(recording, () => over);
-    await vi.waitFor(() => expect(heard.gaps).toHaveLength(1), { timeout: 5000 });
+    await vi.waitFor(() => expect(heard.gaps).toHaveLength(1));
     expect(heard.gaps[0]).toMatchObject({ over: false, why: expect.stringContaining("keep up") as string });
     expect(recording.behind).toBe(false);
     stalled = undefined;
     go();
-    await vi.waitFor(() => expect(heard.gaps.some((gap) => gap.over)).toBe(true), { timeout: 5000 });
+    await vi.waitFor(() => expect(heard.gaps.some((gap) => gap.over)).toBe(true));
     over = true;
     const poured = await pouring;
     const result = await recording.end({ reason: "done" });
@@ -112,15 +113,15 @@ describe("a disk that hangs while little is written", () => {
   it("ends a strict session all the same", async () => {
     let hanging = false;
     let go = (): void => undefined;
-    gateway.open({ create: disk(() => (hanging ? new Promise((resolve) => (go = resolve)) : Promise.resolve())), limits: { late: 300, stall: 200, deadline: 100 } });
+    gateway.open({ create: disk(() => (hanging ? new Promise((resolve) => (go = resolve)) : Promise.resolve())), limits: { late: 1000, stall: 200, deadline: 100 } });
     const recording = await gateway.recordings.open(header(), "strict", listener());
     const trickling = trickle(recording);
     // A disk that answers is never late.
-    await new Promise((resolve) => setTimeout(resolve, 900));
+    await new Promise((resolve) => setTimeout(resolve, 2500));
     expect([recording.behind, recording.problem]).toEqual([false, undefined]);
     hanging = true;
-    await vi.waitFor(() => expect(recording.behind).toBe(true), { timeout: 2000 });
-    await vi.waitFor(() => expect(recording.problem).toMatch(/does not keep up/), { timeout: 2000 });
+    await vi.waitFor(() => expect(recording.behind).toBe(true));
+    await vi.waitFor(() => expect(recording.problem).toMatch(/does not keep up/));
     trickling.stop();
     expect(await recording.end({ reason: "held back" })).toMatchObject({ complete: false });
     go();
@@ -134,10 +135,10 @@ describe("a disk that hangs while little is written", () => {
     const recording = await gateway.recordings.open(header(), "best_effort", heard);
     hanging = true;
     const trickling = trickle(recording);
-    await vi.waitFor(() => expect(heard.gaps).toHaveLength(1), { timeout: 3000 });
+    await vi.waitFor(() => expect(heard.gaps).toHaveLength(1));
     hanging = false;
     go();
-    await vi.waitFor(() => expect(heard.gaps.at(-1)).toMatchObject({ over: true }), { timeout: 3000 });
+    await vi.waitFor(() => expect(heard.gaps.at(-1)).toMatchObject({ over: true }));
     const passed = trickling.stop();
     expect(await recording.end({ reason: "done" })).toMatchObject({ complete: false });
     await recording.settle();
@@ -150,21 +151,21 @@ describe("a disk that takes what it is given and never secures it", () => {
   /** Syncs that wait for as long as `gate` does; the first one of each file, with its header, comes back. */
   const unsure = (gate: () => Promise<void>): CreateFile => async (path) => {
     const file = await createFile(path);
-    return { ...file, datasync: () => gate().then(() => file.datasync()) };
+    return { ...file, datasync: gate };
   };
 
   it("holds a strict session back, and lets it go on when it answers", async () => {
     let go = (): void => undefined;
     let hanging: Promise<void> | undefined;
-    gateway.open({ create: unsure(() => hanging ?? Promise.resolve()), limits: { sync: 20, unsynced: 300, stall: 60_000 } });
+    gateway.open({ create: unsure(() => hanging ?? Promise.resolve()), limits: { sync: 20, unsynced: 1000, stall: 60_000 } });
     const heard = listener();
     const recording = await gateway.recordings.open(header(), "strict", heard);
     const timer = setInterval(() => recording.write("o", Buffer.from("x")), 20);
     // One that answers is never late, however much is written meanwhile.
-    await new Promise((resolve) => setTimeout(resolve, 900));
+    await new Promise((resolve) => setTimeout(resolve, 2500));
     expect([recording.behind, heard.changes]).toEqual([false, 0]);
     hanging = new Promise((resolve) => (go = resolve));
-    await vi.waitFor(() => expect(recording.behind).toBe(true), { timeout: 2000 });
+    await vi.waitFor(() => expect(recording.behind).toBe(true));
     hanging = undefined;
     go();
     await vi.waitFor(() => expect(recording.behind).toBe(false));
@@ -181,11 +182,10 @@ describe("a disk that takes what it is given and never secures it", () => {
     const loose = await gateway.recordings.open(header(), "best_effort", listener());
     hanging = new Promise((resolve) => (go = resolve));
     for (const recording of [...both, loose]) recording.write("o", Buffer.from("x"));
-    await vi.waitFor(() => expect(both.map(({ problem }) => problem)).toEqual([expect.stringContaining("keep up"), expect.stringContaining("keep up")]), { timeout: 3000 });
+    await vi.waitFor(() => expect(both.map(({ problem }) => problem)).toEqual([expect.stringContaining("keep up"), expect.stringContaining("keep up")]));
     expect([loose.behind, loose.problem]).toEqual([false, undefined]);
-    const begun = performance.now();
+    // The disk never answers: none of them waits for it.
     await Promise.all([...both, loose].map((recording) => recording.end({ reason: "held back" })));
-    expect(performance.now() - begun).toBeLessThan(2000);
     await expect(gateway.recordings.open(header(), "strict", listener())).rejects.toMatchObject({ code: "unavailable" });
     hanging = undefined;
     go();
@@ -211,11 +211,16 @@ describe("a disk that fails", () => {
 
   it("is tried again for a session that may have gaps", async () => {
     let broken = false;
-    gateway.open({ create: disk(() => (broken ? Promise.reject(new Error("EIO: i/o error")) : Promise.resolve())), limits: { retry: 20 } });
+    let tries = 0;
+    const refuse = (): Promise<void> => {
+      tries += 1;
+      return Promise.reject(new Error("EIO: i/o error"));
+    };
+    gateway.open({ create: disk(() => (broken ? refuse() : Promise.resolve())), limits: { retry: 20 } });
     const recording = await gateway.recordings.open(header(), "best_effort", listener());
     broken = true;
     recording.write("o", Buffer.from("late, but there"));
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await vi.waitFor(() => expect(tries).toBeGreaterThan(3));
     expect(recording.problem).toBeUndefined();
     broken = false;
     const result = await recording.end({ reason: "done" });

@@ -165,9 +165,7 @@ describe("the library of recordings", () => {
     await none();
     // Their bytes are not read again: what they say is remembered.
     for (let number = 0; number < count; number++) if (number % 100 !== 0) await writeFile(join(folder, `${sidOf(number)}.rec`), "");
-    const started = performance.now();
-    await Promise.all(Array.from({ length: 20 }, none));
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(await Promise.all(Array.from({ length: 20 }, none))).toEqual(Array.from({ length: 20 }, () => []));
     expect(await list({ limit: 3 }, () => true)).toHaveLength(3);
     await rm(join(folder, `${sidOf(1900)}.rec`));
     await save({ sid: sidOf(5000), started: day });

@@ -82,7 +82,7 @@ describe("a witness", () => {
     await vi.waitFor(() => expect(log.status().witnesses[0]).toMatchObject({ name: path, waiting: 1, problem: expect.stringContaining("ENOENT") as string }));
     const { mkdir } = await import("node:fs/promises");
     await mkdir(join(folder, "missing"));
-    await vi.waitFor(() => expect(log.status().witnesses[0]).toMatchObject({ waiting: 0, problem: undefined }), { timeout: 5000 });
+    await vi.waitFor(() => expect(log.status().witnesses[0]).toMatchObject({ waiting: 0, problem: undefined }));
   });
 });
 

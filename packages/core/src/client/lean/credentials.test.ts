@@ -119,7 +119,7 @@ describe("a login that has ended", () => {
     await store(record(-1));
     const login = async (): Promise<void> => {
       logins += 1;
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await new Promise((resolve) => setTimeout(resolve, 1000));
       throw new Error("GitHub said no");
     };
     const results = await Promise.allSettled(Array.from({ length: 10 }, (_, parent) => ask({ info: info(true), parent, login })));

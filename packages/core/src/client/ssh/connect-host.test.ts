@@ -30,7 +30,7 @@ describe("connecting to a host", () => {
     const connection = await connectHost(record, wanted);
     expect(connection).toMatchObject({ mode: "off", node: "6f0e", nodeName: "web-1", certificate: "line" });
     expect(server?.requests).toEqual(["GET /gatehouse/v1/ssh/connect?target=web-1&login=root&key=ssh-ed25519+AAAA"]);
-    connection.socket.setTimeout(5000, () => connection.socket.destroy(new Error("it never came")));
+    connection.socket.setTimeout(60_000, () => connection.socket.destroy(new Error("it never came")));
     connection.socket.resume();
     expect(((await once(connection.socket, "data")) as [Buffer])[0].toString()).toBe("SSH-2.0-host\r\n");
     connection.socket.destroy();

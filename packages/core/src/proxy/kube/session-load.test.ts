@@ -33,16 +33,16 @@ it("a thousand sessions leave nothing behind", async () => {
   const before = await descriptors();
   const memory = heap();
   for (let round = 0; round < 50; round++) await Promise.all(Array.from({ length: 20 }, one));
-  await vi.waitFor(() => expect(place.named("session.end")).toHaveLength(1001), { timeout: 10_000 });
+  await vi.waitFor(() => expect(place.named("session.end")).toHaveLength(1001));
   expect(place.world.sessions.list()).toEqual([]);
   expect(place.world.proxy.streams.count).toBe(0);
   expect((await place.files()).filter((name) => name.endsWith(".rec"))).toHaveLength(1001);
-  expect(await descriptors()).toBeLessThanOrEqual(before + 3);
+  await vi.waitFor(async () => expect(await descriptors()).toBeLessThanOrEqual(before + 3));
   // What a test keeps of each is its events.
   place.world.events.length = 0;
   place.world.arrived.length = 0;
   expect(heap() - memory).toBeLessThan(48 * 1024 * 1024);
-}, 60_000);
+});
 
 it("ten thousand forwarded connections are told of in bounded number, and leave nothing behind", async () => {
   await place.open("off");
@@ -83,10 +83,10 @@ it("ten thousand forwarded connections are told of in bounded number, and leave 
     const bytes = Buffer.concat(client);
     sent += bytes.length;
     stream.socket.write(bytes);
-    await vi.waitFor(() => expect(arrived).toBe(sent), { timeout: 10_000, interval: 5 });
+    await vi.waitFor(() => expect(arrived).toBe(sent), { interval: 5 });
     upstream?.write(Buffer.concat(server));
   }
-  expect(await descriptors()).toBeLessThanOrEqual(before);
+  await vi.waitFor(async () => expect(await descriptors()).toBeLessThanOrEqual(before));
   expect(heap() - memory).toBeLessThan(48 * 1024 * 1024);
   stream.socket.end();
   await once(stream.socket, "close");
@@ -96,4 +96,4 @@ it("ten thousand forwarded connections are told of in bounded number, and leave 
   const sum = (field: string): number => told.reduce((all, event) => all + Number(event[field]), 0);
   expect([sum("connections"), sum("bytes_sent"), sum("bytes_received")]).toEqual([10_000, 30_000, 60_000]);
   expect(place.world.sessions.list()).toEqual([]);
-}, 60_000);
+});

@@ -76,7 +76,7 @@ describe("a session", () => {
     const server = place.accepting();
     await place.ask();
     (await server).destroy();
-    await vi.waitFor(() => expect(place.named("session.start")).toMatchObject([{ kubernetes_container: "main" }]), 5000);
+    await vi.waitFor(() => expect(place.named("session.start")).toMatchObject([{ kubernetes_container: "main" }]));
   });
 
   it("is not recorded where recording is off, and is a session all the same", async () => {

@@ -72,7 +72,7 @@ describe("an upgrade", () => {
     // kubectl would ask once more, by SPDY: only when nobody does is it a failure.
     expect(named("kube.upgrade")[0]).toMatchObject({ code: "G2001E", response_code: 403, attempt: "first", kubernetes_pod: "a", command: "sh -c" });
     expect(named("exec")).toEqual([]);
-    await vi.waitFor(() => expect(named("exec")[0]).toMatchObject({ code: "T3002E", response_code: 403 }), { timeout: 8000 });
+    await vi.waitFor(() => expect(named("exec")[0]).toMatchObject({ code: "T3002E", response_code: 403 }));
     expect(world.proxy.streams.count).toBe(0);
   });
 
@@ -271,12 +271,12 @@ describe("a live stream", () => {
     world.clock.advance(50_000);
     expect(world.proxy.streams.recheck().ended).toBe(0);
     world.clock.advance(10_000);
-    await vi.waitFor(() => expect(idle.text()).toMatch(/nothing was sent for 1 min/), { timeout: 3000 });
+    await vi.waitFor(() => expect(idle.text()).toMatch(/nothing was sent for 1 min/));
     const again = accepting();
     const late = await ask();
     await again;
     world.clock.advance(3_600_000);
-    await vi.waitFor(() => expect(late.text()).toMatch(/"code":401/), { timeout: 3000 });
+    await vi.waitFor(() => expect(late.text()).toMatch(/"code":401/));
   });
 
   it("is idle although both ends ping each other", async () => {
@@ -296,7 +296,7 @@ describe("a live stream", () => {
     }
     expect(world.proxy.streams.recheck().ended).toBe(0);
     world.clock.advance(15_000);
-    await vi.waitFor(() => expect(stream.text()).toMatch(/nothing was sent for 1 min/), { timeout: 3000 });
+    await vi.waitFor(() => expect(stream.text()).toMatch(/nothing was sent for 1 min/));
   });
 
   it("is cut, and the event says why, when its bytes are not what was negotiated", async () => {

@@ -247,7 +247,7 @@ describe("purpose server", () => {
 
   it("answers what it cannot read in the words of its purpose", async () => {
     const kube = server("kube", {
-      limits: { headerSize: 8192, headersTimeout: 200 },
+      limits: { headerSize: 8192, headersTimeout: 2000 },
       onUpgrade: (_, socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
       errorAnswer: (status, message) => ({ contentType: "application/json", body: JSON.stringify({ status, message }) }),
     });
@@ -301,7 +301,7 @@ describe("purpose server", () => {
   });
 
   it("closes silent and surplus connections", async () => {
-    const web = server("web", { limits: { handshakeTimeout: 200, handshakes: 3, connections: 6 } });
+    const web = server("web", { limits: { handshakeTimeout: 2000, handshakes: 3, connections: 6 } });
     const { port } = await web.listen(local);
     const silent = await Promise.all(Array.from({ length: 8 }, () => plain(port)));
     expect((await get(port)).status).toBe(200);

@@ -192,7 +192,7 @@ describe.skipIf(!available)("the way of OpenSSH's own client", () => {
   it("carries many sessions in one connection", async () => {
     const control = `${world.directory}/control`;
     const master = spawn("ssh", ["-F", config, "-M", "-S", control, "-N", "web-1"], { stdio: "ignore" });
-    await expect.poll(async () => (await ssh(config, "-S", control, "-O", "check", "web-1")).code, { timeout: 10_000 }).toBe(0);
+    await expect.poll(async () => (await ssh(config, "-S", control, "-O", "check", "web-1")).code).toBe(0);
     const outcomes = await Promise.all(Array.from({ length: 20 }, (_, index) => ssh(config, "-S", control, "web-1", `echo ${String(index)}`)));
     expect(outcomes.map(({ stdout }) => stdout)).toEqual(Array.from({ length: 20 }, (_, index) => `${String(index)}\n`));
     master.kill();
@@ -203,7 +203,7 @@ describe.skipIf(!available)("the way of OpenSSH's own client", () => {
     const child = spawn("ssh", ["-F", config, "web-1", "echo ready; sleep 60"], { stdio: ["ignore", "pipe", "pipe"] });
     let text = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
-    await expect.poll(() => text, { timeout: 10_000 }).toContain("ready");
+    await expect.poll(() => text).toContain("ready");
     await world.put({ kind: "lock", version: "v2", metadata: { name: "now" }, spec: { target: { user: "ana" }, message: "laptop stolen" } });
     await once(child, "close");
     expect(text).toMatch(/laptop stolen/);

@@ -72,7 +72,7 @@ const bind = (forwarding: boolean, session = "session", more: { readonly key?: B
 async function realAgent(): Promise<string> {
   const path = join(folder, "real.sock");
   children.push(spawn("ssh-agent", ["-D", "-a", path], { stdio: "ignore" }));
-  for (let tries = 0; !(await lstat(path).then(() => true, () => false)) && tries < 100; tries++) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let tries = 0; !(await lstat(path).then(() => true, () => false)) && tries < 3000; tries++) await new Promise((resolve) => setTimeout(resolve, 20));
   const keyFile = join(folder, "other");
   await writeFile(keyFile, encodeOpenSshPrivateKey(generateKeyPairSync("ed25519").privateKey, "theirs"), { mode: 0o600 });
   await tool("ssh-add", ["-q", keyFile], path);

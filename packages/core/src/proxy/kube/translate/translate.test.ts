@@ -195,7 +195,7 @@ describe("exec of a modern kubectl, to an API server that speaks SPDY alone", ()
     client.socket.write(clientFrame(2, Buffer.from("\0typed")));
     await vi.waitFor(() => expect(server.stream("stdin").received.toString()).toBe("typed"));
     client.socket.resume();
-    await vi.waitFor(() => expect(sent).toBeGreaterThanOrEqual(total), { timeout: 15_000 });
+    await vi.waitFor(() => expect(sent).toBeGreaterThanOrEqual(total));
     server.end(success);
     await once(client.socket, "end");
     expect(serverFrames(client.body()).reduce((sum, { opcode, payload }) => sum + (opcode === 2 && payload[0] === 1 ? payload.length - 1 : 0), 0)).toBe(sent);
@@ -218,9 +218,9 @@ describe("exec of a modern kubectl, to an API server that speaks SPDY alone", ()
     expect(written).toBeLessThan(4000);
     stalled.resume();
     writer.socket.write(clientFrame(2, Buffer.from([255, 0])));
-    await vi.waitFor(() => expect(slow.stream("stdin").finished).toBe(true), { timeout: 15_000 });
+    await vi.waitFor(() => expect(slow.stream("stdin").finished).toBe(true));
     expect(slow.stream("stdin").received.length).toBe(written * part.length);
-  }, 40_000);
+  });
 });
 
 it("two hundred of them, ended in every way, leave nothing behind", async () => {
@@ -246,9 +246,9 @@ it("two hundred of them, ended in every way, leave nothing behind", async () => 
   // Listeners, and connections that are kept for requests.
   const before = left().length;
   for (let index = 0; index < 200; index += 10) await Promise.all(Array.from({ length: 10 }, (_, one) => round(index + one)));
-  await vi.waitFor(() => expect(left().length).toBeLessThanOrEqual(before), { timeout: 5000 });
-  await vi.waitFor(() => expect(world.proxy.streams.count).toBe(0), 10_000);
-}, 60_000);
+  await vi.waitFor(() => expect(left().length).toBeLessThanOrEqual(before));
+  await vi.waitFor(() => expect(world.proxy.streams.count).toBe(0));
+});
 
 describe("a port-forward through the tunnel", () => {
   it("reaches an API server that speaks SPDY alone, bytes unchanged", async () => {

@@ -87,5 +87,5 @@ describe.skipIf(!available)("files through a recorded connection", () => {
     expect((await git("-C", at("work"), "commit", "-qm", "one")).code).toBe(0);
     expect(await git("-C", at("work"), "push", "-q", "origin", "HEAD:main")).toMatchObject({ code: 0, stderr: "" });
     expect((await git("-C", at("remote.git"), "rev-parse", "main")).stdout).toEqual((await git("-C", at("work"), "rev-parse", "HEAD")).stdout);
-  }, 20_000);
+  });
 });

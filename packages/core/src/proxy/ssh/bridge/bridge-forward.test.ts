@@ -1,19 +1,11 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { requireTool } from "../../../testing/index.ts";
+import { freePort, requireTool } from "../../../testing/index.ts";
 import { createBridgeWorld, until } from "./test-world.ts";
 import type { BridgeWorld, Running } from "./test-world.ts";
 
 const available = requireTool("sshd", "apt-get install openssh-server, and have /usr/sbin on PATH") && requireTool("ssh", "apt-get install openssh-client");
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
 
 /** Says what it is told, and closes when the other does; "" where nobody is there. */
 async function ask(port: number, text: string): Promise<string> {

@@ -102,5 +102,5 @@ describe.skipIf(!available)("a client that breaks the protocol", () => {
     say(session(1));
     await until(() => got.some(({ type }) => type === "channel_open_confirmation"));
     transport.destroy();
-  }, 20_000);
+  });
 });

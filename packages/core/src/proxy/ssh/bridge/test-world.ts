@@ -182,7 +182,7 @@ function verifyHost({ certificate }: HostProof): Promise<void> {
 /** Waits until something holds; `more` says what is, where it never does. */
 export async function until(holds: () => boolean | Promise<boolean>, more: () => unknown = () => ""): Promise<void> {
   for (let attempt = 0; !(await holds()); attempt++) {
-    if (attempt === 400) throw new Error(`it never came about: ${JSON.stringify(more())}`);
+    if (attempt === 3000) throw new Error(`it never came about: ${JSON.stringify(more())}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
