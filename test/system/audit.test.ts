@@ -69,11 +69,12 @@ const events = async (person: Pick<World, "tctl">, ...args: string[]): Promise<r
   expect(`${String(code)} ${stderr}`).toBe("0 ");
   return JSON.parse(stdout) as Event[];
 };
-async function logFile(folder: string): Promise<string> {
-  for (const server of await readdir(join(folder, "log"), { withFileTypes: true })) {
-    if (!server.isDirectory()) continue;
-    const names = (await readdir(join(folder, "log", server.name))).filter((name) => name.endsWith(".log"));
-    return join(folder, "log", server.name, names.sort().at(-1) ?? "");
+/** The latest day's file that has this in it. */
+async function logFile(folder: string, text = ""): Promise<string> {
+  const names = (await readdir(join(folder, "log"), { recursive: true })).filter((name) => /^[^/]+\/[^/]+\.log$/.test(name));
+  for (const name of names.sort().reverse()) {
+    const path = join(folder, "log", name);
+    if ((await readFile(path, "utf8")).includes(text)) return path;
   }
   throw new Error("no log");
 }
@@ -212,7 +213,7 @@ describe("the proof", () => {
     const place = join(copy, "log");
     await mkdir(copy);
     await cp(join(world.dataDir, "log"), place, { recursive: true });
-    const file = await logFile(copy);
+    const file = await logFile(copy, '"user.login"');
     const lines = (await readFile(file, "utf8")).split("\n");
     const line = lines.findIndex((one) => one.includes('"user.login"'));
     const name = file.slice(file.lastIndexOf("/") + 1);

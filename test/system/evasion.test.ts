@@ -1,7 +1,7 @@
 import { openSync, readSync, closeSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { KubeUpstream } from "@gatehouse/core/proxy/kube";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createTestAuthority } from "../stand-ins/certificates.ts";
 import { howToGetACluster, realCluster } from "../support/cluster.ts";
 import { evasions, requestBytes, sendRaw } from "../support/evasion.ts";
@@ -131,7 +131,7 @@ describe.skipIf(cluster === undefined)(cluster === undefined ? `ways around: ${h
     // The log is in order: when this one is in it, all before it are.
     const last = corpus.find(({ name }) => name === "impersonate-self")!;
     await send(gateway, dress, last, `${run}/last/`);
-    await expect.poll(() => (seen = eventsFrom(start)).some(({ userAgent }) => userAgent?.includes("/last/"))).toBe(true);
+    await vi.waitFor(() => expect((seen = eventsFrom(start)).some(({ userAgent }) => userAgent?.includes("/last/"))).toBe(true));
   });
   afterAll(async () => gateway?.close());
 

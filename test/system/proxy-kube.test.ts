@@ -4,6 +4,7 @@ import { mkdir, readFile, readdir, readlink, utimes, writeFile } from "node:fs/p
 import { get, request, type IncomingMessage } from "node:http";
 import { once } from "node:events";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { spawn } from "@lydell/node-pty";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { howToGetACluster, kubectlBinaries, realCluster } from "../support/cluster.ts";
@@ -215,6 +216,8 @@ describe.skipIf(!cluster)("tsh proxy kube against a real Kubernetes", () => {
     const env = { ...bo.env, KUBECONFIG: kubeconfig };
     expect((await run("kubectl", ["get", "pod", "shell", "-o", "name"], { env })).code).toBe(0);
     await expect.poll(() => output).toMatch(/200 +get +\d+ \w+ +[\d.]+ k?B +default\/pods\/shell/);
+    // What was found is believed for a quarter of a second.
+    await sleep(500);
     await endLogin(bo);
     const waiting = await Promise.all(Array.from({ length: 4 }, () => run("kubectl", ["get", "pod", "shell", "-o", "name"], { env })));
     expect(waiting.map(({ code, stderr }) => [code, stderr])).toEqual(Array.from({ length: 4 }, () => [0, ""]));

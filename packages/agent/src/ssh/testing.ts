@@ -113,7 +113,7 @@ export async function realAgent(folder: string, ends: (() => unknown)[]): Promis
     await exited;
   });
   for (let tries = 0; !(await lstat(path).then(() => true, () => false)); tries++) {
-    if (tries === 500) throw new Error("ssh-agent did not start");
+    if (tries === 3000) throw new Error("ssh-agent did not start");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return path;

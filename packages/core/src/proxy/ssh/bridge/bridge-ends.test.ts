@@ -127,7 +127,7 @@ describe.skipIf(!available)("how recorded connections do not begin, and how they
   it("gives the host what a participant types, and tells the person who is there", async () => {
     const running = world.ssh("-tt", "web-1", "echo ready; stty -echo; read line; echo got:$line");
     await until(() => running.stdout().includes("ready"));
-    const join = await world.sessions.join(last().sid, { user: "bo", remoteAddress: "192.0.2.9:1", mode: "peer" }, AbortSignal.timeout(5000));
+    const join = await world.sessions.join(last().sid, { user: "bo", remoteAddress: "192.0.2.9:1", mode: "peer" }, AbortSignal.timeout(60_000));
     await until(() => running.stderr().includes("bo joined and can type"), running.stderr);
     await join.input(Buffer.from("typed by bo\r"));
     const { stdout, code } = await running.done;
