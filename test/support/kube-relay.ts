@@ -84,9 +84,8 @@ export async function startKubeRelay(adminKubeconfig: string): Promise<KubeRelay
         ended = true;
         const frames = tap.endFrames(why);
         upstream.destroy();
-        // All that was written before gets there first, however slowly it is read.
-        client.end(frames ?? Buffer.alloc(0));
-        setTimeout(() => client.destroy(), 60_000).unref();
+        // All that was written before gets there first, however slowly it is read, and its reader has time for the reason before the connection ends.
+        client.write(frames ?? "", () => setTimeout(() => client.destroy(), 3000).unref());
       };
       const fromServer = (chunk: Buffer): void => {
         if (ended) return;

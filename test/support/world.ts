@@ -130,6 +130,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     },
   };
   options.config?.(config);
+  // Where the web has a port of its own, so has SSH.
+  config.proxy_service["ssh_listen_addr"] ??= "127.0.0.1:0";
   // Not any ports: a gateway that starts again has to find its own free.
   for (const [place, key] of [[config.auth_service, "listen_addr"], [config.proxy_service, "web_listen_addr"], [config.proxy_service, "ssh_listen_addr"], [config.proxy_service.kubernetes ?? {}, "listen_addr"]] as const) {
     if (place[key] === "127.0.0.1:0") place[key] = `127.0.0.1:${String(await freePort())}`;
