@@ -200,7 +200,7 @@ describe.skipIf(!available)("the SSH proxy under attack", () => {
         let stays = true;
         const leading = await enterAgain((payload) => got.push(payload), () => (stays = false));
         leading.send(openChannel(0, "direct-tcpip", forward));
-        await expect.poll(() => got.some((payload) => payload[0] === 91), { timeout: 5000 }).toBe(true);
+        await expect.poll(() => got.some((payload) => payload[0] === 91)).toBe(true);
         // That a channel is open is not enough.
         transport.send(openChannel(0));
         await expect.poll(() => got.filter((payload) => payload[0] === 91).length).toBe(2);
