@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { constants } from "node:os";
 import { GatehouseError, errorMessage, escapeLine, systemErrorCode } from "@gatehouse/core/base";
+import { listenAlone } from "./signals.ts";
 
 /** The exit code as a shell has it: 128 and the signal's number where one ended the child. Rejects where it could not be started; `name` is for people. */
 export function ended(child: ChildProcess, name: string): Promise<number> {
@@ -19,7 +20,6 @@ export function runInFront(program: string, args: readonly string[], name: strin
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
   // The terminal tells the program of Ctrl-C too: what it does then is its own affair.
   const ignore = (): void => undefined;
-  for (const signal of ["SIGINT", "SIGQUIT", "SIGTERM"] as const) process.removeAllListeners(signal);
-  process.on("SIGINT", ignore).on("SIGQUIT", ignore).on("SIGTERM", pass).on("SIGHUP", pass);
+  for (const [signal, listener] of [["SIGINT", ignore], ["SIGQUIT", ignore], ["SIGTERM", pass], ["SIGHUP", pass]] as const) listenAlone(signal, listener);
   return ended(child, name);
 }

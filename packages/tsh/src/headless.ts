@@ -6,6 +6,7 @@ import { withPrompter } from "@gatehouse/core/client/command";
 import type { Output, Prompter } from "@gatehouse/core/client/terminal";
 import { chooseKubeCluster } from "./kube-choice.ts";
 import { runningProgram } from "./program.ts";
+import { listenAlone } from "./signals.ts";
 import { describeValidity } from "./text.ts";
 
 /** What a headless login runs: the words after `--`, else a shell for whoever sits at a terminal. Throws `usage`. */
@@ -27,8 +28,7 @@ async function runCommand(words: readonly string[], env: NodeJS.ProcessEnv): Pro
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
   // The terminal tells the command of Ctrl-C too: who ends then is its own affair.
   const ignore = (): void => undefined;
-  for (const signal of ["SIGINT", "SIGQUIT", "SIGTERM"] as const) process.removeAllListeners(signal);
-  process.on("SIGINT", ignore).on("SIGQUIT", ignore).on("SIGTERM", pass).on("SIGHUP", pass);
+  for (const [signal, listener] of [["SIGINT", ignore], ["SIGQUIT", ignore], ["SIGTERM", pass], ["SIGHUP", pass]] as const) listenAlone(signal, listener);
   return new Promise((resolve, reject) => {
     child.once("error", (error) => reject(new GatehouseError("not_found", `cannot run ${escapeLine(program)}: ${errorMessage(error)}`)));
     child.once("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));

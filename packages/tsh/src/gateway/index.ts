@@ -6,6 +6,7 @@ import { openLog, startGateway, type Gateway, type GatewayLog } from "@gatehouse
 import type { GatewayFlags } from "./flags.ts";
 import { readGatewayConfig } from "./read-config.ts";
 import { readinessJson, readinessText } from "./readiness.ts";
+import { listenAlone } from "../signals.ts";
 
 export type { GatewayFlags } from "./flags.ts";
 
@@ -19,7 +20,7 @@ export interface GatewayIo {
 /** The process's own signals. What listened for them before ends a client command at once; a gateway drains instead. */
 export function processSignals(): GatewayIo["onSignal"] {
   return (signals, listener) => {
-    for (const signal of signals) process.removeAllListeners(signal).on(signal, listener);
+    for (const signal of signals) listenAlone(signal, listener);
     return () => {
       for (const signal of signals) process.off(signal, listener);
     };

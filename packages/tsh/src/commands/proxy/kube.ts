@@ -12,6 +12,7 @@ import { loginFlags } from "../../command.ts";
 import { chooseClusters, type ChosenClusters } from "../../kube-proxy/choose.ts";
 import { exportLine, startTable, type RequestTable } from "../../kube-proxy/table.ts";
 import { loginOnTerminal } from "../../login-on-terminal.ts";
+import { listenAlone } from "../../signals.ts";
 import { listNames } from "../../text.ts";
 
 const own = {
@@ -79,9 +80,11 @@ Without a cluster it serves the one that kubectl talks to.`;
         process.exitCode = await this.runCommand(proxy, command);
         return;
       }
+      // Before anybody reads that it is ready: who is told so may stop it at once.
+      const stopped = untilStopped();
       await this.told(proxy, chosen, flags.format);
       if (this.hasTable(flags.format)) table = startTable(proxy.requests, process.stderr, { several: proxy.clusters.length > 1, style: this.output.style, now: () => systemClock.now() });
-      await untilStopped();
+      await stopped;
     } finally {
       table?.stop();
       await proxy.close();
@@ -160,9 +163,10 @@ async function privatePlace(): Promise<string> {
 function untilStopped(): Promise<void> {
   return new Promise((stopped) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.removeAllListeners(signal);
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(130));
+      let isSecond = false;
+      listenAlone(signal, () => {
+        if (isSecond) process.exit(130);
+        isSecond = true;
         stopped();
       });
     }
