@@ -110,6 +110,7 @@ export class RecordedCommand implements CommandSession {
     if (this.#ended) return;
     this.#ended = true;
     this.#over();
+    if (this.#size !== undefined) this.#tellSize(this.#context.clock.now());
     this.participants.end();
     this.#context.finishing(this.#finish(how));
   }

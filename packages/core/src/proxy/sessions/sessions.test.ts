@@ -72,6 +72,15 @@ describe("a session on a host", () => {
     expect(sessions.list()).toEqual([]);
   });
 
+  it("has the last size in its events, however soon after the one before and before its end that came", async () => {
+    const { open, events } = world();
+    const { session } = await open({ session: ssh });
+    for (const [columns, rows] of [[80, 24], [100, 30], [120, 40]] as const) session.sink.resized?.(columns, rows);
+    session.end({ exitCode: 0 });
+    await vi.waitFor(() => expect(events.at(-1)).toMatchObject({ event: "session.end" }));
+    expect(events.slice(-3)).toMatchObject([{ event: "resize", size: "80:24" }, { event: "resize", size: "120:40" }, { event: "session.end" }]);
+  });
+
   it.each([
     [{ exitCode: 0 }, { code: "T3002I", exitCode: "0", command: "uptime" }],
     [{ exitCode: 42 }, { code: "T3002E", exitCode: "42", exitError: "the command ended with exit code 42" }],
