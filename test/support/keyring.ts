@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { run } from "./process.ts";
 
 /** A session bus of its own, and a keyring on it. */
 export interface KeyringSession {
@@ -14,6 +15,9 @@ export interface KeyringSessions {
   start(password: string | undefined, env: (address: KeyringSession["env"]) => Promise<NodeJS.ProcessEnv>): Promise<KeyringSession>;
   close(): Promise<void>;
 }
+
+const nameHasOwner = ["--session", "--print-reply", "--dest=org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets"];
+const hasSecrets = async (env: NodeJS.ProcessEnv): Promise<boolean> => (await run("dbus-send", nameHasOwner, { env })).stdout.includes("boolean true");
 
 /** Starts buses and keyrings for tests. */
 export function keyringSessions(): KeyringSessions {
@@ -30,6 +34,10 @@ export function keyringSessions(): KeyringSessions {
       children.push(keyring);
       keyring.stdin.end(password);
       await once(keyring.stdout, "data");
+      // It says that before it has its name on the bus.
+      while (!(await hasSecrets({ ...address, PATH: process.env["PATH"] }))) {
+        if (keyring.exitCode !== null) throw new Error(`gnome-keyring-daemon ended with ${String(keyring.exitCode)}`);
+      }
       return { env: address, keyring };
     },
     async close() {
