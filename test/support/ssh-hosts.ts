@@ -22,6 +22,8 @@ export interface HostOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Lines for its sshd. */
   readonly config?: readonly string[];
+  /** Another sshd than the one on PATH. */
+  readonly sshd?: string;
 }
 
 async function must(world: World, args: readonly string[], input?: string): Promise<string> {
@@ -52,7 +54,7 @@ export async function startHost(world: World, name: string, options: HostOptions
     "MaxStartups 200",
     "MaxSessions 100",
     ...(options.config ?? []),
-  ]);
+  ], options.sshd);
   await must(world, ["create", "-f", "-"], stringify({ kind: "node", version: "v2", sub_kind: "openssh", metadata: { name, labels: options.labels ?? {} }, spec: { addr: `127.0.0.1:${sshd.port}`, hostname: name } }));
   return { name, sshd, folder };
 }

@@ -19,10 +19,10 @@ export interface Sshd {
 }
 
 /**
- * Starts sshd with these lines of configuration, its file in `directory`. It takes public keys alone, and none from `authorized_keys`.
- * Throws with sshd's log when it does not start.
+ * Starts sshd, the one on PATH or `program`, with these lines of configuration, its file in `directory`. It takes public keys alone, and none from
+ * `authorized_keys`. Throws with sshd's log when it does not start.
  */
-export async function startSshd(directory: string, config: readonly string[]): Promise<Sshd> {
+export async function startSshd(directory: string, config: readonly string[], program = "sshd"): Promise<Sshd> {
   const port = await freePort();
   const lines = [
     `Port ${String(port)}`,
@@ -40,7 +40,7 @@ export async function startSshd(directory: string, config: readonly string[]): P
   const file = join(directory, "sshd_config");
   await writeFile(file, `${lines.join("\n")}\n`, { mode: 0o600 });
   if (process.getuid?.() === 0) await mkdir(privileged, { mode: 0o755, recursive: true });
-  const { stdout } = await run("sh", ["-c", "command -v sshd"]);
+  const { stdout } = await run("sh", ["-c", 'command -v "$1"', "sh", program]);
   const child = spawn(stdout.trim(), ["-f", file, "-D", "-e"], { stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
   child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
