@@ -1,9 +1,13 @@
-import kex, { type KexInit } from "ssh2/lib/protocol/kex.js";
+import kex, { type KexInit, type KeyExchangeMethod } from "ssh2/lib/protocol/kex.js";
 import { GatehouseError } from "../base/index.ts";
+import { mlkem768x25519 } from "./mlkem-x25519.ts";
 
 const certificateSuffix = "-cert-v01@openssh.com";
+/** Key exchanges that ssh2 does not have itself, for its `keyExchanges`: those that hold against a quantum computer. */
+export const keyExchanges: Readonly<Record<string, KeyExchangeMethod>> = { "mlkem768x25519-sha256": mlkem768x25519 };
+
 // No finite-field groups on the server: a client pays nothing for making it compute one (DHEat, CVE-2002-20001).
-const serverKex = ["curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521"];
+const serverKex = [...Object.keys(keyExchanges), "curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521"];
 const clientKex = [...serverKex, "diffie-hellman-group16-sha512", "diffie-hellman-group18-sha512"];
 // AES-GCM is what this machine does fastest; ChaCha20 would be Poly1305 in WebAssembly, and stock clients would prefer it.
 const side = {

@@ -8,10 +8,11 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GatehouseError } from "../base/index.ts";
 import { encodeOpenSshPrivateKey, formatAuthorizedKey, sshPublicKey, SshReader, SshWriter, verifySshCertificate } from "../formats/index.ts";
-import { certifySshKey, newSshKey, requireTool, sshKeyKinds } from "../testing/index.ts";
+import { certifySshKey, newSshKey, requirePostQuantumOpenSsh, requireTool, sshKeyKinds } from "../testing/index.ts";
 import { serveTransport, type AuthAttempt, type AuthVerdict, type Transport, type TransportLimits } from "./index.ts";
 
 const available = requireTool("ssh", "apt-get install openssh-client");
+const newer = requirePostQuantumOpenSsh();
 const run = promisify(execFile);
 
 /** Answers a session as the smallest server would: a command's input comes back, and its exit status is 7. */
@@ -104,8 +105,8 @@ describe.skipIf(!available)("real ssh, to a server of ours", () => {
     return ["-F", "none", "-p", String(port), "-i", identity, ...Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]), "ana@127.0.0.1"];
   }
 
-  async function pipe(args: readonly string[], input: Buffer): Promise<{ output: Buffer; code: number; error: string }> {
-    const child = spawn("ssh", args, { stdio: "pipe" });
+  async function pipe(args: readonly string[], input: Buffer, program = "ssh"): Promise<{ output: Buffer; code: number; error: string }> {
+    const child = spawn(program, args, { stdio: "pipe" });
     const output: Buffer[] = [];
     let error = "";
     child.stdout.on("data", (chunk: Buffer) => output.push(chunk));
@@ -136,6 +137,21 @@ describe.skipIf(!available)("real ssh, to a server of ours", () => {
     const result = await pipe(["-v", ...args, "cat"], input);
     expect(result.output.equals(input)).toBe(true);
     expect(result.error.split("SSH2_MSG_NEWKEYS received").length - 1).toBeGreaterThan(5);
+  });
+
+  it.skipIf(!newer).each([
+    ["ssh asks for it", "-oRekeyLimit=1M", {}],
+    ["it asks itself", "-oRekeyLimit=default", { rekeyBytes: 500_000 }],
+  ])("exchanges keys that no quantum computer finds, first and whenever %s", async (_, option, serverLimits) => {
+    const args = await flags();
+    limits = serverLimits;
+    const input = Buffer.alloc(5_000_000, "0123456789abcdef");
+    const result = await pipe(["-v", option, ...args, "cat"], input, newer!.ssh);
+    expect(result.output.equals(input), result.error).toBe(true);
+    const exchanges = result.error.match(/kex: algorithm: .*/g)!.map((line) => line.trim());
+    expect(exchanges.length).toBeGreaterThan(5);
+    expect(new Set(exchanges)).toEqual(new Set(["kex: algorithm: mlkem768x25519-sha256"]));
+    expect(transports[0]!.algorithms).toMatchObject({ kex: "mlkem768x25519-sha256", cipherIn: "aes128-gcm@openssh.com", strictKex: true });
   });
 
   it.each(["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr"])("carries bytes with %s", async (cipher) => {
@@ -192,7 +208,7 @@ describe.skipIf(!available)("real ssh, to a server of ours", () => {
       return (name) => new RegExp(`${name}: (.*)`).exec(proposal)?.[1]?.trim() ?? "";
     };
     const line = await offered("-c", "chacha20-poly1305@openssh.com,aes256-ctr");
-    expect(line("KEX algorithms")).toBe("curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,kex-strict-s-v00@openssh.com");
+    expect(line("KEX algorithms")).toBe("mlkem768x25519-sha256,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,kex-strict-s-v00@openssh.com");
     expect(line("host key algorithms")).toBe("ssh-ed25519-cert-v01@openssh.com,ssh-ed25519");
     expect(line("ciphers stoc")).toBe("aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr");
     expect(line("MACs ctos")).toBe("hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com");

@@ -6,8 +6,10 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import ssh2, { type ConnectConfig, type ParsedKey, type ServerConfig } from "ssh2";
+import type { KeyExchangeMethod } from "ssh2/lib/protocol/kex.js";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { encodeOpenSshPrivateKey, formatAuthorizedKey, parseSshCertificate, sshPublicKey, verifySshCertificate } from "../formats/index.ts";
+import { keyExchanges } from "./algorithms.ts";
 import { certifySshKey, newSshKey, requireTool, sshKeyKinds, sshRun, startSshd, type Sshd, type SshKeyKind } from "../testing/index.ts";
 
 const available = requireTool("sshd", "apt-get install openssh-server, and have /usr/sbin on PATH") && requireTool("ssh-agent", "apt-get install openssh-client");
@@ -15,7 +17,7 @@ const run = promisify(execFile);
 const login = userInfo().username;
 const suffix = "-cert-v01@openssh.com";
 
-describe.skipIf(!available)("ssh2, patched for certificates", () => {
+describe.skipIf(!available)("ssh2, patched", () => {
   const authority = newSshKey();
   const authorityKey = sshPublicKey(authority);
   let directory: string;
@@ -104,6 +106,51 @@ describe.skipIf(!available)("ssh2, patched for certificates", () => {
   it("refuses a plain key in the place of a certificate", () => {
     const line = formatAuthorizedKey(sshPublicKey(newSshKey()));
     expect(() => new ssh2.Client().connect({ username: login, privateKey: userKey("ed25519").privateKey, certificate: line } as ConnectConfig)).toThrow(/Not an OpenSSH certificate/);
+  });
+
+  describe("key exchanges beside its own", () => {
+    const name = "mlkem768x25519-sha256";
+    const method = (changed: Partial<KeyExchangeMethod> = {}): Record<string, KeyExchangeMethod> => ({ [name]: { ...keyExchanges[name]!, ...changed } });
+
+    /** Lets a client of ssh2's and a server of ssh2's exchange keys twice; resolves with the names of how they did. */
+    async function exchange(clientMethods: object, serverMethods: object): Promise<string[]> {
+      const algorithms = { kex: { prepend: [name] } };
+      const names: string[] = [];
+      const server = new ssh2.Server({ hostKeys: [encodeOpenSshPrivateKey(newSshKey())], algorithms, keyExchanges: serverMethods } as unknown as ServerConfig, (peer) => {
+        peer.on("error", () => undefined).on("authentication", (context) => context.accept()).on("ready", () => peer.rekey());
+      });
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      onTestFinished(() => void server.close());
+      const client = new ssh2.Client();
+      onTestFinished(() => void client.destroy());
+      return new Promise((resolve, reject) => {
+        client.on("error", reject).on("close", () => reject(new Error("closed")));
+        client.on("handshake", ({ kex }) => names.push(kex) === 2 && resolve(names));
+        const { port } = server.address() as AddressInfo;
+        client.connect({ host: "127.0.0.1", port, username: login, algorithms, keyExchanges: clientMethods, hostVerifier: () => true } as unknown as ConnectConfig);
+      });
+    }
+
+    it("takes those that are given to it, on both sides, once and again", async () => {
+      expect(await exchange(method(), method())).toEqual([name, name]);
+    });
+
+    it("ends on what a method throws", async () => {
+      const no = (): never => {
+        throw new Error("no such number");
+      };
+      await expect(exchange(method({ begin: () => ({ init: Buffer.alloc(3), finish: no }) }), method({ respond: () => ({ reply: Buffer.alloc(3), secret: Buffer.alloc(32) }) }))).rejects.toThrow(`Error while computing DH secret (${name}): no such number`);
+      await expect(exchange(method(), method({ respond: no }))).rejects.toThrow();
+    });
+
+    it("ends where the secrets differ", async () => {
+      await expect(exchange(method(), method({ respond: (init) => ({ ...method()[name]!.respond(init), secret: Buffer.alloc(32) }) }))).rejects.toThrow(/signature verification failed/);
+    });
+
+    it("offers none that it does not know", () => {
+      expect(() => new ssh2.Client().connect({ username: login, algorithms: { kex: [name] } } as unknown as ConnectConfig)).toThrow(/Unsupported algorithm/);
+    });
   });
 
   it.each(sshKeyKinds)("serves real ssh with host and user certificates over keys of kind %s", async (kind) => {

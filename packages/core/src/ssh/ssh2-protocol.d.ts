@@ -1,6 +1,6 @@
 // What is used of ssh2 below its public classes; version and patch are pinned, so that this cannot change unseen.
 declare module "ssh2/lib/protocol/Protocol.js" {
-  import type { KexInit } from "ssh2/lib/protocol/kex.js";
+  import type { KexInit, KeyExchangeMethod } from "ssh2/lib/protocol/kex.js";
 
   interface ProtocolHostKey {
     readonly type: string;
@@ -25,6 +25,8 @@ declare module "ssh2/lib/protocol/Protocol.js" {
     readonly server: boolean;
     readonly hostKeys?: Readonly<Record<string, ProtocolHostKey>>;
     readonly offer: KexInit;
+    /** Methods beside ssh2's own, by name. A patch of ours. */
+    readonly keyExchanges?: Readonly<Record<string, KeyExchangeMethod>>;
     readonly ident: string;
     readonly serverSigAlgs?: readonly string[];
     readonly maxPacketSize: number;
@@ -80,7 +82,15 @@ declare module "ssh2/lib/protocol/kex.js" {
     /** Bytes in a KEXINIT. */
     readonly totalSize: number;
   }
+  /** A key exchange of one message each way; what its functions throw ends the connection. */
+  interface KeyExchangeMethod {
+    readonly hashName: string;
+    /** The client's side: its message, and what makes K of the server's. */
+    begin(): { readonly init: Buffer; readonly finish: (reply: Buffer) => Buffer };
+    /** The server's side: its message, and K, which is encoded as a string. */
+    respond(init: Buffer): { readonly reply: Buffer; readonly secret: Buffer };
+  }
   const kex: { readonly KexInit: new (lists: { readonly kex: readonly string[]; readonly serverHostKey: readonly string[]; readonly cs: Lists; readonly sc: Lists }) => KexInit };
-  export type { KexInit };
+  export type { KexInit, KeyExchangeMethod };
   export default kex;
 }

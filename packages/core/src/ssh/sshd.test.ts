@@ -5,10 +5,11 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeOpenSshPrivateKey, formatAuthorizedKey, sshPublicKey, verifySshCertificate, SshReader, SshWriter } from "../formats/index.ts";
-import { certifySshKey, newSshKey, requireTool, sshKeyKinds, startSshd, type Sshd, type SshKeyKind } from "../testing/index.ts";
+import { certifySshKey, newSshKey, requirePostQuantumOpenSsh, requireTool, sshKeyKinds, startSshd, type Sshd, type SshKeyKind } from "../testing/index.ts";
 import { connectTransport, type ConnectOptions, type Transport } from "./index.ts";
 
 const available = requireTool("sshd", "apt-get install openssh-server, and have /usr/sbin on PATH");
+const newer = requirePostQuantumOpenSsh();
 const login = userInfo().username;
 
 /** Runs a command over a session channel of our own; returns what it wrote and its exit status. */
@@ -60,23 +61,25 @@ describe.skipIf(!available)("a client of real sshd", () => {
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "gatehouse-ssh-"));
     await writeFile(join(directory, "trusted"), `${formatAuthorizedKey(authorityKey)}\n`);
-    for (const kind of sshKeyKinds) {
-      const key = newSshKey(kind);
-      const home = await mkdtemp(join(directory, "host-"));
-      await writeFile(join(home, "host"), encodeOpenSshPrivateKey(key), { mode: 0o600 });
-      await writeFile(join(home, "host-cert.pub"), certifySshKey(authority, key, "host", ["web-1.example"]));
-      const sshd = await startSshd(home, [`HostKey ${join(home, "host")}`, `HostCertificate ${join(home, "host-cert.pub")}`, `TrustedUserCAKeys ${join(directory, "trusted")}`, ...(kind === "nistp256" ? ["RekeyLimit 1M"] : [])]);
-      servers.push(sshd);
-      ports.set(kind, sshd.port);
-    }
+    for (const kind of sshKeyKinds) ports.set(kind, (await serve(kind, kind === "nistp256" ? ["RekeyLimit 1M"] : [])).port);
   });
   afterAll(async () => {
     for (const sshd of servers) await sshd.stop();
     await rm(directory, { recursive: true });
   });
 
-  async function dial(hostKind: SshKeyKind, options: Partial<ConnectOptions> = {}): Promise<Transport> {
-    const socket = connect(ports.get(hostKind)!, "127.0.0.1");
+  async function serve(kind: SshKeyKind, config: readonly string[], program?: string): Promise<Sshd> {
+    const key = newSshKey(kind);
+    const home = await mkdtemp(join(directory, "host-"));
+    await writeFile(join(home, "host"), encodeOpenSshPrivateKey(key), { mode: 0o600 });
+    await writeFile(join(home, "host-cert.pub"), certifySshKey(authority, key, "host", ["web-1.example"]));
+    const sshd = await startSshd(home, [`HostKey ${join(home, "host")}`, `HostCertificate ${join(home, "host-cert.pub")}`, `TrustedUserCAKeys ${join(directory, "trusted")}`, ...config], program);
+    servers.push(sshd);
+    return sshd;
+  }
+
+  async function dial(host: SshKeyKind | Sshd, options: Partial<ConnectOptions> = {}): Promise<Transport> {
+    const socket = connect(typeof host === "string" ? ports.get(host)! : host.port, "127.0.0.1");
     await once(socket, "connect");
     const key = newSshKey();
     return connectTransport({
@@ -127,6 +130,22 @@ describe.skipIf(!available)("a client of real sshd", () => {
     expect(received).toBe(3_000_000);
     expect(transport.algorithms).not.toBe(first);
     transport.destroy();
+  });
+
+  it.skipIf(!newer).each([
+    ["this side", [], { rekeyBytes: 300_000 }],
+    ["sshd", ["RekeyLimit 1M"], {}],
+  ])("exchanges keys that no quantum computer finds, first and when %s asks for it", async (_, config, limits) => {
+    const sshd = await serve("ed25519", ["LogLevel DEBUG1", ...config, ...newer!.sshdConfig], newer!.sshd);
+    const transport = await dial(sshd, { limits });
+    let received = 0;
+    expect((await exec(transport, "head -c 3000000 /dev/zero", (bytes) => (received += bytes))).status, sshd.log()).toBe(0);
+    expect(received).toBe(3_000_000);
+    expect(transport.algorithms).toMatchObject({ kex: "mlkem768x25519-sha256", strictKex: true });
+    transport.destroy();
+    const exchanges = (): string[] => sshd.log().match(/kex: algorithm: \S*/g) ?? [];
+    await expect.poll(() => exchanges().length).toBeGreaterThan(1);
+    expect(new Set(exchanges())).toEqual(new Set(["kex: algorithm: mlkem768x25519-sha256"]));
   });
 
   it("does not change keys unasked", async () => {

@@ -102,7 +102,7 @@ describe("two transports", () => {
     await expect.poll(() => got.length).toBe(sizes.length);
     expect(got).toEqual(messages);
     expect(server.user).toBe("ana");
-    expect(server.algorithms).toMatchObject({ kex: "curve25519-sha256", strictKex: true, hostKey: "ssh-ed25519-cert-v01@openssh.com" });
+    expect(server.algorithms).toMatchObject({ kex: "mlkem768x25519-sha256", strictKex: true, hostKey: "ssh-ed25519-cert-v01@openssh.com" });
   });
 
   it("put messages together from whatever pieces they come in", async () => {
@@ -136,6 +136,51 @@ describe("two transports", () => {
       }),
       { numRuns: 25 },
     );
+  });
+});
+
+describe("the post-quantum key exchange", () => {
+  /** Each message's bytes before what both sides make their keys of, and how many bytes that is. */
+  const messages = { client: { head: Buffer.from("1e000004c0", "hex"), length: 1216 }, server: { head: Buffer.from("00000460", "hex"), length: 1120 } };
+
+  it("ends on both sides when a byte of either message is another", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom("client" as const, "server" as const), fc.oneof(fc.nat(2000), fc.constantFrom(-1, -32, -33)), fc.oneof(fc.integer({ min: 1, max: 255 }), fc.constant(0x80)), async (side, where, bits) => {
+        const { head, length } = messages[side];
+        let changed = false;
+        const change = (chunk: Buffer): readonly Buffer[] => {
+          const start = changed ? -1 : chunk.indexOf(head);
+          if (start < 0) return [chunk];
+          const at = start + head.length + ((where + length) % length);
+          chunk[at] = chunk[at]! ^ bits;
+          changed = true;
+          return [chunk];
+        };
+        const [outgoing, incoming] = await socketPair();
+        const client = connectTransport({ socket: side === "client" ? through(outgoing, change) : outgoing, user: "ana", verifyHost: () => undefined, credentials: () => [{ method: "none" }] });
+        const server = serveTransport({ socket: side === "server" ? through(incoming, change) : incoming, hostKeys, authenticate: accept });
+        const ends = await Promise.allSettled([client, server]);
+        expect(changed).toBe(true);
+        for (const end of ends) expect(end).toMatchObject({ status: "rejected", reason: { name: "GatehouseError" } });
+        outgoing.destroy();
+        incoming.destroy();
+      }),
+      { numRuns: 40, examples: [["client", -1, 0x80], ["server", -1, 0x80]] },
+    );
+  });
+
+  it("tells what was wrong with the message of a stranger", async () => {
+    const [outgoing, incoming] = await socketPair();
+    // The highest of the key's numbers: 4095, where 3328 is the last.
+    const spoil = (chunk: Buffer): readonly Buffer[] => {
+      const start = chunk.indexOf(messages.client.head);
+      if (start >= 0) chunk.fill(0xff, start + 5, start + 8);
+      return [chunk];
+    };
+    const client = connectTransport({ socket: through(outgoing, spoil), user: "ana", verifyHost: () => undefined, credentials: () => [{ method: "none" }] });
+    client.catch(() => undefined);
+    await expect(serveTransport({ socket: incoming, hostKeys, authenticate: accept })).rejects.toMatchObject({ code: "bad_parameter", message: expect.stringContaining("the SSH client's key exchange has an ML-KEM key that is none") as string });
+    await expect(client).rejects.toMatchObject({ name: "GatehouseError" });
   });
 });
 

@@ -1,6 +1,6 @@
 import Protocol, { type Negotiated } from "ssh2/lib/protocol/Protocol.js";
 import { errorMessage, GatehouseError } from "../base/index.ts";
-import { clientOffers, isGcm, serverSignatureAlgorithms } from "./algorithms.ts";
+import { clientOffers, isGcm, keyExchanges, serverSignatureAlgorithms } from "./algorithms.ts";
 import { readProposal } from "./client-proposal.ts";
 import { GcmCipher, GcmDecipher, type Ssh2GcmCipher, type Ssh2GcmDecipher } from "./gcm.ts";
 import type { PreparedHostKeys } from "./host-keys.ts";
@@ -67,6 +67,7 @@ export class Wire {
     this.#server = "hostKeys" in role;
     const config = {
       ident,
+      keyExchanges,
       maxPacketSize: maxPacketBeforeAuth,
       onWrite: events.write,
       onError: (error: Error) => {

@@ -3,6 +3,7 @@ import ssh2, { type Client, type ConnectConfig } from "ssh2";
 import { GatehouseError, errorMessage, escapeText } from "../../base/index.ts";
 import { encodeOpenSshPrivateKey, formatAuthorizedKey, parseAuthorizedKey, parseSshCertificate, sshPublicKey, verifySshCertificate } from "../../formats/index.ts";
 import type { LoginRecord } from "../lean/index.ts";
+import { keyExchanges } from "../../ssh/index.ts";
 import { connectHost, hostKeyAlgorithms, type ChosenHost, type HostConnection } from "../ssh/index.ts";
 
 /** An SSH connection to a host, made without OpenSSH. */
@@ -83,13 +84,14 @@ export async function openOwnConnection(record: LoginRecord, host: ChosenHost, o
   client.connect({
     sock: connection.socket,
     username: host.login,
-    // The types know neither certificates nor their algorithms, which are a patch of ours.
-    algorithms: { serverHostKey: hostKeyAlgorithms.split(",") } as NonNullable<ConnectConfig["algorithms"]>,
+    // The types know neither certificates nor more key exchanges, and the algorithms of neither, which are a patch of ours.
+    algorithms: { kex: { prepend: Object.keys(keyExchanges) }, serverHostKey: hostKeyAlgorithms.split(",") } as unknown as NonNullable<ConnectConfig["algorithms"]>,
     hostVerifier: hostVerifier(record, host.name, options.now, (error) => (refused = error)),
     authHandler: connection.certificate === undefined ? ["none"] : ["publickey"],
     keepaliveInterval: keepAlive.interval,
     keepaliveCountMax: keepAlive.missed,
     readyTimeout: handshake,
+    ...{ keyExchanges },
     ...credential,
   });
   const close = (): void => {
