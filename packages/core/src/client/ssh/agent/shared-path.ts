@@ -58,6 +58,12 @@ export function sharedPath(path: string, random: Random): SharedPath {
     return alive;
   };
 
+  const handOn = (): void => {
+    const next = others().at(-1);
+    if (next === undefined) remove(path);
+    else point(next);
+  };
+
   return {
     own: join(directory, own),
     take() {
@@ -68,9 +74,12 @@ export function sharedPath(path: string, random: Random): SharedPath {
       const leads = leadsTo(path) === own;
       remove(join(directory, own));
       if (!leads) return;
-      const next = others().at(-1);
-      if (next === undefined) remove(path);
-      else point(next);
+      try {
+        handOn();
+      } catch (error) {
+        // The directory is gone, and all that was in it: whoever made it for one command has ended too.
+        if (systemErrorCode(error) !== "ENOENT") throw error;
+      }
     },
   };
 }
