@@ -36,6 +36,8 @@ export async function startSshd(directory: string, config: readonly string[], pr
     "PermitRootLogin yes",
     ...config,
     "LogLevel VERBOSE",
+    // A bash that sshd starts reads ~/.bashrc at the first level alone: what this machine's user has there may say something, and forty at once trip over each other.
+    "SetEnv SHLVL=1",
   ];
   const file = join(directory, "sshd_config");
   await writeFile(file, `${lines.join("\n")}\n`, { mode: 0o600 });
