@@ -2,44 +2,31 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { requireTool } from "../../packages/core/src/testing/index.ts";
-import { newMachine, type Machine } from "../support/machine.ts";
+import type { Machine } from "../support/machine.ts";
 import { run, start, type Running } from "../support/process.ts";
-import { createHostRole, hostLogin, startHost, type Host } from "../support/ssh-hosts.ts";
-import { createWorld, type World } from "../support/world.ts";
+import { hostLogin, startHost, type Host } from "../support/ssh-hosts.ts";
+import { createTwoWayWorld, machinesOf } from "../support/two-ways.ts";
+import type { World } from "../support/world.ts";
 
 const available = ["sshd", "ssh"].every((tool) => requireTool(tool, "Debian: openssh-server openssh-client, and /usr/sbin on PATH"));
 
 describe.skipIf(!available)("SSH that loses its right while it is connected", () => {
   let world: World;
   let host: Host;
-  const machines = new Map<string, Machine>();
+  let machines: ReadonlyMap<string, Machine>;
   const role = (name: string, options: Readonly<Record<string, unknown>>, logins: readonly string[] = [hostLogin]): Promise<unknown> =>
     world.tctl(["create", "-f", "-"], { input: stringify({ kind: "role", version: "v3", metadata: { name }, spec: { options: { port_forwarding: true, ...options }, allow: { logins, node_labels: { "*": "*" } } } }) });
 
   beforeAll(async () => {
-    world = await createWorld({
-      config: (config) => (config.proxy_service["ssh_listen_addr"] = "127.0.0.1:0"),
-      connector: { teams_to_logins: [], teams_to_roles: [{ organization: "octocats", team: "developers", roles: ["recorded"] }, { organization: "octocats", team: "viewers", roles: ["unrecorded"] }] },
-    });
-    await createHostRole(world, "recorded", { ssh_recording: "proxy" });
-    await createHostRole(world, "unrecorded", { ssh_recording: "off" });
+    world = await createTwoWayWorld();
     host = await startHost(world, "web-1");
-    for (const person of ["ana", "bo"]) {
-      const machine = await newMachine(world, person);
-      machines.set(person, machine);
-      await logIn(person);
-      expect(await machine.tsh(["config", "--write"])).toMatchObject({ code: 0 });
-    }
+    machines = await machinesOf(world, ["ana", "bo"]);
   });
   afterAll(async () => {
     await host.sshd.stop();
     await world.close();
   });
 
-  async function logIn(person: string): Promise<void> {
-    const { code, stderr } = await machines.get(person)!.logIn();
-    expect(code, stderr).toBe(0);
-  }
   const flags = (person: string): string[] => ["-F", join(machines.get(person)!.home, ".ssh", "config")];
   async function open(person: string, ...args: readonly string[]): Promise<Running> {
     const running = start("ssh", [...flags(person), ...args, "web-1.example", "echo ready; sleep 100000"], { env: machines.get(person)!.env });

@@ -2,10 +2,11 @@ import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requirePostQuantumOpenSsh } from "../../packages/core/src/testing/index.ts";
-import { newMachine, type Machine } from "../support/machine.ts";
+import type { Machine } from "../support/machine.ts";
 import { run } from "../support/process.ts";
-import { createHostRole, hostLogin, startHost, type Host } from "../support/ssh-hosts.ts";
-import { createWorld, type World } from "../support/world.ts";
+import { hostLogin, startHost, type Host } from "../support/ssh-hosts.ts";
+import { createTwoWayWorld, machinesOf } from "../support/two-ways.ts";
+import type { World } from "../support/world.ts";
 
 const openssh = requirePostQuantumOpenSsh();
 const name = "mlkem768x25519-sha256";
@@ -18,22 +19,12 @@ const exchanges = (log: string): string[] => [...log.matchAll(/kex: algorithm: (
 describe.skipIf(!openssh)("SSH whose keys no quantum computer finds", () => {
   let world: World;
   let host: Host;
-  const machines = new Map<string, Machine>();
+  let machines: ReadonlyMap<string, Machine>;
 
   beforeAll(async () => {
-    world = await createWorld({
-      config: (config) => (config.proxy_service["ssh_listen_addr"] = "127.0.0.1:0"),
-      connector: { teams_to_logins: [], teams_to_roles: [{ organization: "octocats", team: "developers", roles: ["recorded"] }, { organization: "octocats", team: "viewers", roles: ["unrecorded"] }] },
-    });
-    await createHostRole(world, "recorded", { ssh_recording: "proxy" });
-    await createHostRole(world, "unrecorded", { ssh_recording: "off" });
+    world = await createTwoWayWorld();
     host = await startHost(world, "web-1", { config: ["LogLevel DEBUG1", ...openssh!.sshdConfig], sshd: openssh!.sshd });
-    for (const person of ["ana", "bo"]) {
-      const machine = await newMachine(world, person);
-      expect(await machine.logIn()).toMatchObject({ code: 0 });
-      expect(await machine.tsh(["config", "--write"])).toMatchObject({ code: 0 });
-      machines.set(person, machine);
-    }
+    machines = await machinesOf(world, ["ana", "bo"]);
   });
   afterAll(async () => {
     await host.sshd.stop();

@@ -5,9 +5,10 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "../../packages/core/src/testing/index.ts";
-import { newMachine, type Machine } from "../support/machine.ts";
-import { createHostRole, startHost, type Host } from "../support/ssh-hosts.ts";
-import { createWorld, type World } from "../support/world.ts";
+import type { Machine } from "../support/machine.ts";
+import { startHost, type Host } from "../support/ssh-hosts.ts";
+import { createTwoWayWorld, machinesOf } from "../support/two-ways.ts";
+import type { World } from "../support/world.ts";
 
 const available = ["sshd", "ssh", "openssl"].every((tool) => requireTool(tool, "Debian: openssh-server openssh-client openssl, and /usr/sbin on PATH"));
 const modes = ["proxy", "off"] as const;
@@ -50,23 +51,13 @@ const rekeys = (log: string): number => log.split("SSH2_MSG_NEWKEYS received").l
 describe.skipIf(!available)("SSH whose keys change on the way", () => {
   let world: World;
   const hosts: Host[] = [];
-  const machines = new Map<string, Machine>();
+  let machines: ReadonlyMap<string, Machine>;
   let wanted: string;
 
   beforeAll(async () => {
-    world = await createWorld({
-      config: (config) => (config.proxy_service["ssh_listen_addr"] = "127.0.0.1:0"),
-      connector: { teams_to_logins: [], teams_to_roles: [{ organization: "octocats", team: "developers", roles: ["recorded"] }, { organization: "octocats", team: "viewers", roles: ["unrecorded"] }] },
-    });
-    await createHostRole(world, "recorded", { ssh_recording: "proxy" });
-    await createHostRole(world, "unrecorded", { ssh_recording: "off" });
+    world = await createTwoWayWorld();
     hosts.push(await startHost(world, "bytes", { config: [`RekeyLimit ${String(limit)}M`, "LogLevel DEBUG1"] }), await startHost(world, "time", { config: ["RekeyLimit default 1s", "LogLevel DEBUG1"] }));
-    for (const person of ["ana", "bo"]) {
-      const machine = await newMachine(world, person);
-      expect(await machine.logIn()).toMatchObject({ code: 0 });
-      expect(await machine.tsh(["config", "--write"])).toMatchObject({ code: 0 });
-      machines.set(person, machine);
-    }
+    machines = await machinesOf(world, ["ana", "bo"]);
     wanted = (await new Stream(source, process.env).ended()).digest;
   });
   afterAll(async () => {

@@ -3,9 +3,10 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "../../packages/core/src/testing/index.ts";
-import { newMachine, type Machine } from "../support/machine.ts";
+import type { Machine } from "../support/machine.ts";
 import { run, type Outcome } from "../support/process.ts";
 import { createHostRole, startHost, type Host } from "../support/ssh-hosts.ts";
+import { machinesOf } from "../support/two-ways.ts";
 import { createWorld, type World } from "../support/world.ts";
 import { startXServer, xClient, type XServer } from "../support/x-server.ts";
 
@@ -17,7 +18,7 @@ describe.skipIf(!available)("X11 through the gateway", () => {
   let host: Host;
   let screen: XServer;
   let program: string;
-  const machines = new Map<string, Machine>();
+  let machines: ReadonlyMap<string, Machine>;
   /** Who is recorded and may, who is not recorded and may, who are both and may not. */
   const roles = { ana: ["recorded"], bo: ["unrecorded"], di: ["without"] } as const;
   let mode: "proxy" | "off" = "proxy";
@@ -41,11 +42,8 @@ describe.skipIf(!available)("X11 through the gateway", () => {
     screen = await startXServer(cookie);
     program = join(world.folder, "x-client.mjs");
     await writeFile(program, xClient);
-    for (const person of Object.keys(roles)) {
-      const machine = await newMachine(world, person);
-      expect(await machine.logIn()).toMatchObject({ code: 0 });
-      expect(await machine.tsh(["config", "--write"])).toMatchObject({ code: 0 });
-      machines.set(person, machine);
+    machines = await machinesOf(world, Object.keys(roles));
+    for (const machine of machines.values()) {
       const env = { ...machine.env, XAUTHORITY: join(machine.home, ".Xauthority") };
       expect(await run("xauth", ["-q", "add", screen.display, ".", cookie], { env })).toMatchObject({ code: 0 });
     }

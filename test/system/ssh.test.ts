@@ -12,7 +12,8 @@ import { newMachine, type Machine } from "../support/machine.ts";
 import { run, start, type Outcome, type RunOptions } from "../support/process.ts";
 import { createHostRole, hostLogin, startHost, type Host } from "../support/ssh-hosts.ts";
 import { runInTerminal } from "../support/terminal.ts";
-import { createWorld, tshPath, type World } from "../support/world.ts";
+import { createTwoWayWorld, machinesOf } from "../support/two-ways.ts";
+import { tshPath, type World } from "../support/world.ts";
 
 const available = ["sshd", "ssh", "scp", "sftp", "ssh-agent"].every((tool) => requireTool(tool, "Debian: openssh-server openssh-client, and /usr/sbin on PATH"));
 const modes = ["proxy", "off"] as const;
@@ -22,25 +23,13 @@ const personOf = { proxy: "ana", off: "bo" } as const;
 describe.skipIf(!available)("SSH through the gateway", () => {
   let world: World;
   const hosts: Host[] = [];
-  const machines = new Map<string, Machine>();
+  let machines: ReadonlyMap<string, Machine>;
 
   beforeAll(async () => {
-    world = await createWorld({
-      config: (config) => (config.proxy_service["ssh_listen_addr"] = "127.0.0.1:0"),
-      connector: { teams_to_logins: [], teams_to_roles: [{ organization: "octocats", team: "developers", roles: ["recorded"] }, { organization: "octocats", team: "viewers", roles: ["unrecorded"] }, { organization: "octocats", team: "web", roles: ["staging"] }] },
-    });
-    await createHostRole(world, "recorded", { ssh_recording: "proxy" });
-    await createHostRole(world, "unrecorded", { ssh_recording: "off" });
+    world = await createTwoWayWorld({ web: ["staging"] });
     await createHostRole(world, "staging", { ssh_recording: "proxy" }, { node_labels: { env: "staging" } });
     hosts.push(await startHost(world, "web-1", { labels: { env: "staging", role: "web" } }), await startHost(world, "web-2", { labels: { env: "staging", role: "web" } }), await startHost(world, "db-1", { labels: { env: "prod" } }));
-    for (const person of ["ana", "bo", "di"]) {
-      const machine = await newMachine(world, person);
-      const login = await machine.logIn();
-      expect(login.code, login.stderr).toBe(0);
-      const config = await machine.tsh(["config", "--write"]);
-      expect(config.code, config.stderr).toBe(0);
-      machines.set(person, machine);
-    }
+    machines = await machinesOf(world, ["ana", "bo", "di"]);
   });
   afterAll(async () => {
     for (const { sshd } of hosts) await sshd.stop();

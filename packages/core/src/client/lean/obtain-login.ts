@@ -1,6 +1,5 @@
 import { stat } from "node:fs/promises";
-import type { GatehouseError} from "../../base/index.ts";
-import { describeDuration, escapeLine, type Clock } from "../../base/index.ts";
+import { describeDuration, escapeLine, type Clock, type GatehouseError } from "../../base/index.ts";
 import { AgentLocked } from "../local-agent/index.ts";
 import { loginAgent, type LoginAgent } from "./agent-login.ts";
 import type { Environment } from "./home.ts";
