@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import ssh2, { type Client, type ConnectConfig } from "ssh2";
+import ssh2, { type Client, type KexAlgorithm, type ServerHostKeyAlgorithm } from "ssh2";
 import { GatehouseError, errorMessage, escapeText } from "../../base/index.ts";
 import { encodeOpenSshPrivateKey, formatAuthorizedKey, parseAuthorizedKey, parseSshCertificate, sshPublicKey, verifySshCertificate } from "../../formats/index.ts";
 import type { LoginRecord } from "../lean/index.ts";
@@ -84,8 +84,8 @@ export async function openOwnConnection(record: LoginRecord, host: ChosenHost, o
   client.connect({
     sock: connection.socket,
     username: host.login,
-    // The types know neither certificates nor more key exchanges, and the algorithms of neither, which are a patch of ours.
-    algorithms: { kex: { prepend: Object.keys(keyExchanges) }, serverHostKey: hostKeyAlgorithms.split(",") } as unknown as NonNullable<ConnectConfig["algorithms"]>,
+    // The types know neither certificates nor more key exchanges, and the names of neither, which are a patch of ours.
+    algorithms: { kex: { append: [], prepend: Object.keys(keyExchanges) as KexAlgorithm[], remove: [] }, serverHostKey: hostKeyAlgorithms.split(",") as ServerHostKeyAlgorithm[] },
     hostVerifier: hostVerifier(record, host.name, options.now, (error) => (refused = error)),
     authHandler: connection.certificate === undefined ? ["none"] : ["publickey"],
     keepaliveInterval: keepAlive.interval,
